@@ -1,0 +1,68 @@
+"""Typed settings of evaluation, analytics and the report. Importable without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from rl_core.config import Resources, Settings
+
+
+class BenchmarkSettings(Settings):
+    """One benchmark of an evaluation; a bare name stands for its defaults."""
+
+    name: str
+    limit: int | None = Field(None, ge=1, description="Problems (per number of people for puzzles): the first of a seeded shuffle; default: all.")
+    people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
+    max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
+    template: str | None = Field(None, description="Overrides the evaluation's own.")
+
+
+class EvalConfig(Settings):
+    """Checkpoints x benchmarks, greedy and sampled."""
+
+    benchmarks: list[BenchmarkSettings] = Field(min_length=1)
+    template: str = "think_answer"
+    greedy: bool = Field(True, description="One greedy response per problem.")
+    samples: int = Field(0, ge=0, description="Sampled responses per problem: avg@k, pass@k, maj@k.")
+    temperature: float = Field(1.0, gt=0)
+    max_tokens: int = Field(512, ge=1)
+    batch_tokens: int = Field(65536, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory.")
+    scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer.")
+    resources: Resources = Resources()
+
+    @field_validator("benchmarks", mode="before")
+    @classmethod
+    def _names_are_settings(cls, value: Any) -> Any:
+        return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+
+class NamedCheckpoint(Settings):
+    """A Hugging Face directory (or hub id) under the name that tables show."""
+
+    name: str
+    path: str
+
+
+class EvalJob(Settings):
+    """What the evaluation process is told: `python -m evals.run JOB.json`."""
+
+    config: EvalConfig
+    checkpoints: list[NamedCheckpoint] = Field(min_length=1)
+    output: Path
+    data_dir: Path | None = None
+    seed: int = 0
+
+
+class StageRun(Settings):
+    """A finished stage as analytics sees it: a directory of Parquet and JSON files."""
+
+    experiment: str
+    stage: str
+    kind: Literal["data", "sft", "rl", "eval"]
+    fingerprint: str
+    directory: Path
+    position: int = Field(ge=0, description="Topological position in the recipe: the order of curves and tables.")
+    start: str | None = Field(None, description="Stage whose checkpoint this one continues.")

@@ -1,0 +1,161 @@
+"""Typed settings of data preparation, supervised fine-tuning and reinforcement learning.
+
+Importable without torch, Ray or transformers, so that a plan or `--help` stays light. Every default of a recipe lives here and is
+printed by `r1flow show`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """Base of every settings class: unknown keys are errors and values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Resources(Settings):
+    """How and where a stage is executed. Never part of a fingerprint: results must not depend on it."""
+
+    ray: bool = Field(True, description="Run rollout, scoring and training as Ray actors; false runs the same classes in one process.")
+    cluster: str | None = Field(None, description="Ray address; default: RAY_ADDRESS, else a local cluster for this stage.")
+    scoring_workers: int = Field(1, ge=1, le=64, description="Processes that verify answers.")
+    tokens_per_batch: int = Field(16384, ge=256, description="Padded tokens in one forward-backward pass; bounds memory.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch; default: all cores.")
+
+
+class Schedule(Settings):
+    """A value that moves from `start` (or `peak`, after warm-up) to `end` over a stage."""
+
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    start: float = Field(validation_alias=AliasChoices("start", "peak"), ge=0)
+    end: float | None = Field(None, ge=0, description="Value at the last step; default: 0 for linear and cosine.")
+    warmup: int = Field(0, ge=0, description="Steps of linear rise from 0 to `start`.")
+
+
+class ScratchModel(Settings):
+    """A small Qwen2-architecture model trained from random weights, with a tokenizer trained on the SFT texts."""
+
+    architecture: Literal["qwen2"] = "qwen2"
+    hidden_size: int = Field(256, ge=32, le=4096, multiple_of=32)
+    intermediate_size: int = Field(768, ge=32)
+    layers: int = Field(4, ge=1, le=64)
+    heads: int = Field(4, ge=1)
+    key_value_heads: int = Field(2, ge=1)
+    vocabulary: int = Field(1024, ge=320, description="Upper bound of the tokenizer's size.")
+    context: int = Field(1024, ge=64, description="Positions.")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> ScratchModel:
+        if self.hidden_size % self.heads or self.heads % self.key_value_heads:
+            raise ValueError("hidden_size must be a multiple of heads, and heads a multiple of key_value_heads")
+        return self
+
+
+class KnightsKnavesData(Settings):
+    """Knights and Knaves puzzles with a unique solution; train and test never share a puzzle."""
+
+    task: Literal["knights_knaves"] = "knights_knaves"
+    people: list[Annotated[int, Field(ge=2, le=8)]] = Field(min_length=1)
+    source: Literal["auto", "generate", "files"] = Field(
+        "auto", description="`files`: kk/{n}ppl/*.parquet of the data directory; `auto`: files where they exist, else generated."
+    )
+    train: int = Field(900, ge=1, description="Training puzzles per number of people.")
+    test: int = Field(100, ge=0, description="Held-out puzzles per number of people.")
+
+
+class Gsm8kData(Settings):
+    """Grade-school word problems (openai/gsm8k)."""
+
+    task: Literal["gsm8k"] = "gsm8k"
+    train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
+    test: int | None = Field(None, ge=0)
+
+
+DataConfig = Annotated[KnightsKnavesData | Gsm8kData, Field(discriminator="task")]
+
+
+class SftConfig(Settings):
+    """Supervised fine-tuning on the traces of the data stages."""
+
+    template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
+    steps: int = Field(ge=1)
+    batch_size: int = Field(32, ge=1, description="Sequences per optimizer step.")
+    learning_rate: Schedule = Schedule(schedule="cosine", start=1e-3, end=1e-4, warmup=20)
+    weight_decay: float = Field(0.1, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    max_tokens: int = Field(1024, ge=16, description="Longer examples are dropped and counted.")
+    checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints.")
+    resources: Resources = Resources()
+
+
+class Algorithm(Settings):
+    """The policy-gradient estimator and its loss."""
+
+    name: Literal["grpo"] = "grpo"
+    clip_low: float = Field(0.2, gt=0, lt=1)
+    clip_high: float = Field(0.2, gt=0)
+    kl_coefficient: float = Field(0.0, ge=0, description="Weight of the k3 estimate against the start checkpoint in the loss; 0: no reference.")
+    importance_cap: float = Field(2.0, gt=1, description="Truncation of the train/rollout importance weight.")
+
+
+class RlConfig(Settings):
+    """Reinforcement learning from verifiable rewards."""
+
+    template: str = "think_answer"
+    reward: dict[str, float] | str = Field("logic_rl", description="A preset of rl_core/rewards, or component: weight.")
+    algorithm: Algorithm = Algorithm()
+    prompts_per_step: int = Field(16, ge=1)
+    group_size: int = Field(16, ge=2, description="Responses per prompt.")
+    steps: int | None = Field(None, ge=1, description="Optimizer steps; default: from `epochs`.")
+    epochs: float | None = Field(None, gt=0, description="Passes over the prompts; used where `steps` is absent.")
+    updates_per_step: int = Field(1, ge=1, description="Optimizer updates on the rollouts of one step.")
+    learning_rate: Schedule = Schedule(schedule="constant", start=1e-6)
+    temperature: Schedule = Schedule(schedule="constant", start=1.0)
+    max_response_tokens: int = Field(512, ge=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
+    checkpoint_every: int = Field(20, ge=1)
+    keep_last: int = Field(2, ge=1, description="Checkpoints kept besides the final one.")
+    engine: Literal["transformers"] = "transformers"
+    backend: Literal["torch"] = "torch"
+    resources: Resources = Resources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_constant_schedules(cls, values: Any) -> Any:
+        return constant_schedules(values, ("learning_rate", "temperature"))
+
+    @model_validator(mode="after")
+    def _length_is_given(self) -> RlConfig:
+        if self.steps is None and self.epochs is None:
+            raise ValueError("give `steps` or `epochs`")
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("`steps` and `epochs` exclude each other: remove one")
+        return self
+
+
+def constant_schedules(values: Any, keys: tuple[str, ...]) -> Any:
+    """`learning_rate: 1e-6` means a constant schedule of that value."""
+    if not isinstance(values, dict):
+        return values
+    return values | {
+        key: {"schedule": "constant", "start": values[key]} for key in keys if isinstance(values.get(key), int | float | str)
+    }
+
+
+class TrainJob(Settings):
+    """What the trainer process is told: `python -m rl_core.train JOB.json`."""
+
+    kind: Literal["sft", "rl"]
+    sft: SftConfig | None = None
+    rl: RlConfig | None = None
+    model: str | ScratchModel = Field(description="Hub id or directory of the start checkpoint, or a model to make.")
+    prompts: list[Path] = Field(min_length=1, description="Prompt files (train.parquet of the data stages).")
+    output: Path
+    seed: int = 0

@@ -1,0 +1,74 @@
+"""Prompt sets: the Parquet rows that data stages write and SFT, RL and evaluation read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+PROMPT_SCHEMA = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("gold", pa.string(), nullable=False),
+        pa.field("difficulty", pa.string()),
+        pa.field("trace", pa.string()),
+    ]
+)
+
+
+class DataError(ValueError):
+    """A data file is missing, broken or lacks what the task needs; the message names file, row and remedy."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One problem with its verifiable answer."""
+
+    task: str  # names the verifier
+    question: str  # the user's turn, without template
+    gold: str  # the answer as the verifier of the task reads it
+    difficulty: str | None = None  # number of people, level, ...
+    trace: str | None = None  # a worked response (think + answer) for SFT
+
+    @property
+    def prompt_id(self) -> str:
+        """Digest of task and question, equal wherever the same problem occurs."""
+        return hashlib.sha256(json.dumps([self.task, self.question]).encode()).hexdigest()[:16]
+
+
+def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
+    """Write a prompt set to Parquet; returns the number of rows."""
+    rows = [{"prompt_id": prompt.prompt_id, **asdict(prompt)} for prompt in prompts]
+    pq.write_table(pa.Table.from_pylist(rows, schema=PROMPT_SCHEMA), path)
+    return len(rows)
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """Read a prompt set.
+
+    Raises:
+        DataError: the file is missing, no Parquet, lacks a column, or a row has no question or gold.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such prompt file; run the data stage that makes it")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}); make it again with --force on its data stage") from error
+    missing = [name for name in ("task", "question", "gold") if name not in table.column_names]
+    if missing:
+        raise DataError(f"{path}: column {missing[0]!r} is missing; a prompt set has {', '.join(PROMPT_SCHEMA.names)}")
+    prompts = []
+    for number, row in enumerate(table.to_pylist(), start=1):
+        for name in ("task", "question", "gold"):
+            if not row[name]:
+                raise DataError(f"{path}: row {number} has no {name}; remove the row or repair it")
+        prompts.append(Prompt(row["task"], row["question"], row["gold"], row.get("difficulty"), row.get("trace")))
+    return prompts
