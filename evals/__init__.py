@@ -1,0 +1,1 @@
+"""Judging checkpoints and reading their minds; knows no Prefect or MLflow."""

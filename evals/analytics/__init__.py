@@ -1,0 +1,1 @@
+"""The DuckDB warehouse over every response, keywords, figures and the HTML report."""

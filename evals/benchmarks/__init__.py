@@ -1,0 +1,1 @@
+"""One file per benchmark family, and the registry that names them."""

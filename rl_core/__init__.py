@@ -1,0 +1,1 @@
+"""Reinforcement learning for language models; knows no Prefect, MLflow or DuckDB."""

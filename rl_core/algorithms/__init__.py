@@ -1,0 +1,1 @@
+"""Advantages, losses, schedules: pure functions of tensors and numbers."""

@@ -1,0 +1,1 @@
+"""Prompt sets, their sources and the templates that turn a question into a prompt."""

@@ -1,0 +1,1 @@
+"""Verifiers, reward components and the pool of killable scoring workers."""

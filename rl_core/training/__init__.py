@@ -1,0 +1,1 @@
+"""The training side: log-probs, batches, the torch backend, checkpoints."""
