@@ -99,7 +99,9 @@ class Algorithm(Settings):
     name: Literal["grpo"] = "grpo"
     clip_low: float = Field(0.2, gt=0, lt=1)
     clip_high: float = Field(0.2, gt=0)
-    kl_coefficient: float = Field(0.0, ge=0, description="Weight of the k3 estimate against the start checkpoint in the loss; 0: no reference.")
+    kl_coefficient: float = Field(
+        0.0, ge=0, description="Weight of the k3 estimate against the start checkpoint in the loss; 0: no reference."
+    )
     importance_cap: float = Field(2.0, gt=1, description="Truncation of the train/rollout importance weight.")
 
 
@@ -144,9 +146,7 @@ def constant_schedules(values: Any, keys: tuple[str, ...]) -> Any:
     """`learning_rate: 1e-6` means a constant schedule of that value."""
     if not isinstance(values, dict):
         return values
-    return values | {
-        key: {"schedule": "constant", "start": values[key]} for key in keys if isinstance(values.get(key), int | float | str)
-    }
+    return values | {key: {"schedule": "constant", "start": values[key]} for key in keys if isinstance(values.get(key), int | float | str)}
 
 
 class TrainJob(Settings):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rl_core.errors import InputError
+
 PROMPT_SCHEMA = pa.schema(
     [
         pa.field("prompt_id", pa.string(), nullable=False),
@@ -23,7 +25,7 @@ PROMPT_SCHEMA = pa.schema(
 )
 
 
-class DataError(ValueError):
+class DataError(InputError):
     """A data file is missing, broken or lacks what the task needs; the message names file, row and remedy."""
 
 

@@ -1,0 +1,302 @@
+"""Knights and Knaves puzzles in the field's own form, and solver traces that reason by cases.
+
+Statements are drawn by reasoning-gym's sampler (the generator of "On Memorization of Large Language Models in Logical Reasoning",
+arXiv 2410.23123), keeping puzzles with exactly one solution. Whether a puzzle is for training or held out is a function of its
+logical content, so a training set and a test set never share one, whatever their sizes and seeds.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rl_core.data.prompts import DataError, Prompt
+
+Statement = tuple[Any, ...]  # ("telling-truth" | "lying", person) or (operator, *statements)
+Split = Literal["train", "test"]
+
+TASK = "knights_knaves"
+HELD_OUT_SHARE = 0.2  # of all puzzles, by digest
+
+NAMES = [
+    "Abigail",
+    "Aiden",
+    "Alexander",
+    "Amelia",
+    "Aria",
+    "Aurora",
+    "Ava",
+    "Avery",
+    "Benjamin",
+    "Charlotte",
+    "Chloe",
+    "Daniel",
+    "David",
+    "Elizabeth",
+    "Ella",
+    "Emily",
+    "Emma",
+    "Ethan",
+    "Evelyn",
+    "Grace",
+    "Harper",
+    "Henry",
+    "Isabella",
+    "Jack",
+    "Jackson",
+    "Jacob",
+    "James",
+    "Joseph",
+    "Liam",
+    "Lily",
+    "Logan",
+    "Lucas",
+    "Luke",
+    "Mason",
+    "Matthew",
+    "Mia",
+    "Michael",
+    "Noah",
+    "Oliver",
+    "Olivia",
+    "Owen",
+    "Penelope",
+    "Riley",
+    "Samuel",
+    "Scarlett",
+    "Sebastian",
+    "Sofia",
+    "Sophia",
+    "Victoria",
+    "William",
+    "Zoey",
+]
+
+SAYINGS = (
+    "{name} said that {content}.",
+    "{name} told you that {content}.",
+    '{name} said, "{content}."',
+    '{name} stated, "{content}".',
+    'According to {name}, "{content}".',
+    'In {name}\'s words: "{content}".',
+    '{name} remarked, "{content}".',
+    '"{content}," {name} declared.',
+    '{name} was heard saying, "{content}".',
+    "{name} expressed that {content}.",
+    '"{content}" - {name}.',
+    'As {name} put it, "{content}".',
+    '{name} asserted: "{content}".',
+    '"{content}," {name} mentioned.',
+    '{name} commented, "{content}".',
+    'In a statement by {name}: "{content}".',
+    '{name} noted, "{content}".',
+    '"{content}," {name} claimed.',
+)
+
+
+def generate(people: int, count: int, split: Split, seed: int) -> list[Prompt]:
+    """`count` different puzzles of `people` inhabitants from one side of the train/test division.
+
+    Raises:
+        DataError: fewer than `count` different puzzles exist on that side (happens only for two people).
+    """
+    from reasoning_gym.logic.knights_knaves import KKProblemSampler
+
+    words = random.Random(f"{seed}/{people}/{split}")
+    sampler = KKProblemSampler(words.getrandbits(32), people)
+    seen: set[tuple[Statement, ...]] = set()
+    prompts: list[Prompt] = []
+    misses = 0
+    while len(prompts) < count:
+        statements = sampler.sample()
+        if statements in seen or split_of(statements) != split or len(found := solutions(statements)) != 1:
+            misses += 1
+            if misses > 50_000:
+                raise DataError(f"only {len(prompts)} different {split} puzzles of {people} people exist; ask for fewer than {count}")
+            continue
+        misses = 0
+        seen.add(statements)
+        names = words.sample(NAMES, people)
+        question = render_question(names, statements, words)
+        trace = solve_aloud(names, statements)
+        prompts.append(Prompt(TASK, question, gold(names, found[0]), str(people), trace))
+    return prompts
+
+
+def read_public(path: Path) -> list[Prompt]:
+    """Rows of a public kk/{n}ppl Parquet file (columns quiz, names, solution, statements)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = ["quiz", "names", "solution", "statements"]
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a Parquet file with the columns {', '.join(columns)} ({error})") from error
+    prompts = []
+    for number, row in enumerate(table.to_pylist(), start=1):
+        try:
+            statements = ast.literal_eval(row["statements"])
+            names, solution = row["names"], tuple(bool(value) for value in row["solution"])
+            unique = solutions(statements) == [solution] and len(names) == len(solution)
+        except (ValueError, SyntaxError, TypeError, KeyError, IndexError) as error:
+            raise DataError(f"{path}: row {number} cannot be read ({error}); repair or remove it") from error
+        if not unique or not row["quiz"]:
+            raise DataError(f"{path}: row {number}: its solution is not the only one of its statements; repair or remove it")
+        prompts.append(Prompt(TASK, row["quiz"], gold(names, solution), str(len(names)), solve_aloud(names, statements)))
+    return prompts
+
+
+def gold(names: Sequence[str], solution: Sequence[bool]) -> str:
+    """The answer as the verifier reads it: JSON with names and roles in the puzzle's order."""
+    return json.dumps({"names": list(names), "roles": [_role(value) for value in solution]})
+
+
+def split_of(statements: tuple[Statement, ...]) -> Split:
+    """Which side of the train/test division a puzzle's logical content falls on."""
+    digest = hashlib.sha256(repr(statements).encode()).digest()
+    return "test" if int.from_bytes(digest[:4], "big") < HELD_OUT_SHARE * 2**32 else "train"
+
+
+def solutions(statements: tuple[Statement, ...]) -> list[tuple[bool, ...]]:
+    """All assignments (True: knight) under which every statement is true exactly if its speaker is a knight."""
+    found: list[tuple[bool, ...]] = []
+    people = len(statements)
+
+    def extend(roles: dict[int, bool]) -> None:
+        if len(roles) == people:
+            found.append(tuple(roles[person] for person in range(people)))
+            return
+        for role in (True, False):
+            grown = roles | {len(roles): role}
+            if all(truth(statements[p], grown) in (None, grown[p]) for p in grown):
+                extend(grown)
+
+    extend({})
+    return found
+
+
+def truth(statement: Statement, roles: dict[int, bool]) -> bool | None:
+    """Truth of a statement under a partial assignment; None while it is open (Kleene's three-valued logic)."""
+    operator = statement[0]
+    if operator in ("telling-truth", "lying"):
+        role = roles.get(int(statement[1]))
+        return None if role is None else role == (operator == "telling-truth")
+    parts = [truth(part, roles) for part in statement[1:]]
+    if operator == "not":
+        return None if parts[0] is None else not parts[0]
+    if operator == "->":
+        operator, parts[0] = "or", None if parts[0] is None else not parts[0]
+    if operator in ("and", "or"):
+        decisive = operator == "or"
+        return decisive if decisive in parts else None if None in parts else not decisive
+    if operator == "<=>":
+        return None if None in parts else parts[0] == parts[1]
+    raise ValueError(f"unknown operator {operator!r} in a Knights and Knaves statement")
+
+
+def render_question(names: Sequence[str], statements: tuple[Statement, ...], words: random.Random) -> str:
+    """The puzzle in English, each statement in a randomly chosen way of saying it."""
+    said = " ".join(
+        words.choice(SAYINGS).format(name=name, content=render_statement(names, statement))
+        for name, statement in zip(names, statements, strict=True)
+    )
+    # The public data sets keep the comma before "and" for two people too.
+    return (
+        "A very special island is inhabited only by knights and knaves. Knights always tell the truth, and knaves always lie. "
+        f"You meet {len(names)} inhabitants: {', '.join(names[:-1])}, and {names[-1]}. {said} So who is a knight and who is a knave?"
+    )
+
+
+def render_statement(names: Sequence[str], statement: Statement) -> str:
+    """One statement in English; nested operators get parentheses."""
+
+    def inner(part: Statement) -> str:
+        text = render_statement(names, part)
+        return text if part[0] in ("telling-truth", "lying", "not") else f"({text})"
+
+    operator = statement[0]
+    if operator in ("telling-truth", "lying"):
+        return f"{names[statement[1]]} is a {_role(operator == 'telling-truth')}"
+    if operator == "not":
+        kind, *rest = statement[1]
+        if kind in ("telling-truth", "lying"):
+            return f"{names[rest[0]]} is not a {_role(kind == 'telling-truth')}"
+        return f"it is not the case that {inner(statement[1])}"
+    parts = [inner(part) for part in statement[1:]]
+    joined: dict[str, Callable[[], str]] = {
+        "and": lambda: " and ".join(parts),
+        "or": lambda: " or ".join(parts),
+        "->": lambda: f"if {parts[0]} then {parts[1]}",
+        "<=>": lambda: f"{parts[0]} if and only if {parts[1]}",
+    }
+    return joined[operator]()
+
+
+def _role(knight: bool) -> str:
+    return "knight" if knight else "knave"
+
+
+def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...]) -> str:
+    """A worked response: restate the claims, assume roles one person at a time, check the claims, reject and try again.
+
+    A step lists the whole current assumption and judges the claims that its newest member decides: a claim `fits` (true and said by a
+    knight, or false and said by a knave) or contradicts, which ends the step. The next person assumed is one that an open claim is
+    about, so that claims are decided early.
+    """
+    lines = [f"{name} claims that {render_statement(names, _positive(said))}." for name, said in zip(names, statements, strict=True)]
+    branch = [(0, True)]
+    step = 0
+    while True:
+        step += 1
+        assumed, before = dict(branch), dict(branch[:-1])
+        line = f"Step {step}: suppose " + ", ".join(f"{names[person]} is a {_role(role)}" for person, role in branch) + "."
+        contradiction = False
+        for person, role in branch:
+            value = truth(statements[person], assumed)
+            if value is None or (person in before and truth(statements[person], before) is not None):
+                continue
+            contradiction = value != role
+            line += f" {names[person]} {'contradicts, try again' if contradiction else 'fits'}."
+            if contradiction:
+                break
+        lines.append(line)
+        if contradiction:
+            while branch and not branch[-1][1]:
+                branch.pop()
+            if not branch:
+                raise DataError(f"a puzzle about {', '.join(names)} has no solution")
+            branch[-1] = (branch[-1][0], False)
+        elif len(branch) == len(names):
+            break
+        else:
+            branch.append((_next_person(statements, assumed), True))
+    answer = "\n".join(f"({number}) {name} is a {_role(assumed[number - 1])}" for number, name in enumerate(names, 1))
+    return "<think>\n" + "\n".join(lines) + "\nAll claims fit.\n</think>\n<answer>\n" + answer + "\n</answer>"
+
+
+def _next_person(statements: tuple[Statement, ...], assumed: dict[int, bool]) -> int:
+    """The first unassumed person that the earliest open claim is about; else the first unassumed one."""
+    for speaker in assumed:
+        if truth(statements[speaker], assumed) is None:
+            return min(_people_of(statements[speaker]) - assumed.keys())
+    return min(set(range(len(statements))) - assumed.keys())
+
+
+def _people_of(statement: Statement) -> set[int]:
+    if statement[0] in ("telling-truth", "lying"):
+        return {int(statement[1])}
+    return set().union(*(_people_of(part) for part in statement[1:]))
+
+
+def _positive(statement: Statement) -> Statement:
+    """`not a knave` said as `a knight`: the same claim in its shorter form."""
+    if statement[0] == "not" and statement[1][0] in ("telling-truth", "lying"):
+        kind, person = statement[1]
+        return ("lying" if kind == "telling-truth" else "telling-truth", person)
+    return statement

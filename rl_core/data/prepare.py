@@ -1,0 +1,92 @@
+"""A data stage: from its settings to `train.parquet` and `test.parquet`."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+from rl_core.config import DataConfig, Gsm8kData, KnightsKnavesData
+from rl_core.data import gsm8k, knights_knaves
+from rl_core.data.prompts import DataError, Prompt, write_prompts
+
+Split = Literal["train", "test"]
+
+
+def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
+    """The local files that the stage reads; empty if it generates its data or loads it from the hub.
+
+    Raises:
+        DataError: a file that is needed is missing.
+    """
+    if isinstance(config, Gsm8kData):
+        files = [gsm8k.local_file(split, data_dir) for split in ("train", "test")]
+        return [path for path in files if path]
+    if config.source == "generate" or (config.source == "auto" and data_dir is None):
+        return []
+    if data_dir is None:
+        raise DataError("source: files needs a data directory with kk/{n}ppl/{train,test}.parquet: give --data-dir")
+    splits: tuple[Split, Split] = ("train", "test")
+    paths = [_public_file(data_dir, people, split) for people in config.people for split in splits]
+    missing = [path for path in paths if not path.is_file()]
+    if missing and config.source == "files":
+        raise DataError(f"{missing[0]}: no such file; put it there, or set source: generate")
+    return [] if missing else paths
+
+
+def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: int) -> dict[str, Any]:
+    """Write both splits into `output` and describe them.
+
+    Raises:
+        DataError: a file is missing or broken, or a held-out problem is also in the training split.
+    """
+    train, test = _gsm8k(config, data_dir, seed) if isinstance(config, Gsm8kData) else _knights_knaves(config, data_dir, seed)
+    shared = {prompt.prompt_id for prompt in train} & {prompt.prompt_id for prompt in test}
+    # The public files are split by their makers; a problem in both would be trained on and then counted as held out.
+    train = [prompt for prompt in train if prompt.prompt_id not in shared]
+    if not train:
+        raise DataError("no training problem is left that is not also held out")
+    for split, prompts in (("train", train), ("test", test)):
+        write_prompts(output / f"{split}.parquet", prompts)
+    return {
+        "train": len(train),
+        "test": len(test),
+        "dropped_overlap": len(shared),
+        "source": "files" if inputs(config, data_dir) else "hub" if isinstance(config, Gsm8kData) else "generated",
+        "by_difficulty": dict(Counter(prompt.difficulty or "all" for prompt in train)),
+    }
+
+
+def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
+    def part(split: Split, count: int | None) -> list[Prompt]:
+        return _first(gsm8k.load(split, data_dir), count, seed)
+
+    return part("train", config.train), part("test", config.test)
+
+
+def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
+    from_files = bool(inputs(config, data_dir))
+
+    def part(split: Split, count: int) -> list[Prompt]:
+        prompts: list[Prompt] = []
+        for people in config.people:
+            if from_files and data_dir:
+                prompts += _first(knights_knaves.read_public(_public_file(data_dir, people, split)), count, seed)
+            else:
+                prompts += knights_knaves.generate(people, count, split, seed)
+        return prompts
+
+    return part("train", config.train), part("test", config.test)
+
+
+def _public_file(data_dir: Path, people: int, split: Split) -> Path:
+    return data_dir / "kk" / f"{people}ppl" / f"{split}.parquet"
+
+
+def _first(prompts: list[Prompt], count: int | None, seed: int) -> list[Prompt]:
+    """The first `count` of a seeded shuffle; all in their order without `count`."""
+    if count is None:
+        return prompts
+    random.Random(seed).shuffle(prompts)
+    return prompts[:count]

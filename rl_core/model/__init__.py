@@ -1,0 +1,1 @@
+"""Models made from scratch, their tokenizer, and loading of pretrained ones."""

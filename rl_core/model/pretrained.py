@@ -1,0 +1,72 @@
+"""Loading of models and tokenizers, with errors that say what is missing. Never runs code from a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl_core.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+class ModelError(InputError):
+    """A model cannot be loaded; the message names it and the remedy."""
+
+
+NEEDED = {"config": ["config.json"], "weights": ["*.safetensors"], "tokenizer": ["tokenizer.json", "tokenizer.model"]}
+
+
+def check_model(name: str) -> None:
+    """Fail early where a local model directory is incomplete. A hub id passes: only the hub knows.
+
+    Raises:
+        ModelError: the directory has no config, weights or tokenizer.
+    """
+    path = Path(name)
+    if not path.is_dir():
+        if path.is_absolute() or name.startswith("."):
+            raise ModelError(f"{name}: no such model directory")
+        return
+    for what, patterns in {
+        "config.json": ["config.json"],
+        "weights": ["*.safetensors"],
+        "tokenizer": ["tokenizer.json", "tokenizer.model"],
+    }.items():
+        if not any(next(path.glob(pattern), None) for pattern in patterns):
+            raise ModelError(f"{name}: no {what} ({' or '.join(patterns)}); give a complete Hugging Face directory or a hub id")
+
+
+def load_tokenizer(name: str) -> Any:
+    """The tokenizer of a hub id or directory."""
+    from transformers import AutoTokenizer
+
+    check_model(name)
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelError(_explain(name, error)) from error
+
+
+def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> PreTrainedModel:
+    """The causal language model of a hub id or directory, from safetensors, on the GPU if there is one."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    check_model(name)
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, attn_implementation=attention, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(_explain(name, error)) from error
+    if torch.cuda.is_available():
+        model.cuda()  # type: ignore[call-arg]  # its decorator hides the bound method
+    return model
+
+
+def _explain(name: str, error: Exception) -> str:
+    reason = str(error).splitlines()[0]
+    return f"{name}: cannot be loaded ({reason}); check the hub id and the connection, or give a local directory with --set model=DIR"

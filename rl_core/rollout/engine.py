@@ -1,0 +1,47 @@
+"""What a rollout engine is: prompts in, sampled responses with their log-probabilities out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt and how many responses to draw for it."""
+
+    prompt_token_ids: list[int]
+    samples: int
+    seed: int  # with the sample's index, determines its random numbers
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn. No top-p or top-k: with them the policy that samples is not the policy that is trained."""
+
+    temperature: float  # 0: greedy
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One response."""
+
+    token_ids: list[int]  # ends with the end token if `finish_reason` is stop
+    logprobs: list[float]  # of each token under softmax(logits / temperature); temperature 1 for greedy
+    finish_reason: Literal["stop", "length"]
+
+
+class RolloutEngine(Protocol):
+    """Generates responses with weights that can be replaced between calls."""
+
+    tokenizer: Any
+
+    def generate(self, requests: list[Request], sampling: Sampling) -> list[list[Completion]]:
+        """Responses in the order of the requests; the inner list holds the samples of one request."""
+
+    def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        """Replace the weights; names as in the model's state dict, tied copies left out."""

@@ -1,0 +1,69 @@
+"""From generated tokens to the columns that every stored response has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rl_core.data.prompts import Prompt
+from rl_core.data.templates import find_template, render
+from rl_core.rewards.spans import find_spans
+from rl_core.rollout.engine import Completion
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A problem as the model sees it."""
+
+    prompt: Prompt
+    text: str  # without the prefill
+    token_ids: list[int]  # with the prefill
+
+
+def encode_prompts(prompts: list[Prompt], template: str, tokenizer: Any) -> list[EncodedPrompt]:
+    """Render and tokenise problems; raises DataError for an unknown template or a tokenizer without chat template."""
+    prefill = find_template(template).prefill
+    texts = [render(template, prompt.question, tokenizer) for prompt in prompts]
+    tokens = tokenizer(texts, add_special_tokens=False).input_ids if texts else []
+    return [
+        EncodedPrompt(prompt, text.removesuffix(prefill), token_ids) for prompt, text, token_ids in zip(prompts, texts, tokens, strict=True)
+    ]
+
+
+def response_text(completion: Completion, prefill: str, tokenizer: Any) -> str:
+    """The assistant's turn: prefill and generated text without the end token. Other special tokens stay visible."""
+    token_ids = completion.token_ids[:-1] if completion.finish_reason == "stop" else completion.token_ids
+    return prefill + str(tokenizer.decode(token_ids, skip_special_tokens=False))
+
+
+def response_fields(
+    encoded: EncodedPrompt, sample: int, response: str, completion: Completion, temperature: float, tokenizer: Any
+) -> dict[str, Any]:
+    """The columns of RESPONSE_FIELDS that do not depend on the verdict.
+
+    Token counts of the think and answer parts are those of the parts tokenised alone.
+    """
+    spans = find_spans(response)
+
+    def tokens_in(span: tuple[int, int] | None) -> int | None:
+        return None if span is None else len(tokenizer(response[slice(*span)], add_special_tokens=False).input_ids)
+
+    return {
+        "prompt_id": encoded.prompt.prompt_id,
+        "task": encoded.prompt.task,
+        "difficulty": encoded.prompt.difficulty,
+        "sample": sample,
+        "prompt": encoded.text,
+        "response": response,
+        "think_start": spans.think[0] if spans.think else None,
+        "think_end": spans.think[1] if spans.think else None,
+        "answer_start": spans.answer[0] if spans.answer else None,
+        "answer_end": spans.answer[1] if spans.answer else None,
+        "prompt_tokens": len(encoded.token_ids),
+        "response_tokens": len(completion.token_ids),
+        "think_tokens": tokens_in(spans.think),
+        "answer_tokens": tokens_in(spans.answer),
+        "finish_reason": completion.finish_reason,
+        "gold": encoded.prompt.gold,
+        "temperature": temperature,
+    }

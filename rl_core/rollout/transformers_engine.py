@@ -1,0 +1,145 @@
+"""Generation with transformers in this process: any causal language model, on CPU or one GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from rl_core.model.pretrained import load_model, load_tokenizer
+from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
+from rl_core.rollout.engine import Completion, Request, Sampling
+
+SHRINK_BELOW = 0.8  # share of unfinished rows under which the batch is cut to them
+
+
+@dataclass
+class _Row:
+    """A response being written."""
+
+    request: int
+    sample: int
+    uniforms: np.ndarray  # (max_tokens,) in [0, 1): the row's own random numbers, whatever else is in the batch
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finished: bool = False
+
+
+class TransformersEngine:
+    """Batched decoding in bfloat16: the prompt of a group is read once, finished rows leave the batch."""
+
+    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536) -> None:
+        self.tokenizer = load_tokenizer(checkpoint)
+        self.model: PreTrainedModel = load_model(checkpoint, dtype=torch.bfloat16, attention=ATTENTION).eval()
+        self.batch_tokens = batch_tokens
+        # Rows of the embedding that no token stands for must never be drawn.
+        self.vocabulary = min(len(self.tokenizer), self.model.config.get_text_config().vocab_size)
+        ends = self.model.generation_config.eos_token_id
+        self.end_tokens = {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+
+    def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        """Copy `weights` into the running model."""
+        missing, unexpected = self.model.load_state_dict(weights, strict=False)
+        missing = sorted(set(missing) - set(self.model.all_tied_weights_keys))
+        if unexpected or missing:
+            raise ValueError(f"weights of another architecture: {', '.join([*unexpected, *missing][:3])} …")
+
+    @torch.inference_mode()
+    def generate(self, requests: list[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See `RolloutEngine.generate`. Requests are sorted by prompt length and cut into batches of `batch_tokens`."""
+        limit = self.model.config.get_text_config().max_position_embeddings
+        for request in requests:
+            if len(request.prompt_token_ids) + sampling.max_tokens > limit:
+                raise ValueError(
+                    f"a prompt of {len(request.prompt_token_ids)} tokens and a response of {sampling.max_tokens} exceed the model's "
+                    f"context of {limit}; lower max_tokens or drop the prompt"
+                )
+        results: list[list[Completion]] = [[] for _ in requests]
+        order = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_token_ids), reverse=True)
+        while order:
+            batch: list[int] = []
+            tokens = 0
+            while order:
+                request = requests[order[0]]
+                tokens += request.samples * (len(request.prompt_token_ids) + sampling.max_tokens)
+                if batch and tokens > self.batch_tokens:
+                    break
+                batch.append(order.pop(0))
+            for row in self._decode([(index, requests[index]) for index in batch], sampling):
+                completion = Completion(row.token_ids, row.logprobs, "stop" if row.finished else "length")
+                results[row.request].append(completion)
+        return results
+
+    def _decode(self, batch: list[tuple[int, Request]], sampling: Sampling) -> list[_Row]:
+        device = self.model.device
+        width = max(len(request.prompt_token_ids) for _, request in batch)
+        tokens_PT = torch.full((len(batch), width), self.tokenizer.pad_token_id or 0)
+        mask_PT = torch.zeros((len(batch), width), dtype=torch.bool)
+        for prompt, (_, request) in enumerate(batch):  # left padding: the last prompt tokens line up
+            tokens_PT[prompt, width - len(request.prompt_token_ids) :] = torch.tensor(request.prompt_token_ids)
+            mask_PT[prompt, width - len(request.prompt_token_ids) :] = True
+        positions_PT = (mask_PT.cumsum(1) - 1).clamp(min=0)
+        cache = DecodingCache(self.model.config)
+        hidden_PTH = self.model.base_model(
+            input_ids=tokens_PT.to(device),
+            attention_mask=mask_PT.to(device),
+            position_ids=positions_PT.to(device),
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        rows = [
+            _Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens))
+            for index, request in batch
+            for sample in range(request.samples)
+        ]
+        prompt_of_row = torch.tensor([prompt for prompt, (_, request) in enumerate(batch) for _ in range(request.samples)])
+        cache.select_rows(prompt_of_row.to(device))
+        hidden_BH = hidden_PTH[:, -1][prompt_of_row.to(device)]
+        # The mask's columns for tokens still to come are open: a row never pads after its prompt.
+        mask_BS = torch.nn.functional.pad(mask_PT[prompt_of_row], (0, sampling.max_tokens), value=True).to(device)
+        positions_B = positions_PT[:, -1][prompt_of_row].to(device)
+        alive = list(rows)
+        for step in range(sampling.max_tokens):
+            tokens_B, logprobs_B = self._sample(hidden_BH, [row.uniforms[step] for row in alive], sampling.temperature)
+            for row, token, logprob in zip(alive, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
+                if not row.finished:
+                    row.token_ids.append(token)
+                    row.logprobs.append(logprob)
+                    row.finished = token in self.end_tokens
+            unfinished = [index for index, row in enumerate(alive) if not row.finished]
+            if not unfinished or step + 1 == sampling.max_tokens:
+                break
+            if len(unfinished) < SHRINK_BELOW * len(alive):
+                alive = [alive[index] for index in unfinished]
+                keep = torch.tensor(unfinished, device=device)
+                cache.select_rows(keep)
+                tokens_B, mask_BS, positions_B = tokens_B[keep], mask_BS[keep], positions_B[keep]
+            positions_B = positions_B + 1
+            hidden_BH = self.model.base_model(
+                input_ids=tokens_B[:, None],
+                attention_mask=mask_BS[:, None, None, : width + step + 1],
+                position_ids=positions_B[:, None],
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state[:, -1]
+        return rows
+
+    def _sample(self, hidden_BH: torch.Tensor, uniforms: list[float], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Next tokens and their log-probabilities, both (B,), by inversion of the cumulative distribution."""
+        logits_BV = self.model.get_output_embeddings()(hidden_BH).float()
+        logits_BV[:, self.vocabulary :] = -torch.inf
+        log_probs_BV = torch.log_softmax(logits_BV / (temperature or 1.0), dim=-1)
+        if temperature == 0:
+            tokens_B = log_probs_BV.argmax(-1)
+        else:
+            cumulative_BV = log_probs_BV.exp().cumsum(-1)
+            draws_B1 = torch.tensor(uniforms, device=hidden_BH.device, dtype=torch.float32)[:, None] * cumulative_BV[:, -1:]
+            tokens_B = torch.searchsorted(cumulative_BV, draws_B1, right=True)[:, 0].clamp(max=self.vocabulary - 1)
+        return tokens_B, log_probs_BV.gather(-1, tokens_B[:, None])[:, 0]
+
+
+def _uniforms(seed: int, sample: int, count: int) -> np.ndarray:
+    """The random numbers of one response: a function of seed and sample index alone (counter-based generator)."""
+    return np.random.Generator(np.random.Philox(key=[seed % 2**64, sample])).random(count, dtype=np.float32)

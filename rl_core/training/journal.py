@@ -1,0 +1,75 @@
+"""What a trainer tells the outside while it runs: progress for people, metrics for analytics, and the order to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+STOPPED = 75  # exit code after an orderly stop (EX_TEMPFAIL): run again to go on
+
+
+class Stopped(Exception):
+    """SIGTERM or SIGINT came; the checkpoint is written."""
+
+
+class Journal:
+    """`progress.jsonl` (live), `metrics.jsonl` (one line per step) and `result.json` of one stage directory."""
+
+    def __init__(self, output: Path, total: int) -> None:
+        self.output = output
+        self.total = total
+
+    def rewind(self, step: int) -> None:
+        """Drop the metrics after `step`: a resumed run writes them again."""
+        path = self.output / "metrics.jsonl"
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+            aside = path.with_suffix(".partial")
+            aside.write_text("".join(line + "\n" for line in kept))
+            os.replace(aside, path)
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """Record a finished step."""
+        self._append("metrics.jsonl", {"step": step, **metrics})
+        self.progress(step, metrics)
+
+    def progress(self, step: int, metrics: dict[str, float]) -> None:
+        """Record where the stage stands."""
+        self._append("progress.jsonl", {"time": time.time(), "step": step, "total": self.total, "metrics": metrics})
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write `result.json` in one piece."""
+        aside = self.output / "result.partial"
+        aside.write_text(json.dumps(result | {"peak_memory_bytes": peak_memory()}, indent=1))
+        os.replace(aside, self.output / "result.json")
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        with (self.output / name).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class StopRequest:
+    """Turns SIGTERM and SIGINT into a flag that loops ask for between steps."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.install()
+
+    def install(self) -> None:
+        """Take the signals (again, after a library took them away)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._request)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process and of any finished child, in bytes."""
+    return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -1,0 +1,36 @@
+"""Log-probabilities of given tokens under a causal language model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from transformers import PreTrainedModel
+
+from rl_core.training.sequences import PaddedBatch
+
+
+class TokenScores(NamedTuple):
+    """Per response token of a batch, in row-major order; N is the number of response tokens."""
+
+    log_probs_N: torch.Tensor  # float32, differentiable
+    entropy_N: torch.Tensor  # float32, nats, detached
+    greedy_N: torch.Tensor  # bool: the token is the most likely one
+
+
+def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: float) -> TokenScores:
+    """Score the response tokens of a batch under softmax(logits / temperature).
+
+    The output head runs on response positions only: with a vocabulary of 50,000 its logits are most of the memory.
+    """
+    device = model.device
+    tokens_BT = batch.tokens_BT.to(device)
+    mask_BT = batch.response_mask_BT.to(device)
+    hidden_BTH = model.base_model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state  # (B, T-1, H)
+    logits_NV = model.get_output_embeddings()(hidden_BTH[mask_BT]).float() / temperature  # (N, V)
+    all_log_probs_NV = torch.log_softmax(logits_NV, dim=-1)
+    targets_N = tokens_BT[:, 1:][mask_BT]
+    with torch.no_grad():
+        entropy_N = -(all_log_probs_NV.exp() * all_log_probs_NV).sum(-1)
+        greedy_N = all_log_probs_NV.argmax(-1) == targets_N
+    return TokenScores(all_log_probs_NV.gather(-1, targets_N[:, None])[:, 0], entropy_N, greedy_N)

@@ -1,0 +1,120 @@
+"""Supervised fine-tuning on worked responses."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rl_core.algorithms.schedules import value_at
+from rl_core.config import ScratchModel, SftConfig, TrainJob
+from rl_core.data.prompts import DataError, Prompt, read_prompts
+from rl_core.data.sampler import EpochSampler
+from rl_core.data.templates import find_template, render
+from rl_core.model.pretrained import load_model, load_tokenizer
+from rl_core.model.scratch import make_model, train_tokenizer
+from rl_core.training.checkpoint import latest_whole, save_checkpoint, save_model
+from rl_core.training.journal import Journal, Stopped, StopRequest
+from rl_core.training.log_probs import TokenScores
+from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
+from rl_core.training.torch_backend import TorchBackend
+
+
+def train_sft(job: TrainJob, config: SftConfig) -> None:
+    """Run or continue an SFT stage in `job.output`.
+
+    Raises:
+        DataError: no prompt has a worked response, or none fits `max_tokens`.
+        Stopped: after a signal; the checkpoint is written.
+    """
+    stop = StopRequest()
+    journal = Journal(job.output, config.steps)
+    prompts = [prompt for path in job.prompts for prompt in read_prompts(path) if prompt.trace]
+    if not prompts:
+        raise DataError(f"{job.prompts[0]}: no row has a worked response (column trace), which SFT learns from")
+    resumed = latest_whole(job.output / "checkpoints")
+    tokenizer, model = _start(job, config, prompts, resumed[0] if resumed else None)
+    examples = _encode(prompts, config, tokenizer)
+    backend = TorchBackend(model, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm)
+    sampler = EpochSampler(len(examples), job.seed)
+    first = 0
+    if resumed:
+        backend.load_optimizer(resumed[0])
+        first, sampler.drawn = resumed[1]["step"], resumed[1]["drawn"]
+    journal.rewind(first)
+    started, tokens = time.time(), 0
+
+    def write(directory: Path) -> None:
+        save_model(directory, model, tokenizer)
+        backend.save_optimizer(directory)
+
+    for step in range(first + 1, config.steps + 1):
+        began = time.time()
+        batch = [examples[index] for index in sampler.take(config.batch_size)]
+        targets = sum(len(example.response) for example in batch)
+        sums = {"loss": 0.0, "accuracy": 0.0}
+
+        def loss_sum(batch: PaddedBatch, scores: TokenScores, sums: dict[str, float] = sums) -> torch.Tensor:
+            loss = -scores.log_probs_N.sum()
+            sums["loss"] += float(loss.detach())
+            sums["accuracy"] += float(scores.greedy_N.sum())
+            return loss
+
+        learning_rate = value_at(config.learning_rate, step - 1, config.steps)
+        norm = backend.update(
+            micro_batches(batch, config.resources.tokens_per_batch, tokenizer.pad_token_id),
+            loss_sum,
+            temperature=1.0,
+            divisor=targets,
+            learning_rate=learning_rate,
+        )
+        seen = sum(len(example) for example in batch)
+        tokens += seen
+        journal.log(
+            step,
+            {name: total / targets for name, total in sums.items()}
+            | {"grad_norm": norm, "learning_rate": learning_rate, "tokens_per_second": seen / (time.time() - began)},
+        )
+        if step % config.checkpoint_every == 0 or step == config.steps or stop.requested:
+            path = save_checkpoint(job.output / "checkpoints", step, write, {"step": step, "drawn": sampler.drawn}, keep_last=1)
+        if stop.requested and step < config.steps:
+            raise Stopped
+    if first == config.steps:
+        path = resumed[0] if resumed else path
+    relative = str(path.relative_to(job.output))
+    journal.finish(
+        {
+            "checkpoint": relative,
+            "checkpoints": [relative],
+            "steps": config.steps,
+            "examples": len(examples),
+            "dropped_examples": len(prompts) - len(examples),
+            "tokens": tokens,
+            "seconds": time.time() - started,
+        }
+    )
+
+
+def _start(job: TrainJob, config: SftConfig, prompts: list[Prompt], resumed: Path | None) -> tuple[Any, Any]:
+    if resumed or isinstance(job.model, str):
+        name = str(resumed or job.model)
+        return load_tokenizer(name), load_model(name, dtype=torch.float32)
+    scratch: ScratchModel = job.model
+    texts = [text for prompt in prompts for text in (prompt.question, prompt.trace or "")]
+    texts.append(find_template(config.template).system or "")
+    tokenizer = train_tokenizer(texts, scratch.vocabulary, scratch.context)
+    return tokenizer, make_model(scratch, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id, job.seed)
+
+
+def _encode(prompts: list[Prompt], config: SftConfig, tokenizer: Any) -> list[TokenSequence]:
+    prefill = find_template(config.template).prefill
+    heads = tokenizer([render(config.template, prompt.question, tokenizer) for prompt in prompts], add_special_tokens=False).input_ids
+    tails = tokenizer([(prompt.trace or "").removeprefix(prefill) for prompt in prompts], add_special_tokens=False).input_ids
+    pairs = [TokenSequence(head, [*tail, tokenizer.eos_token_id]) for head, tail in zip(heads, tails, strict=True)]
+    fitting = [pair for pair in pairs if len(pair) <= config.max_tokens]
+    if not fitting:
+        shortest = min(len(pair) for pair in pairs)
+        raise DataError(f"every example is longer than max_tokens = {config.max_tokens} (shortest: {shortest}); raise max_tokens")
+    return fitting
