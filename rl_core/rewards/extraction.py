@@ -1,0 +1,94 @@
+"""Finding the final answer of a mathematical response. Everything here takes time linear in the length of the response."""
+
+from __future__ import annotations
+
+import re
+
+from rl_core.rewards.spans import find_spans
+
+# ASCII digits only: \d would take any script's.
+NUMBER = re.compile(r"(?<![0-9A-Za-z.,)])-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
+_BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+_PHRASE = re.compile(r"(?ai)\banswer(?:\s+is\b\s*:?|\s*:)[ \t*]*")
+_MATH_SPAN = re.compile(r"\$+([^$\n]+)\$|\\\(([^\n]+?)\\\)")
+
+
+def extract_answer(response: str, *, any_number: bool = False) -> str | None:
+    r"""The final answer as written, or None.
+
+    Only what follows a closed `</think>` counts. In it, in this order: the last balanced `\boxed{}`, the last `<answer>…</answer>`,
+    the last `####` line, the last "answer is …" or "answer: …". With `any_number` the last number of the text stands in for all of
+    these, and prose around a single number is dropped.
+    """
+    closed = response.rfind("</think>")
+    final = response[closed + len("</think>") :] if closed >= 0 else response
+    found = last_boxed(final)
+    if found is None:
+        found = _tagged(final) or _after_hashes(final) or _after_phrase(final)
+        if found is not None and (inner := last_boxed(found)) is not None:
+            found = inner
+    if any_number:
+        numbers = NUMBER.findall(final if found is None else found)
+        if found is None:
+            found = numbers[-1] if numbers else None
+        elif len(numbers) == 1 and _is_prose(found):
+            found = numbers[0]
+    return (found.strip() or None) if found is not None else None
+
+
+def _is_prose(text: str) -> bool:
+    words = re.findall(r"[a-z]{2,}|\$", re.sub(r"\\[A-Za-z]+", "", text.lower()))
+    return bool(words) and "not" not in words
+
+
+def last_boxed(text: str) -> str | None:
+    r"""Inside of the last balanced `\boxed{}` or `\fbox{}`; of nested ones the innermost that is nothing but a box's content."""
+    found: tuple[int, int] | None = None
+    opened: list[int | None] = []  # start of the inside for boxes, None for other groups
+    for token in _BRACES.finditer(text):
+        if token[0].endswith("{") and token[0] != "\\{":
+            opened.append(token.end() if token[0] != "{" else None)
+        elif token[0] == "}" and opened and (start := opened.pop()) is not None:
+            found = start, token.start()
+    if found is None:
+        return None
+    inside = text[slice(*found)].strip()
+    while (prefix := re.match(r"\\(?:boxed|fbox)\s*\{", inside)) and _closes_at_end(inside):
+        inside = inside[prefix.end() : -1].strip()
+    return inside
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the first group of a balanced text ends with the text."""
+    depth = 0
+    for token in _BRACES.finditer(text):
+        if token[0].endswith("{") and token[0] != "\\{":
+            depth += 1
+        elif token[0] == "}":
+            depth -= 1
+            if depth == 0:
+                return token.end() == len(text)
+    return False
+
+
+def _tagged(text: str) -> str | None:
+    span = find_spans(text).answer
+    return text[slice(*span)].strip() if span else None
+
+
+def _after_hashes(text: str) -> str | None:
+    start = text.rfind("####")
+    return text[start + 4 :].partition("\n")[0].strip() if start >= 0 else None
+
+
+def _after_phrase(text: str) -> str | None:
+    """What the last "the answer is" names: a number or a formula directly after it, else a short rest of the sentence."""
+    ends = [match.end() for match in _PHRASE.finditer(text)]
+    if not ends:
+        return None
+    rest = text[ends[-1] : ends[-1] + 400].partition("\n")[0].strip()
+    if formula := _MATH_SPAN.match(rest):
+        return (formula[1] or formula[2]).strip()
+    if number := re.match(r"\$?(" + NUMBER.pattern + r")(?=[\s.,;!*]|$)", rest):
+        return number[1]
+    return re.split(r"[.;!]\s|[.;!]$|\*\*", rest)[0].strip() or None

@@ -1,0 +1,132 @@
+"""Scoring many answers: cheap judgements at once, symbolic ones in processes that are killed at their deadline."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import resource
+import signal
+from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rl_core.outcome import Outcome
+from rl_core.rewards import mathematics
+from rl_core.rewards.reward import Score, score
+from rl_core.rewards.verdict import Verdict
+from rl_core.rewards.verify import OpenQuestion, settle
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+MEMORY = 2 * 1024**3  # bytes of address space of one worker: a huge power becomes a MemoryError there, not a problem of the machine
+
+
+@dataclass(frozen=True)
+class ScoreItem:
+    """One response to be scored."""
+
+    task: str
+    response: str  # the assistant's whole turn, with what the template supplied of it
+    gold: str
+    finish_reason: str = "stop"  # stop | length
+
+
+class ScoringPool:
+    """Scores responses; a context manager.
+
+    Knights and Knaves, and mathematical answers that are equal as text or plain numbers, are judged in the caller's process. What
+    needs symbolic work goes to `workers` processes, which start when there is the first such answer and import no torch.
+    """
+
+    def __init__(self, workers: int, deadline: float) -> None:
+        """`deadline`: seconds for one answer, counted from when a worker takes it up."""
+        self.workers = workers
+        self.deadline = deadline
+        self._pool: ProcessPool | None = None
+
+    def __enter__(self) -> ScoringPool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the workers; the next call of `score` would start new ones."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+            self._pool = None
+
+    def score(self, items: Sequence[ScoreItem], components: Mapping[str, float]) -> list[Score]:
+        """Scores in the order of the items. A missed deadline or a dead worker is the outcome `timeout` of its own answer only.
+
+        Raises:
+            InputError: a task without verifier, a broken gold answer.
+        """
+        return [score(components, item.response, verdict) for item, verdict in zip(items, self.judge(items), strict=True)]
+
+    def judge(self, items: Sequence[ScoreItem]) -> list[Verdict]:
+        """Verdicts in the order of the items; see `score`."""
+        found = [settle(item.task, item.response, item.gold) for item in items]
+        # Samples of one prompt often agree: each different question is asked once.
+        outcomes = self._ask({question for question in found if isinstance(question, OpenQuestion)})
+        verdicts = [entry.verdict(outcomes[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
+        return [_truncated(item, verdict) for item, verdict in zip(items, verdicts, strict=True)]
+
+    def _ask(self, questions: set[OpenQuestion]) -> dict[OpenQuestion, Outcome]:
+        from pebble import ProcessExpired
+
+        outcomes: dict[OpenQuestion, Outcome] = {}
+        waiting = sorted(questions)
+        for _ in range(3):
+            if not waiting:
+                break
+            pool = self._running()
+            with suppress(BrokenProcessPool):  # it lost all its workers at once: ask again in a new one
+                futures = [(question, pool.schedule(_work, (question, self.deadline), timeout=self.deadline)) for question in waiting]
+                for question, future in futures:
+                    try:
+                        outcomes[question] = future.result()
+                    except (TimeoutError, ProcessExpired, MemoryError):
+                        outcomes[question] = Outcome.TIMEOUT
+            waiting = [question for question in waiting if question not in outcomes]
+            if waiting:
+                self.close()
+        return outcomes | dict.fromkeys(waiting, Outcome.TIMEOUT)
+
+    def _running(self) -> ProcessPool:
+        if self._pool is None:
+            from pebble import ProcessPool
+
+            # Forked from a small server that has imported the parser: safe beside threads and CUDA, and a killed worker is replaced
+            # in milliseconds.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["math_verify", __name__])
+            self._pool = ProcessPool(max_workers=self.workers, context=context, initializer=_start_worker)
+        return self._pool
+
+
+def _start_worker() -> None:
+    # Die at once when told to: a handler in Python would wait for the end of a long multiplication.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _work(question: OpenQuestion, deadline: float) -> Outcome:
+    # The pool enforces the deadline; this limit only ends a worker whose pool was killed and cannot.
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + deadline) + 2, hard))
+    return mathematics.equivalent(*question)
+
+
+def _truncated(item: ScoreItem, verdict: Verdict) -> Verdict:
+    if item.finish_reason != "length" or verdict.outcome in (Outcome.CORRECT, Outcome.TIMEOUT):
+        return verdict
+    return replace(verdict, outcome=Outcome.TRUNCATED)

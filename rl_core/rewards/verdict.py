@@ -1,0 +1,15 @@
+"""What a verifier says about one response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rl_core.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome, and the answer in canonical form (equal answers compare equal as text); None when none could be read."""
+
+    outcome: Outcome
+    extracted: str | None

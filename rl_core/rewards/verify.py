@@ -1,0 +1,56 @@
+"""From a response and the gold answer to a verdict, by task."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rl_core.errors import InputError
+from rl_core.outcome import Outcome
+from rl_core.rewards import knights_knaves, mathematics
+from rl_core.rewards.extraction import extract_answer
+from rl_core.rewards.verdict import Verdict
+
+__all__ = ["TASKS", "OpenQuestion", "Verdict", "settle", "verify"]
+
+# Mathematical tasks; true where the last number of a response without any marked answer counts as the answer.
+_MATHEMATICS = {"math": False, "math500": False, "aime24": False, "amc23": False, "gsm8k": True}
+
+TASKS = ("knights_knaves", *_MATHEMATICS)
+
+
+class OpenQuestion(NamedTuple):
+    """What is left to decide by symbolic work: is `answer` equal to `gold`?"""
+
+    gold: str
+    answer: str
+
+    def verdict(self, outcome: Outcome) -> Verdict:
+        return Verdict(outcome, mathematics.canonical(self.answer))
+
+
+def settle(task: str, response: str, gold: str) -> Verdict | OpenQuestion:
+    """Judge a response as far as that takes time linear in its length; safe in any process.
+
+    Raises:
+        InputError: the task has no verifier, or the gold answer is not of its form.
+    """
+    if task == "knights_knaves":
+        return knights_knaves.judge(response, gold)
+    if task not in _MATHEMATICS:
+        raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(TASKS)}")
+    answer = extract_answer(response, any_number=_MATHEMATICS[task])
+    if answer is None:
+        return Verdict(Outcome.UNPARSEABLE, None)
+    question = OpenQuestion(gold, answer)
+    outcome = mathematics.quick(gold, answer)
+    return question if outcome is None else question.verdict(outcome)
+
+
+def verify(task: str, response: str, gold: str) -> Verdict:
+    """Judge a response in whatever time and memory it takes; for untrusted answers in bulk use `rl_core.rewards.pool`.
+
+    Raises:
+        InputError: as `settle`.
+    """
+    found = settle(task, response, gold)
+    return found.verdict(mathematics.equivalent(*found)) if isinstance(found, OpenQuestion) else found
