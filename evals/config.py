@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rl_core.config import Resources, Settings
 
@@ -14,7 +14,9 @@ class BenchmarkSettings(Settings):
     """One benchmark of an evaluation; a bare name stands for its defaults."""
 
     name: str
-    limit: int | None = Field(None, ge=1, description="Problems (per number of people for puzzles): the first of a seeded shuffle; default: all.")
+    limit: int | None = Field(
+        None, ge=1, description="Problems (per number of people for puzzles): the first of a seeded shuffle; default: all."
+    )
     people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
     template: str | None = Field(None, description="Overrides the evaluation's own.")
@@ -37,6 +39,15 @@ class EvalConfig(Settings):
     @classmethod
     def _names_are_settings(cls, value: Any) -> Any:
         return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _something_to_measure(self) -> EvalConfig:
+        if not self.greedy and not self.samples:
+            raise ValueError("`greedy: false` without `samples` leaves nothing to evaluate: give `samples`")
+        names = [benchmark.name for benchmark in self.benchmarks]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"benchmark {repeated!r} is listed twice: use one entry, or a second eval stage")
+        return self
 
 
 class NamedCheckpoint(Settings):

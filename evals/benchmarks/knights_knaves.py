@@ -1,0 +1,36 @@
+"""Knights and Knaves by number of people: puzzles that training never sees."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rl_core.data import knights_knaves
+from rl_core.data.prompts import Prompt
+
+PEOPLE = (3, 4, 5, 6, 7)
+PUZZLES = 100  # per number of people, as in the public test files
+
+
+def load(people: Sequence[int] | None, limit: int | None, data_dir: Path | None, seed: int) -> list[Prompt]:
+    """`limit` puzzles for each number of people.
+
+    They come from kk/{n}ppl/test.parquet of the data directory where that has enough of them, else from the held-out side of the
+    generator.
+
+    Raises:
+        DataError: a file is broken, or there are not as many different puzzles.
+    """
+    return [replace(prompt, trace=None) for count in people or PEOPLE for prompt in _of(count, limit or PUZZLES, data_dir, seed)]
+
+
+def _of(people: int, limit: int, data_dir: Path | None, seed: int) -> list[Prompt]:
+    path = data_dir / "kk" / f"{people}ppl" / "test.parquet" if data_dir else None
+    if path and path.is_file():
+        prompts = knights_knaves.read_public(path)
+        if len(prompts) >= limit:
+            random.Random(seed).shuffle(prompts)
+            return prompts[:limit]
+    return knights_knaves.generate(people, limit, "test", seed)

@@ -1,0 +1,127 @@
+"""Scores with their uncertainty. All values are shares from 0 to 1, all intervals hold 95%.
+
+A problem is the unit of resampling: samples of one problem are not independent, so they are averaged first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Z = 1.959963984540054  # 97.5% quantile of the normal distribution
+RESAMPLES = 10_000
+_CELLS = 4_000_000  # indices drawn at once; bounds memory
+
+
+class Estimate(NamedTuple):
+    """A value and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: float, trials: int) -> Estimate:
+    """Share of successes with the Wilson score interval (E. B. Wilson 1927), which holds at 0 and 1 and for few trials.
+
+    Raises:
+        ValueError: no trials, or successes outside 0 .. trials.
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes in {trials} trials are no share")
+    share = successes / trials
+    spread = Z * math.sqrt(share * (1 - share) / trials + (Z / (2 * trials)) ** 2)
+    centre = share + Z * Z / (2 * trials)
+    scale = 1 + Z * Z / trials
+    # At the ends the formula gives the share itself up to rounding.
+    return Estimate(share, min(max((centre - spread) / scale, 0.0), share), max(min((centre + spread) / scale, 1.0), share))
+
+
+def mean_over_problems(values: Sequence[float], seed: int = 0) -> Estimate:
+    """Mean of one value per problem with the percentile bootstrap interval.
+
+    Resampling cannot see beyond values that are all 0 or all 1, so for these the interval is Wilson's.
+    """
+    array = _one_per_problem(values)
+    mean = float(array.mean())
+    if mean in (0.0, 1.0):
+        return wilson(mean * len(array), len(array))
+    low, high = _percentiles(array, seed)
+    return Estimate(mean, low, high)
+
+
+def paired_difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Estimate:
+    """Mean of `second - first` over the same problems in the same order, with the paired percentile bootstrap interval.
+
+    Raises:
+        ValueError: different numbers of problems.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} problems cannot be paired")
+    differences = _one_per_problem(second) - _one_per_problem(first)
+    low, high = _percentiles(differences, seed)
+    return Estimate(float(differences.mean()), low, high)
+
+
+def is_noise(difference: Estimate) -> bool:
+    """Whether the interval of a difference holds zero."""
+    return difference.low <= 0 <= difference.high
+
+
+def avg_at_k(correct: Sequence[bool]) -> float:
+    """Share of correct samples of one problem."""
+    return sum(correct) / len(correct)
+
+
+def pass_at_k(correct: Sequence[bool], k: int) -> float:
+    """Unbiased chance that at least one of k samples of a problem is correct: 1 - C(n-c, k) / C(n, k) (Chen et al., 2107.03374).
+
+    Raises:
+        ValueError: fewer than k samples.
+    """
+    n, c = len(correct), sum(correct)
+    if not 1 <= k <= n:
+        raise ValueError(f"pass@{k} needs at least {k} samples and k >= 1; there are {n}")
+    return 1 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def maj_at_k(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
+    """Chance that the majority answer of one problem's samples is correct, ties broken at random.
+
+    Samples without an answer do not vote; without any vote the problem counts as wrong.
+    """
+    votes: dict[str, int] = {}
+    right: set[str] = set()
+    for answer, is_correct in zip(answers, correct, strict=True):
+        if answer is not None:
+            votes[answer] = votes.get(answer, 0) + 1
+            if is_correct:
+                right.add(answer)
+    if not votes:
+        return 0.0
+    most = max(votes.values())
+    winners = [answer for answer, count in votes.items() if count == most]
+    return len(right.intersection(winners)) / len(winners)
+
+
+def _one_per_problem(values: Sequence[float]) -> np.ndarray:
+    if len(values) == 0:
+        raise ValueError("a mean needs at least one problem")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _percentiles(values: np.ndarray, seed: int) -> tuple[float, float]:
+    """2.5% and 97.5% quantiles of the mean under resampling with replacement."""
+    random = np.random.default_rng(seed)
+    rows = max(1, min(RESAMPLES, _CELLS // len(values)))
+    means = np.concatenate(
+        [
+            values[random.integers(0, len(values), size=(min(rows, RESAMPLES - start), len(values)))].mean(axis=1)
+            for start in range(0, RESAMPLES, rows)
+        ]
+    )
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
