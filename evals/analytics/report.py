@@ -1,0 +1,181 @@
+"""The HTML report of an experiment: one file that opens anywhere, offline, with everything inside it.
+
+All text that a model or a data file has written goes through the template's escaping, and the page's own policy allows no script but
+the one printed here and no request to anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evals.analytics import puzzles, query, summary
+from evals.analytics.figures import OUTCOMES, checkpoint_order, draw, rows, spoken
+
+if TYPE_CHECKING:
+    import duckdb
+
+TEMPLATES = Path(__file__).parent / "templates"
+OUTCOME_NAMES = {"correct": "correct"} | {outcome: name for outcome, (name, _) in OUTCOMES.items()}
+QUERIES = (
+    (
+        "Which problems are never solved?",
+        "SELECT benchmark, difficulty, prompt_id, count(*) AS tries FROM samples GROUP BY ALL HAVING NOT bool_or(correct)",
+    ),
+    (
+        "Which words go with right answers?",
+        "SELECT family, keyword, sum(responses_with) AS responses, avg(correct) AS correct FROM keyword_use GROUP BY ALL",
+    ),
+    (
+        "What was the longest wrong thought?",
+        "SELECT stage, step, think FROM rollouts WHERE outcome = 'wrong' ORDER BY think_tokens DESC LIMIT 1",
+    ),
+)
+PATTERNS = "SELECT family, string_agg(keyword, ', ') AS words FROM keyword_patterns GROUP BY family ORDER BY family DESC"
+
+
+def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, reading: list[dict[str, Any]]) -> list[Path]:
+    """Write `report.html` and `figures/*.png` below `output`.
+
+    Args:
+        database: a warehouse that holds one experiment.
+        recipe: the resolved recipe, printed as YAML.
+        reading: where to look next: dictionaries with `title`, `where` (a path or a command) and, if it helps, `note`.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        query.QueryError: `database` is missing or unreadable.
+    """
+    import yaml
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    output.mkdir(parents=True, exist_ok=True)
+    with query.connect(database) as connection:
+        figures = draw(connection)
+        results = summary.results(connection)
+        context = {
+            "title": title,
+            "figures": figures,
+            "results": results,
+            "remarks": [*summary.verdicts(results), *summary.remarks(connection)],
+            "training": _training(connection),
+            "stages": _stages(connection),
+            "evaluations": _evaluations(connection),
+            "failures": _failures(connection),
+            "puzzles": puzzles.choose(connection),
+            "patterns": rows(connection, PATTERNS),
+        }
+    script = (TEMPLATES / "report.js").read_text()
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"percent": summary.percent, "signed": summary.signed, "thousands": "{:,}".format, "image": _data_uri}
+    page = environment.get_template("report.html").render(
+        context,
+        outcome_names=OUTCOME_NAMES,
+        queries=QUERIES,
+        reading=reading,
+        recipe=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110),
+        style=(TEMPLATES / "report.css").read_text(),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    html = output / "report.html"
+    html.write_text(page, encoding="utf-8")
+    (output / "figures").mkdir(exist_ok=True)
+    return [html, *(figure.write(output / "figures") for figure in figures)]
+
+
+def _data_uri(svg: str) -> str:
+    """An image of its own: the ids inside one drawing cannot clash with those of another."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _stages(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Stages in order, with what they made."""
+    return rows(
+        connection,
+        """
+        SELECT stage, kind, start, steps, stage_run,
+            (SELECT count(*) FROM rollouts WHERE rollouts.stage_run = stages.stage_run)
+                + (SELECT count(*) FROM samples WHERE samples.stage_run = stages.stage_run) AS responses,
+            (SELECT sum(response_tokens)::BIGINT FROM (
+                SELECT stage_run, response_tokens FROM rollouts UNION ALL SELECT stage_run, response_tokens FROM samples
+            ) AS written WHERE written.stage_run = stages.stage_run) AS tokens
+        FROM stages ORDER BY position, stage
+        """,
+    )
+
+
+def _training(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Per RL stage, the start and the end of every curve: {stage, steps, <column>: (start, end) or None}."""
+    columns = {
+        "reward": ("reward_by_step", "reward"),
+        "correct": ("errors_by_step", "correct"),
+        "wrong": ("errors_by_step", "wrong"),
+        "format_error": ("errors_by_step", "format_error"),
+        "truncated": ("errors_by_step", "truncated"),
+        "thinking": ("length_by_step", "think_tokens"),
+        "answer": ("length_by_step", "answer_tokens"),
+        "step_wise": ("keywords_by_step", "step_wise"),
+        "reflection": ("keywords_by_step", "reflection"),
+    }
+    stages: dict[str, dict[str, Any]] = {}
+    for name, (view, column) in columns.items():
+        for stage, first, last, steps in summary.edges(connection, view, column):
+            stages.setdefault(stage, {"stage": stage, "steps": steps, **dict.fromkeys(columns)})[name] = (first, last)
+    return list(stages.values())
+
+
+def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Per evaluation stage: its checkpoints, and a score row per benchmark part and metric with a cell per checkpoint."""
+    found = []
+    for stage in rows(connection, "SELECT stage, stage_run FROM stages WHERE kind = 'eval' ORDER BY position, stage_run"):
+        checkpoints = checkpoint_order(connection, stage["stage_run"])
+        if not checkpoints:
+            continue
+        scores = rows(
+            connection,
+            "SELECT * FROM scores WHERE stage_run = ? ORDER BY benchmark, subset NULLS FIRST, mode DESC, metric",
+            [stage["stage_run"]],
+        )
+        comparisons = {
+            (*_part(row), row["first"], row["second"]): row
+            for row in rows(connection, "SELECT * FROM comparisons WHERE stage_run = ?", [stage["stage_run"]])
+        }
+        lines: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in scores:
+            line = lines.setdefault(_part(row), {**row, "benchmark": spoken(row["benchmark"]), "cells": dict.fromkeys(checkpoints)})
+            index = checkpoints.index(row["checkpoint"])
+            against_first = comparisons.get((*_part(row), checkpoints[0], row["checkpoint"])) if index else None
+            line["cells"][row["checkpoint"]] = {**row, "change": against_first}
+        for line in lines.values():
+            line["best"] = max(cell["value"] for cell in line["cells"].values() if cell)
+        steps = [
+            {**row, "label": ", ".join(part for part in (spoken(row["benchmark"]), row["subset"]) if part)}
+            for row in comparisons.values()
+            if checkpoints.index(row["second"]) - checkpoints.index(row["first"]) == 1
+        ]
+        steps.sort(key=lambda row: (row["label"], row["mode"] == "greedy", row["metric"], checkpoints.index(row["first"])))
+        found.append({"stage": stage["stage"], "checkpoints": checkpoints, "lines": list(lines.values()), "steps": steps})
+    return found
+
+
+def _part(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (row["benchmark"], row["subset"], row["mode"], row["metric"])
+
+
+def _failures(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Outcome shares by benchmark and checkpoint, over all parts; sampled responses where there are any."""
+    shares = ", ".join(f"sum({outcome} * responses) / sum(responses) AS {outcome}" for outcome in OUTCOME_NAMES)
+    found = rows(
+        connection,
+        f"SELECT stage_run, benchmark, checkpoint, checkpoint_position, sum(responses)::BIGINT AS responses, {shares} "
+        "FROM (SELECT * FROM errors_by_checkpoint QUALIFY mode = max(mode) OVER (PARTITION BY stage_run, benchmark)) "
+        "GROUP BY ALL ORDER BY stage_run, benchmark, checkpoint_position, checkpoint",
+    )
+    return [row | {"benchmark": spoken(row["benchmark"])} for row in found]
