@@ -51,9 +51,11 @@ def quick(gold: str, answer: str) -> Outcome | None:
     Equal texts are correct; two plain numbers are compared exactly. A decimal passes for a fraction that no decimal can express when
     it is that fraction correctly rounded to six or more places.
     """
-    if not answer or len(answer) > MAX_CHARACTERS:
+    if len(answer) > MAX_CHARACTERS:
         return Outcome.UNPARSEABLE
     left, right = normalise(gold), normalise(answer)
+    if not right:
+        return Outcome.UNPARSEABLE
     if left == right:
         return Outcome.CORRECT
     if left.endswith("%") != right.endswith("%"):

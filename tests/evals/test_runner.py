@@ -1,0 +1,213 @@
+"""The whole evaluation process on a model of a few thousand random weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from evals.benchmarks import registry
+from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
+from evals.runner import evaluate
+from rl_core.config import Resources, ScratchModel
+from rl_core.errors import InputError
+from rl_core.rollout.records import SAMPLE_SCHEMA
+
+TINY = ScratchModel(hidden_size=32, intermediate_size=64, layers=1, heads=2, key_value_heads=1, context=512)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[NamedCheckpoint]:
+    from rl_core.model.scratch import make_model, train_tokenizer
+
+    puzzles = registry.load(BenchmarkSettings(name="knights_knaves", people=[2], limit=8), None, seed=5)
+    tokenizer = train_tokenizer([puzzle.question for puzzle in puzzles], 512, TINY.context)
+    made = []
+    for seed, name in enumerate(("first", "second")):
+        directory = tmp_path_factory.mktemp("model") / name
+        make_model(TINY, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id, seed).save_pretrained(directory)
+        tokenizer.save_pretrained(directory)
+        made.append(NamedCheckpoint(name=name, path=str(directory)))
+    return made
+
+
+@pytest.fixture
+def data_dir_of_two(tmp_path: Path) -> Path:
+    path = tmp_path / "data" / "gsm8k" / "test.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) + "\n" for n in range(2)))
+    return tmp_path / "data"
+
+
+def job(checkpoints: list[NamedCheckpoint], output: Path, data_dir: Path | None, **config: Any) -> EvalJob:
+    settings: dict[str, Any] = {
+        "benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 6}, {"name": "gsm8k", "max_tokens": 8}],
+        "template": "plain",
+        "samples": 2,
+        "max_tokens": 12,
+        "batch_tokens": 512,
+        "resources": Resources(threads=1),
+    }
+    return EvalJob(config=EvalConfig(**(settings | config)), checkpoints=checkpoints, output=output, data_dir=data_dir, seed=3)
+
+
+def progress(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
+
+
+def test_samples_scores_and_resumption(checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path) -> None:
+    whole = job(checkpoints, tmp_path / "out", data_dir_of_two)
+    evaluate(whole)
+    files = sorted((tmp_path / "out" / "samples").rglob("*.parquet"))
+    assert [str(path.relative_to(tmp_path / "out" / "samples")) for path in files] == [
+        "first/gsm8k.parquet",
+        "first/knights_knaves.parquet",
+        "second/gsm8k.parquet",
+        "second/knights_knaves.parquet",
+    ]
+    table = pq.read_table(files[1])
+    assert table.schema.equals(SAMPLE_SCHEMA)
+    rows = table.to_pylist()
+    assert [(row["mode"], row["sample"]) for row in rows] == [("greedy", 0)] * 6 + [("sampled", 0), ("sampled", 1)] * 6
+    assert {row["temperature"] for row in rows if row["mode"] == "greedy"} == {0.0}
+    assert all(row["response_tokens"] <= 12 and row["difficulty"] == "2" for row in rows)
+    assert all(row["response_tokens"] <= 8 for row in pq.read_table(files[0]).to_pylist())  # the benchmark's own limit
+    assert len({row["response"] for row in rows if row["mode"] == "sampled"}) > 6
+    assert {row["prompt_id"]: row["seed"] for row in rows} == {row["prompt_id"]: row["seed"] for row in pq.read_table(files[3]).to_pylist()}
+
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert set(scores) == {"scores", "comparisons", "seconds", "tokens", "peak_memory_bytes"}
+    names = {(row["checkpoint"], row["benchmark"], row["subset"], row["metric"]) for row in scores["scores"]}
+    assert ("second", "knights_knaves", "2 people", "avg@2") in names
+    assert ("first", "gsm8k", None, "accuracy") in names
+    assert {(row["first"], row["second"]) for row in scores["comparisons"]} == {("first", "second")}
+    assert scores["tokens"] == sum(row["response_tokens"] for path in files for row in pq.read_table(path).to_pylist())
+    steps = [entry["step"] for entry in progress(tmp_path / "out")]
+    assert steps == sorted(steps)
+    assert steps[-1] == progress(tmp_path / "out")[-1]["total"] == 2 * (6 + 2) * 3
+
+    # A lost and a damaged cell are made again, the same to the letter; whole ones are not touched.
+    before = {path: path.read_bytes() for path in files}
+    files[1].unlink()
+    files[2].write_bytes(b"PAR1 damaged")
+    kept = files[0].stat().st_mtime_ns
+    evaluate(whole)
+    assert files[0].stat().st_mtime_ns == kept
+    assert pq.read_table(files[1]).to_pylist() == rows
+    assert pq.read_table(files[2]).num_rows == 6
+    again = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert again["scores"] == scores["scores"]
+    assert again["comparisons"] == scores["comparisons"]
+    assert before[files[3]] == files[3].read_bytes()
+
+
+def test_other_settings_are_not_mistaken_for_a_finished_cell(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    one = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 2}], "samples": 0}
+    evaluate(job(checkpoints[:1], tmp_path, None, **one))
+    path = tmp_path / "samples" / "first" / "knights_knaves.parquet"
+    first = path.read_bytes()
+    evaluate(job(checkpoints[:1], tmp_path, None, **one, max_tokens=5))
+    assert path.read_bytes() != first
+    assert max(row["response_tokens"] for row in pq.read_table(path).to_pylist()) <= 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config.benchmarks": ["gsm8"]}, "did you mean 'gsm8k'"),
+        ({"config.benchmarks": [{"name": "gsm8k", "template": "boxd"}]}, "did you mean 'boxed'"),
+        ({"checkpoints": [{"name": "../up", "path": "x"}]}, "names files"),
+        ({"checkpoints": [{"name": "a", "path": "/nowhere/model"}]}, "no such model directory"),
+        ({"data_dir": "/nowhere"}, "gsm8k/test.jsonl: no such file"),
+    ],
+)
+def test_bad_input_is_refused_before_a_model_is_loaded(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path, change: dict[str, Any], message: str
+) -> None:
+    raw = job(checkpoints, tmp_path / "out", data_dir_of_two).model_dump(mode="json")
+    for key, value in change.items():
+        *parents, last = key.split(".")
+        inner = raw
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value
+    with pytest.raises(InputError, match=message):
+        evaluate(EvalJob.model_validate(raw))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"greedy": False, "samples": 0}, "nothing to evaluate"),
+        ({"benchmarks": ["gsm8k", {"name": "gsm8k", "limit": 3}]}, "listed twice"),
+    ],
+)
+def test_settings_without_sense(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EvalConfig.model_validate({"benchmarks": ["gsm8k"]} | config)
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "evals.run", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+
+
+def test_the_process_says_what_is_wrong_in_one_line(checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path) -> None:
+    good = job(checkpoints, tmp_path / "out", data_dir_of_two).model_dump(mode="json")
+    cases = {
+        "unknown benchmark": good | {"config": {"benchmarks": ["gsm8"]}},
+        "wrong type": good | {"seed": "x"},
+        "no file": None,
+    }
+    running = []
+    for name, raw in cases.items():
+        path = tmp_path / f"{name}.json"
+        if raw:
+            path.write_text(json.dumps(raw))
+        running.append(start(path))
+    for process in running:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert errors.startswith("error: ")
+        assert errors.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_with_75_and_the_next_run_goes_on(checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path) -> None:
+    output = tmp_path / "out"
+    puzzles = {"name": "knights_knaves", "people": [2, 3], "limit": 60, "max_tokens": 200}
+    work = job(checkpoints, output, data_dir_of_two, benchmarks=["gsm8k", puzzles], batch_tokens=2048)
+    path = tmp_path / "job.json"
+    path.write_text(work.model_dump_json())
+    process = start(path)
+    finished = output / "samples" / "first" / "gsm8k.parquet"
+    deadline = time.monotonic() + 60
+    while not finished.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    sent = time.monotonic()
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 75, errors
+    assert time.monotonic() - sent < 10
+    assert not (output / "scores.json").exists()
+    assert [path.name for path in output.rglob("*.parquet")] == ["gsm8k.parquet"]
+    kept = finished.stat().st_mtime_ns
+
+    shorter = job(checkpoints, output, data_dir_of_two, benchmarks=["gsm8k"], batch_tokens=2048)
+    path.write_text(shorter.model_dump_json())
+    assert start(path).wait(timeout=60) == 0
+    assert finished.stat().st_mtime_ns == kept
+    assert {row["checkpoint"] for row in json.loads((output / "scores.json").read_text())["scores"]} == {"first", "second"}

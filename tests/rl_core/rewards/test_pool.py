@@ -1,0 +1,104 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from rl_core.outcome import Outcome
+from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.reward import resolve
+
+ENDLESS = "9^{9^{9^{9}}}"  # no exact shortcut, and Python's power does not stop
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ScoringPool]:
+    with ScoringPool(workers=2, deadline=1.5) as pool:
+        pool.judge([boxed("x+1", "1+x")])  # start the workers outside of what is timed
+        yield pool
+
+
+def boxed(answer: str, gold: str, finish_reason: str = "stop") -> ScoreItem:
+    return ScoreItem("math", rf"\boxed{{{answer}}}", gold, finish_reason)
+
+
+def test_order_is_kept(pool: ScoringPool) -> None:
+    items = [boxed(f"x+{n}", f"{n % 3}+x") for n in range(12)]
+    scores = pool.score(items, resolve("boxed_math"))
+    assert [score.reward for score in scores] == [1.0, 1.0, 1.0] + [-0.5] * 9
+    assert [score.verdict.extracted for score in scores] == [f"x+{n}" for n in range(12)]
+
+
+def test_a_deadline_costs_only_its_own_answer(pool: ScoringPool) -> None:
+    items = [boxed(ENDLESS, "8"), *(boxed(f"y+{n}", f"{n}+y") for n in range(30)), boxed(ENDLESS + "+1", "8")]
+    started = time.perf_counter()
+    scores = pool.score(items, resolve("boxed_math"))
+    assert time.perf_counter() - started < 8
+    assert [score.verdict.outcome for score in scores] == [Outcome.TIMEOUT, *[Outcome.CORRECT] * 30, Outcome.TIMEOUT]
+    assert scores[0].reward == -1.0
+    assert pool.judge([boxed("z+1", "1+z")])[0].outcome is Outcome.CORRECT  # its worker was replaced
+
+
+def test_memory_of_a_worker_is_bounded(pool: ScoringPool) -> None:
+    verdict = pool.judge([boxed("10^{10^{12}}", "8")])[0]
+    assert verdict.outcome in (Outcome.WRONG, Outcome.UNPARSEABLE, Outcome.TIMEOUT)
+
+
+def test_a_killed_worker_costs_at_most_its_own_answer(pool: ScoringPool) -> None:
+    mine = {child.pid for child in psutil.Process().children(recursive=True)}
+    workers = [pid for pid in mine if _is_worker(pid)]
+    assert workers
+    os.kill(workers[0], signal.SIGKILL)
+    outcomes = [verdict.outcome for verdict in pool.judge([boxed(f"u+{n}", f"{n}+u") for n in range(10)])]
+    assert outcomes.count(Outcome.CORRECT) >= 9
+    assert set(outcomes) <= {Outcome.CORRECT, Outcome.TIMEOUT}
+
+
+def _is_worker(pid: int) -> bool:
+    # A forked worker has a limit on its memory; the fork server and the resource tracker have none.
+    return 2 * 1024**3 in psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
+
+
+def test_truncation_only_renames_what_is_not_correct(pool: ScoringPool) -> None:
+    items = [boxed("1", "1", "length"), boxed("2", "1", "length"), ScoreItem("math", "so", "1", "length"), boxed(ENDLESS, "8", "length")]
+    scores = pool.score(items, resolve("boxed_math"))
+    assert [score.verdict.outcome for score in scores] == [Outcome.CORRECT, Outcome.TRUNCATED, Outcome.TRUNCATED, Outcome.TIMEOUT]
+    assert [score.reward for score in scores] == [1.0, -0.5, -1.0, -1.0]
+
+
+def test_cheap_work_starts_no_process() -> None:
+    gold = json.dumps({"names": ["Zoey"], "roles": ["knave"]})
+    puzzles = [ScoreItem("knights_knaves", f"<think>{n}</think><answer>Zoey is a knave</answer>", gold) for n in range(2000)]
+    started = time.perf_counter()
+    with ScoringPool(workers=1, deadline=1.0) as pool:
+        verdicts = pool.judge([*puzzles, boxed("1", "2")])
+        assert pool._pool is None
+    assert time.perf_counter() - started < 1
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.CORRECT, Outcome.WRONG}
+
+
+def test_nothing_to_score() -> None:
+    with ScoringPool(workers=1, deadline=1.0) as pool:
+        assert pool.score([], resolve("logic_rl")) == []
+
+
+def test_leaving_kills_busy_workers_and_leaves_none() -> None:
+    code = f"""
+import threading, psutil, time
+from rl_core.rewards.pool import ScoreItem, ScoringPool
+pool = ScoringPool(2, 60.0)
+items = [ScoreItem("math", r"\\boxed{{{ENDLESS}+" + str(n) + "}}", "8") for n in range(2)]
+threading.Thread(target=lambda: pool.judge(items), daemon=True).start()
+time.sleep(3)
+started = time.perf_counter()
+pool.close()
+busy = [p for p in psutil.Process().children(recursive=True) if p.cpu_percent(0.2) > 50]
+print(len(busy), time.perf_counter() - started < 3)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["0", "True"], done.stderr

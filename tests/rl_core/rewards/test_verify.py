@@ -1,0 +1,39 @@
+import json
+
+import pytest
+
+from rl_core.errors import InputError
+from rl_core.outcome import Outcome
+from rl_core.rewards.verdict import Verdict
+from rl_core.rewards.verify import OpenQuestion, settle, verify
+
+
+@pytest.mark.parametrize(
+    ("task", "response", "gold", "outcome", "extracted"),
+    [
+        ("math", r"\boxed{\frac{2}{4}}", "1/2", Outcome.CORRECT, "1/2"),
+        ("math500", r"\boxed{x+1}", "1+x", Outcome.CORRECT, "x+1"),
+        ("aime24", r"\boxed{025}", "25", Outcome.CORRECT, "25"),
+        ("amc23", r"\boxed{142.0}", "142", Outcome.CORRECT, "142"),
+        ("gsm8k", "So 18 dollars in all.", "18", Outcome.CORRECT, "18"),
+        ("math", "So 18 dollars in all.", "18", Outcome.UNPARSEABLE, None),
+        ("gsm8k", "<think>18</think><answer>19</answer>", "18", Outcome.WRONG, "19"),
+    ],
+)
+def test_by_task(task: str, response: str, gold: str, outcome: Outcome, extracted: str | None) -> None:
+    assert verify(task, response, gold) == Verdict(outcome, extracted)
+
+
+def test_knights_knaves() -> None:
+    gold = json.dumps({"names": ["Zoey"], "roles": ["knave"]})
+    assert verify("knights_knaves", "<think></think><answer>Zoey is a knave</answer>", gold).outcome is Outcome.CORRECT
+
+
+def test_only_symbolic_work_is_left_open() -> None:
+    assert settle("math", r"\boxed{2+x}", "x+2") == OpenQuestion("x+2", "2+x")
+    assert settle("math", r"\boxed{3}", "2") == Verdict(Outcome.WRONG, "3")
+
+
+def test_an_unknown_task_is_named() -> None:
+    with pytest.raises(InputError, match="'chess'"):
+        verify("chess", "e4", "e4")
