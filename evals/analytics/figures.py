@@ -306,12 +306,12 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
         parts: dict[str, list[dict[str, Any]]] = {}
         for row in scores:
             parts.setdefault(row["benchmark"], []).append(row)
-        whole = [name for name, part in parts.items() if len({row["subset"] for row in part}) == 1]
+        whole = [name for name, part in parts.items() if all(row["subset"] is None for row in part)]
         suffix = f"-{stages.index(stage) + 1}" if len(stages) > 1 else ""
         for benchmark, part in parts.items():
             if benchmark not in whole:
-                lines = {str(row["subset"] or "all"): row["subset"] for row in part}
-                chosen = {label: [row for row in _primary(part) if row["subset"] == subset] for label, subset in lines.items()}
+                subsets = sorted({row["subset"] for row in part} - {None})
+                chosen = {subset: [row for row in _primary(part) if row["subset"] == subset] for subset in subsets}
                 figures.append(_score_figure(f"scores-{benchmark}{suffix}", spoken(benchmark), checkpoints, chosen))
         if whole:
             chosen = {spoken(benchmark): _primary(parts[benchmark]) for benchmark in whole}
@@ -439,13 +439,8 @@ def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | N
 
 
 def checkpoint_order(connection: duckdb.DuckDBPyConnection, stage_run: str) -> list[str]:
-    """Checkpoints of an evaluation stage in the order of the recipe."""
-    found = rows(
-        connection,
-        "SELECT checkpoint FROM (SELECT DISTINCT stage_run, checkpoint FROM scores WHERE stage_run = ?) "
-        "LEFT JOIN checkpoints USING (stage_run, checkpoint) ORDER BY checkpoint_position, checkpoint",
-        [stage_run],
-    )
+    """Checkpoints of an evaluation stage as it lists them: each is compared with the first and with the one before it."""
+    found = rows(connection, "SELECT checkpoint FROM scores WHERE stage_run = ? GROUP BY checkpoint ORDER BY min(rowid)", [stage_run])
     return [row["checkpoint"] for row in found]
 
 

@@ -140,13 +140,15 @@ def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
             continue
         scores = rows(
             connection,
-            "SELECT * FROM scores WHERE stage_run = ? ORDER BY benchmark, subset NULLS FIRST, mode DESC, metric",
+            "SELECT * FROM scores WHERE stage_run = ? ORDER BY benchmark, subset NULLS LAST, mode DESC, metric",
             [stage["stage_run"]],
         )
         comparisons = {
             (*_part(row), row["first"], row["second"]): row
             for row in rows(connection, "SELECT * FROM comparisons WHERE stage_run = ?", [stage["stage_run"]])
         }
+        partial = {row["benchmark"]: {part["subset"] for part in scores if part["benchmark"] == row["benchmark"]} for row in scores}
+        scores = [row for row in scores if row["subset"] is not None or len(partial[row["benchmark"]]) != 2]  # one part is all of it
         lines: dict[tuple[Any, ...], dict[str, Any]] = {}
         for row in scores:
             line = lines.setdefault(_part(row), {**row, "benchmark": spoken(row["benchmark"]), "cells": dict.fromkeys(checkpoints)})
@@ -158,11 +160,23 @@ def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         steps = [
             {**row, "label": ", ".join(part for part in (spoken(row["benchmark"]), row["subset"]) if part)}
             for row in comparisons.values()
-            if checkpoints.index(row["second"]) - checkpoints.index(row["first"]) == 1
+            if checkpoints.index(row["second"]) - checkpoints.index(row["first"]) == 1 and _is_main(row)
         ]
         steps.sort(key=lambda row: (row["label"], row["mode"] == "greedy", row["metric"], checkpoints.index(row["first"])))
-        found.append({"stage": stage["stage"], "checkpoints": checkpoints, "lines": list(lines.values()), "steps": steps})
+        found.append({"stage": stage["stage"], "checkpoints": checkpoints, "tables": _tables(list(lines.values())), "steps": steps})
     return found
+
+
+def _tables(lines: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The averages, which lead, and what repeated samples could give, which waits behind a fold."""
+    return {
+        "main": [line for line in lines if _is_main(line)],
+        "pass@k: at least one of k samples is right; maj@k: the most frequent answer is": [line for line in lines if not _is_main(line)],
+    }
+
+
+def _is_main(row: dict[str, Any]) -> bool:
+    return not row["metric"].startswith(("pass@", "maj@"))
 
 
 def _part(row: dict[str, Any]) -> tuple[Any, ...]:

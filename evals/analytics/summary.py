@@ -41,7 +41,10 @@ class Remark:
 
 
 def results(connection: duckdb.DuckDBPyConnection) -> list[Result]:
-    """First against last checkpoint, for every benchmark part and every metric but pass@k and maj@k; sampled before greedy."""
+    """First against last checkpoint, for every metric but pass@k and maj@k; sampled before greedy.
+
+    A benchmark with parts (numbers of people) is reported by its parts: their mixture depends on how many of each were asked.
+    """
     found = []
     for stage in rows(connection, "SELECT stage_run FROM stages WHERE kind = 'eval' ORDER BY position, stage_run"):
         checkpoints = checkpoint_order(connection, stage["stage_run"])
@@ -59,6 +62,9 @@ def results(connection: duckdb.DuckDBPyConnection) -> list[Result]:
                 AND c.subset IS NOT DISTINCT FROM a.subset AND c.mode = a.mode AND c.metric = a.metric
                 AND c.first = a.checkpoint AND c.second = b.checkpoint
             WHERE a.stage_run = $1 AND a.checkpoint = $2 AND a.metric NOT LIKE 'pass@%' AND a.metric NOT LIKE 'maj@%'
+                AND (a.subset IS NOT NULL OR a.benchmark NOT IN (
+                    SELECT benchmark FROM scores WHERE stage_run = $1 AND subset IS NOT NULL
+                ))
             ORDER BY a.mode = 'greedy', a.benchmark, a.subset
             """,
             [stage["stage_run"], first, last],

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.config import StageRun
+from evals.scores import Cell, comparison_table, measures, score_table
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
 NAMES = ("Zoey", "Liam", "Ava", "Noah", "Mia")
@@ -137,72 +138,35 @@ def write_sft(directory: Path, steps: int = 40) -> None:
 
 
 def write_eval(directory: Path, checkpoints: list[str], problems: int = 20, samples: int = 4) -> None:
-    """Samples and scores; the intervals are made up, wide enough that one comparison is noise."""
-    scores: list[dict[str, Any]] = []
-    comparisons: list[dict[str, Any]] = []
-    values: dict[tuple[str, str, str], dict[str, float]] = {}
+    """Samples of puzzles of 3 and 5 people, with the scores that an evaluation computes from them."""
+    cells = []
     for checkpoint in checkpoints:
+        rows = [
+            {
+                **prompt_of(10_000 + number, people),
+                **write_response(
+                    random.Random(f"{checkpoint}/{people}/{mode}/{number}/{sample}"),
+                    people,
+                    SKILL[checkpoint] - (0.25 if people == 5 else 0),
+                ),
+                "checkpoint": checkpoint,
+                "benchmark": "knights_knaves",
+                "mode": mode,
+                "sample": sample,
+                "temperature": 0.0 if mode == "greedy" else 1.0,
+                "seed": sample,
+            }
+            for mode, count in (("greedy", 1), ("sampled", samples))
+            for people in (3, 5)
+            for number in range(problems)
+            for sample in range(count)
+        ]
+        rows = [row | {"correct": row["outcome"] == "correct"} for row in rows]
         (directory / "samples" / checkpoint).mkdir(parents=True)
-        rows = []
-        for people in (3, 5):
-            for mode, count in (("greedy", 1), ("sampled", samples)):
-                right = 0
-                for number in range(problems):
-                    for sample in range(count):
-                        rng = random.Random(f"{checkpoint}/{people}/{mode}/{number}/{sample}")
-                        response = write_response(rng, people, SKILL[checkpoint] - (0.25 if people == 5 else 0))
-                        right += response["outcome"] == "correct"
-                        rows.append(
-                            {
-                                **prompt_of(10_000 + number, people),
-                                **response,
-                                "checkpoint": checkpoint,
-                                "benchmark": "knights_knaves",
-                                "mode": mode,
-                                "sample": sample,
-                                "temperature": 0.0 if mode == "greedy" else 1.0,
-                                "correct": response["outcome"] == "correct",
-                                "seed": sample,
-                            }
-                        )
-                value = right / problems / count
-                metric = "accuracy" if mode == "greedy" else f"avg@{samples}"
-                subset = f"{people} people"
-                scores.append(
-                    {
-                        "checkpoint": checkpoint,
-                        "benchmark": "knights_knaves",
-                        "subset": subset,
-                        "mode": mode,
-                        "metric": metric,
-                        "value": value,
-                        "low": max(0.0, value - 0.1),
-                        "high": min(1.0, value + 0.1),
-                        "problems": problems,
-                        "samples": count,
-                    }
-                )
-                values.setdefault((subset, mode, metric), {})[checkpoint] = value
         pq.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA), directory / "samples" / checkpoint / "knights_knaves.parquet")
-    for (subset, mode, metric), by_checkpoint in values.items():
-        for index, second in enumerate(checkpoints[1:], start=1):
-            for first in dict.fromkeys((checkpoints[0], checkpoints[index - 1])):
-                difference = by_checkpoint[second] - by_checkpoint[first]
-                comparisons.append(
-                    {
-                        "benchmark": "knights_knaves",
-                        "subset": subset,
-                        "mode": mode,
-                        "metric": metric,
-                        "first": first,
-                        "second": second,
-                        "difference": difference,
-                        "low": difference - 0.12,
-                        "high": difference + 0.12,
-                        "noise": abs(difference) <= 0.12,
-                    }
-                )
-    content = {"scores": scores, "comparisons": comparisons, "seconds": 10.0, "tokens": 1000, "peak_memory_bytes": 10**9}
+        cells.append(Cell(checkpoint, "knights_knaves", rows))
+    wanted = measures(greedy=True, samples=samples)
+    content = {"scores": score_table(cells, wanted), "comparisons": comparison_table(cells, wanted), "seconds": 10.0}
     (directory / "scores.json").write_text(json.dumps(content))
 
 

@@ -80,8 +80,8 @@ def test_build_counts_rows(experiment: list[StageRun], tmp_path: Path) -> None:
         "rollouts": 36 * 32,
         "samples": 4 * 2 * 20 * 5,
         "metrics": 36 * 8 + 40 * 4,
-        "scores": 16,
-        "comparisons": 20,
+        "scores": 48,
+        "comparisons": 60,
     }
     assert [path.name for path in tmp_path.iterdir()] == ["a.duckdb"]
 
