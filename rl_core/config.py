@@ -24,7 +24,9 @@ class Resources(Settings):
     ray: bool = Field(True, description="Run rollout, scoring and training as Ray actors; false runs the same classes in one process.")
     cluster: str | None = Field(None, description="Ray address; default: RAY_ADDRESS, else a local cluster for this stage.")
     scoring_workers: int = Field(1, ge=1, le=64, description="Processes that verify answers.")
-    tokens_per_batch: int = Field(16384, ge=256, description="Padded tokens in one forward-backward pass; bounds memory.")
+    tokens_per_batch: int | None = Field(
+        None, ge=256, description="Padded tokens in one forward-backward pass; bounds memory. Default: 2,048 on CPU, 16,384 on GPU."
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; default: all cores.")
 
 

@@ -186,7 +186,9 @@ def _score(
         for group, (encoded, completions) in enumerate(zip(batch, groups, strict=True))
         for sample, completion in enumerate(completions)
     ]
-    items = [ScoreItem(encoded.prompt.task, text, encoded.prompt.gold) for encoded, _, _, _, text in flat]
+    items = [
+        ScoreItem(encoded.prompt.task, text, encoded.prompt.gold, completion.finish_reason) for encoded, _, _, completion, text in flat
+    ]
     scores = workers.score(items, components)
     size = config.group_size
     if len(scores) != len(batch) * size:
@@ -202,7 +204,7 @@ def _rows(rollouts: list[Rollout], step: int, temperature: float, tokenizer: Any
         | {
             "step": step,
             "group": r.group,
-            "outcome": outcome_of(r.score, r.completion),
+            "outcome": r.score.verdict.outcome.value,
             "extracted": r.score.verdict.extracted,
             "policy_version": step - 1,
             "reward": r.score.reward,
@@ -212,13 +214,6 @@ def _rows(rollouts: list[Rollout], step: int, temperature: float, tokenizer: Any
         }
         for r in rollouts
     ]
-
-
-def outcome_of(score: Score, completion: Completion) -> str:
-    """The verdict; a response cut off by the token limit is `truncated` unless it is correct all the same."""
-    if completion.finish_reason == "length" and score.verdict.outcome is not Outcome.CORRECT:
-        return Outcome.TRUNCATED.value
-    return score.verdict.outcome.value
 
 
 def _summary(rollouts: list[Rollout], rows: list[dict[str, Any]]) -> dict[str, float]:

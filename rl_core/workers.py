@@ -84,7 +84,6 @@ class LocalWorkers:
         self.engine = make_engine(checkpoint, config)
         self.policy = make_policy(checkpoint, config, reference, optimizer)
         self.pool = ScoringPool(config.resources.scoring_workers, config.scoring_deadline)
-        self.pool.__enter__()
         self.generate: Callable[..., list[list[Completion]]] = self.engine.generate
         self.score: Callable[..., list[Score]] = self.pool.score
         self.train: Callable[..., dict[str, float]] = self.policy.train
@@ -96,7 +95,7 @@ class LocalWorkers:
 
     def close(self) -> None:
         """Stop the scoring processes."""
-        self.pool.__exit__(None, None, None)
+        self.pool.close()
 
 
 class RayWorkers:
@@ -116,7 +115,7 @@ class RayWorkers:
         resources = config.resources
         self.engine: Any = ray.remote(**gpu)(_Holder).remote(make_engine, checkpoint, config)
         self.policy: Any = ray.remote(**gpu)(_Holder).remote(make_policy, checkpoint, config, reference, optimizer)
-        self.pool: Any = ray.remote(num_cpus=0)(_Holder).remote(_start_pool, resources.scoring_workers, config.scoring_deadline)
+        self.pool: Any = ray.remote(num_cpus=0)(_Holder).remote(ScoringPool, resources.scoring_workers, config.scoring_deadline)
         actors: list[Any] = [self.engine, self.policy, self.pool]
         ready = [actor.ready.remote() for actor in actors]
         _, missing = ray.wait(ready, num_returns=len(ready), timeout=START_TIMEOUT)
@@ -171,9 +170,3 @@ class _Holder:
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(self.worker, method)(*args, **kwargs)
-
-
-def _start_pool(workers: int, deadline: float) -> ScoringPool:
-    pool = ScoringPool(workers, deadline)
-    pool.__enter__()
-    return pool

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rl_core.config import ScratchModel
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
+    from transformers import Qwen2ForCausalLM, Qwen2Tokenizer
 
 # Atomic but not special, so that decoding keeps them: verifiers and analytics look for the tags in the text.
 TAGS = ["<think>", "</think>", "<answer>", "</answer>"]
@@ -16,47 +18,31 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# A capitalised word (a name, the start of a sentence) is a piece of its own; everything between two of them may merge into one token, so
-# that a stock phrase (" is a knave or ") costs one step of generation instead of four.
-PIECES = r"[A-Z][a-z]+|[^A-Z]+|[A-Z]"
+# What stands between two capitalised words (names, starts of sentences) is a stock phrase where it is frequent: " is a knave or ".
+BETWEEN = re.compile("|".join([*TAGS, "[A-Z][a-z]*"]))
+RARE = 20  # occurrences under which a phrase is left to the byte-pair merges
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over `texts` with a ChatML template; any text can be encoded."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
+def train_tokenizer(texts: Sequence[str], vocabulary: int, context: int) -> Qwen2Tokenizer:
+    """Byte-level BPE in Qwen2's form, with ChatML, over `texts`; any text can be encoded.
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(PIECES), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer.add_special_tokens(special)
-    tokenizer.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in TAGS])
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    # The trainer does not know added tokens: without the cut it would merge the tags' letters with their neighbours.
-    tokenizer.train_from_iterator((part for text in texts for part in _without_tags(text)), trainer)
-    tokenizer.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in TAGS])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        chat_template=CHAT_TEMPLATE,
-        model_max_length=context,
-        clean_up_tokenization_spaces=False,
-    )
+    At most half of the vocabulary goes to stock phrases, each one token: a response then takes about a third of the steps to generate. They
+    are added tokens, because loading a Qwen2 tokenizer always restores Qwen2's own splitting of words.
+    """
+    from transformers import AddedToken, Qwen2Tokenizer
 
-
-def _without_tags(text: str) -> list[str]:
-    for tag in TAGS:
-        text = text.replace(tag, "\0")
-    return text.split("\0")
+    phrases = Counter(phrase for text in texts for phrase in BETWEEN.split(text) if len(phrase) > 1 and not phrase[0].isalnum())
+    frequent = [phrase for phrase, count in sorted(phrases.items(), key=lambda item: (-item[1], item[0])) if count >= RARE]
+    added = [*TAGS, *frequent[: vocabulary // 2]]
+    base = Qwen2Tokenizer(eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])
+    # Merges are learned from what the added tokens leave over: names, above all.
+    rest = re.compile("|".join(re.escape(text) for text in sorted(added, key=len, reverse=True)))
+    pieces = (rest.split(text) for text in texts)
+    tokenizer: Qwen2Tokenizer = base.train_new_from_iterator(pieces, vocabulary - len(added), show_progress=False)
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in added])
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.model_max_length = context
+    return tokenizer
 
 
 def make_model(config: ScratchModel, vocabulary: int, eos: int, pad: int, seed: int) -> Qwen2ForCausalLM:

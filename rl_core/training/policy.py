@@ -34,7 +34,10 @@ class Policy:
         self.config = config
         self.tokenizer = load_tokenizer(checkpoint)
         self.backend = TorchBackend(
-            load_model(checkpoint, dtype=torch.float32), weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm
+            load_model(checkpoint, dtype=torch.float32),
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+            tokens_per_batch=config.resources.tokens_per_batch,
         )
         self.reference = load_model(reference, dtype=torch.bfloat16).eval() if reference else None
 
@@ -49,7 +52,7 @@ class Policy:
         tokens = sum(len(e.sequence.response) for e in experiences)
         if not used:
             return {"grad_norm": 0.0, "trained_tokens": 0.0}
-        batches = list(micro_batches([e.sequence for e in used], config.resources.tokens_per_batch, self.tokenizer.pad_token_id))
+        batches = list(micro_batches([e.sequence for e in used], self.backend.tokens_per_batch, self.tokenizer.pad_token_id))
         # With a single update the policy at its start is the policy itself: no second pass for its log-probs.
         old = {batch.indices[0]: self._frozen_log_probs(batch, temperature) for batch in batches} if config.updates_per_step > 1 else {}
         sums = dict.fromkeys(("entropy", "kl", "clipped", "difference", "weight"), 0.0)

@@ -37,7 +37,12 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     resumed = latest_whole(job.output / "checkpoints")
     tokenizer, model = _start(job, config, prompts, resumed[0] if resumed else None)
     examples = _encode(prompts, config, tokenizer)
-    backend = TorchBackend(model, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm)
+    backend = TorchBackend(
+        model,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        tokens_per_batch=config.resources.tokens_per_batch,
+    )
     sampler = EpochSampler(len(examples), job.seed)
     first = 0
     if resumed:
@@ -64,7 +69,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
 
         learning_rate = value_at(config.learning_rate, step - 1, config.steps)
         norm = backend.update(
-            micro_batches(batch, config.resources.tokens_per_batch, tokenizer.pad_token_id),
+            micro_batches(batch, backend.tokens_per_batch, tokenizer.pad_token_id),
             loss_sum,
             temperature=1.0,
             divisor=targets,

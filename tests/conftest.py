@@ -1,0 +1,37 @@
+"""Fixtures that every part shares: a tiny model made on the spot, and the optional directory of real benchmark data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Ray would otherwise report usage, Hugging Face libraries would look for a hub.
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Directory of real benchmark files (R1FLOW_DATA_DIR, or shared/data beside the repository)."""
+    path = Path(os.environ.get("R1FLOW_DATA_DIR", Path(__file__).parents[2] / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no benchmark data at {path}; set R1FLOW_DATA_DIR to run this test")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen2 of two layers with its own tokenizer, as a Hugging Face directory."""
+    from rl_core.config import ScratchModel
+    from rl_core.data.knights_knaves import generate
+    from rl_core.model.scratch import make_model, train_tokenizer
+    from rl_core.training.checkpoint import save_model
+
+    prompts = [prompt for people in (2, 3) for prompt in generate(people, 60, "train", seed=0)]
+    config = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=512, context=512)
+    tokenizer = train_tokenizer([text for prompt in prompts for text in (prompt.question, prompt.trace or "")], 512, 512)
+    model = make_model(config, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id, seed=0)
+    directory = tmp_path_factory.mktemp("tiny")
+    save_model(directory, model, tokenizer)
+    return directory

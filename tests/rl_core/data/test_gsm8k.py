@@ -1,0 +1,40 @@
+import pytest
+
+from rl_core.data import gsm8k
+from rl_core.data.prompts import DataError
+
+
+def write(tmp_path, text: str):
+    (tmp_path / "gsm8k").mkdir()
+    (tmp_path / "gsm8k" / "test.jsonl").write_text(text)
+    return tmp_path
+
+
+def test_gold_is_the_number_after_the_mark(tmp_path) -> None:
+    rows = '{"question": "How many?", "answer": "a lot <<1+1=2>>2\\n#### 1,200"}\n'
+    [prompt] = gsm8k.load("test", write(tmp_path, rows))
+    assert (prompt.question, prompt.gold) == ("How many?", "1200")
+    assert prompt.trace is not None
+    assert prompt.trace.endswith("\\boxed{1200}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not json\n", r"test.jsonl: row 1 is not JSON"),
+        ('{"question": "q"}\n', r"test.jsonl: row 1 lacks the texts"),
+        ('{"question": "q", "answer": "1 #### 1"}\n{"question": "q", "answer": "none"}\n', r"row 2 has no gold number"),
+    ],
+)
+def test_broken_rows_are_named(tmp_path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        gsm8k.load("test", write(tmp_path, text))
+
+
+def test_missing_file_names_the_remedy(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"test.jsonl: no such file; put the GSM8K test split there"):
+        gsm8k.load("test", tmp_path)
+
+
+def test_real_rows(data_dir) -> None:
+    assert len(gsm8k.load("test", data_dir)) == 1319

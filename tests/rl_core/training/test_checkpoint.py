@@ -1,0 +1,43 @@
+import pytest
+
+from rl_core.training.checkpoint import checkpoints, latest_whole, save_checkpoint, verify
+
+
+def save(root, step: int, keep_last: int = 2):
+    return save_checkpoint(root, step, lambda path: (path / "weights").write_bytes(b"w" * step), {"step": step}, keep_last=keep_last)
+
+
+def test_newest_are_kept_and_nothing_partial_counts(tmp_path) -> None:
+    for step in (1, 2, 10):
+        save(tmp_path, step)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000002", "step-000010"]
+    (tmp_path / ".step-000011.partial").mkdir()
+    path, state = latest_whole(tmp_path)
+    assert (path.name, state) == ("step-000010", {"step": 10})
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage: str) -> None:
+    save(tmp_path, 1)
+    weights = save(tmp_path, 2) / "weights"
+    if damage == "flip":
+        weights.write_bytes(b"wx")
+    elif damage == "truncate":
+        weights.write_bytes(b"w")
+    else:
+        weights.unlink()
+    assert not verify(weights.parent)
+    path, _ = latest_whole(tmp_path)
+    assert path.name == "step-000001"
+
+
+def test_a_failed_write_leaves_the_older_checkpoints(tmp_path) -> None:
+    save(tmp_path, 1, keep_last=1)
+
+    def fail(path) -> None:
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(tmp_path, 2, fail, {"step": 2}, keep_last=1)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000001"]
+    assert latest_whole(tmp_path / "nowhere") is None

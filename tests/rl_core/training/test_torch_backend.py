@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from rl_core.model.pretrained import load_model
+from rl_core.training.sequences import TokenSequence, micro_batches
+from rl_core.training.torch_backend import TorchBackend
+
+SEQUENCES = [TokenSequence([5, 6, 7 + n], [20 + n] * (3 + 2 * n)) for n in range(4)]
+
+
+def make(checkpoint) -> TorchBackend:
+    return TorchBackend(load_model(str(checkpoint), dtype=torch.float32), weight_decay=0.1, max_grad_norm=1e9)
+
+
+def step(backend: TorchBackend, tokens_per_batch: int, learning_rate: float = 0.0) -> float:
+    return backend.update(
+        micro_batches(SEQUENCES, tokens_per_batch, pad=0),
+        lambda batch, scores: -scores.log_probs_N.sum(),
+        temperature=1.0,
+        divisor=24,
+        learning_rate=learning_rate,
+    )
+
+
+def test_gradient_does_not_depend_on_the_micro_batches(tiny_checkpoint) -> None:
+    gradients = []
+    for tokens_per_batch in (1, 24, 10_000):
+        backend = make(tiny_checkpoint)
+        step(backend, tokens_per_batch)
+        gradients.append(torch.cat([p.grad.flatten() for p in backend.model.parameters()]))
+    scale = gradients[0].abs().max()
+    for gradient in gradients[1:]:  # bfloat16 products in another order
+        assert (gradient - gradients[0]).abs().max() < 0.01 * scale
+
+
+def test_optimizer_continues_bit_for_bit_from_disk(tiny_checkpoint, tmp_path) -> None:
+    straight = make(tiny_checkpoint)
+    for _ in range(4):
+        step(straight, 10_000, 1e-2)
+    first = make(tiny_checkpoint)
+    for _ in range(2):
+        step(first, 10_000, 1e-2)
+    first.save_optimizer(tmp_path)
+    second = make(tiny_checkpoint)
+    second.model.load_state_dict(first.model.state_dict())
+    second.load_optimizer(tmp_path)
+    for _ in range(2):
+        step(second, 10_000, 1e-2)
+    assert all(torch.equal(a, b) for a, b in zip(straight.model.parameters(), second.model.parameters(), strict=True))
+
+
+def test_a_gradient_that_is_not_finite_skips_the_step(tiny_checkpoint) -> None:
+    backend = make(tiny_checkpoint)
+    before = [parameter.clone() for parameter in backend.model.parameters()]
+    norm = backend.update(
+        micro_batches(SEQUENCES, 10_000, pad=0),
+        lambda batch, scores: scores.log_probs_N.sum() * float("nan"),
+        temperature=1.0,
+        divisor=1,
+        learning_rate=1e-2,
+    )
+    assert norm != pytest.approx(norm, nan_ok=False)
+    assert all(torch.equal(a, b) for a, b in zip(before, backend.model.parameters(), strict=True))
