@@ -1,0 +1,26 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: quickstart test lint bench clean
+
+quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
+	$(BIN)/r1flow run quickstart
+
+test: $(STAMP)  ## the whole suite, fast tests first
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv
+
+# torch first: a CPU build where the index has one, before anything else can pull a CUDA build in.
+$(STAMP): pyproject.toml infra/constraints.txt infra/bootstrap.sh
+	PYTHON=$(PYTHON) infra/bootstrap.sh
+	touch $@
