@@ -1,0 +1,87 @@
+"""Everything that can be found wrong before anything expensive starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flows.estimate import estimates
+from flows.plan import Plan
+from flows.recipe import EvalStage, Recipe, RlStage, SftStage
+from flows.sources import naming
+from rl_core.errors import InputError
+from tasks.stage import refuse_if_busy
+
+HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
+SPARE_DISK = 200e6  # bytes: databases, logs, figures
+
+
+def check_names(recipe: Recipe) -> None:
+    """Templates and rewards, which a recipe names and the schema does not know.
+
+    Raises:
+        InputError: with the path in the recipe and the nearest name.
+    """
+    from rl_core.data.templates import find_template
+    from rl_core.rewards.reward import resolve
+
+    for name, stage in recipe.stages.items():
+        if isinstance(stage, SftStage | RlStage | EvalStage):
+            with naming(f"stages.{name}.template"):
+                find_template(stage.template)
+        if isinstance(stage, RlStage):
+            with naming(f"stages.{name}.reward"):
+                resolve(stage.reward)
+        if isinstance(stage, EvalStage):
+            for number, benchmark in enumerate(stage.benchmarks):
+                with naming(f"stages.{name}.benchmarks.{number}.template"):
+                    find_template(benchmark.template or stage.template)
+
+
+def check_before_run(plan: Plan) -> None:
+    """What only a run needs: a writable workspace, free stages, disk, readable data, a model within reach.
+
+    Raises:
+        InputError: one line with the remedy.
+    """
+    plan.workspace.create()
+    for stage in plan.to_run:
+        refuse_if_busy(stage.spec.directory)
+    costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
+    plan.workspace.require_space(int(sum(cost.disk for cost in costs.values()) + SPARE_DISK))
+    if any(stage.spec.model is not None for stage in plan.to_run) and isinstance(plan.recipe.model, str):
+        _check_hub_model(plan.recipe.model)
+    for stage in plan.to_run:
+        settings = plan.recipe.stages[stage.spec.stage]
+        if isinstance(settings, EvalStage):
+            _check_benchmark_rows(stage.spec.stage, settings, plan.recipe.seed, stage.spec.data_dir)
+
+
+def _check_benchmark_rows(name: str, stage: EvalStage, seed: int, data_dir: Path | None) -> None:
+    """Read the problems of local files: a broken row must not show after hours of training."""
+    from evals.benchmarks import registry
+    from flows.sources import benchmark_files
+
+    for number, benchmark in enumerate(stage.benchmarks):
+        if benchmark_files(benchmark, data_dir):
+            with naming(f"stages.{name}.benchmarks.{number}"):
+                registry.load(benchmark, data_dir, seed)
+
+
+def _check_hub_model(model: str) -> None:
+    """A hub id must be cached or within reach; a directory was checked when its digests were taken."""
+    if Path(model).is_dir():
+        return
+    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", str(HUB_PATIENCE))
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    try:
+        if isinstance(try_to_load_from_cache(model, "config.json"), str):
+            return
+        hf_hub_download(model, "config.json")
+    except (OSError, ValueError, RuntimeError) as error:  # those of the hub, of its HTTP client, and for a malformed id
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"model: {model!r} is no directory here and cannot be fetched from the hub ({reason}); "
+            "check the name and the connection, or give a directory with --set model=DIR"
+        ) from error

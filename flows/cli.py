@@ -1,0 +1,301 @@
+"""The command line: `r1flow …`. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.order import Order
+    from flows.plan import Plan
+
+OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
+FAILED, BAD_INPUT, STOPPED = 1, 2, 75
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Prints the errors of our own making as one line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ValueError as error:
+            # A person can mend these; any other ValueError is a defect and keeps its traceback.
+            if type(error).__module__.partition(".")[0] not in OUR_PACKAGES:
+                raise
+            click.echo(f"error: {error}", err=True)
+            context.exit(BAD_INPUT)
+
+
+workspace_option = click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    envvar="R1FLOW_WORKSPACE",
+    show_default=True,
+    help="Directory where everything is kept.",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="R1FLOW_DATA_DIR",
+    help="Directory of local data files; without it the hub is used.",
+)
+set_option = click.option(
+    "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Change a setting, such as stages.five.temperature=0.9. Repeatable."
+)
+
+
+def stage_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options by which stages are chosen."""
+    for option in (
+        click.option("--force", multiple=True, metavar="STAGE", help="Rerun STAGE and what depends on it. Repeatable."),
+        click.option("--until", metavar="STAGE", help="Stop after STAGE: make it and what it needs."),
+        click.option("--from", "rerun_from", metavar="STAGE", help="Rerun STAGE and what follows; reuse what comes before, or refuse."),
+        workspace_option,
+        data_dir_option,
+        set_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="r1flow", message="%(version)s")
+def main() -> None:
+    """R1-style reinforcement learning of language models as pipelines.
+
+    A RECIPE is the name of a shipped one (`r1flow recipes`) or a path to a .yaml file.
+    """
+
+
+@main.command()
+@click.argument("recipe")
+@stage_options
+def run(recipe: str, **options: Any) -> None:
+    """Run RECIPE: what is not there yet, what was changed, and what depends on it."""
+    from flows.checks import check_before_run, check_names
+    from flows.console import make_console
+    from flows.plan import make_plan
+    from flows.services import has_server, prepare_prefect
+
+    order = _order(recipe, options)
+    plan = make_plan(order)
+    check_names(plan.recipe)
+    check_before_run(plan)
+    console = make_console()
+    if not plan.to_run and not has_server():
+        # The embedded server takes seconds to start, only to hear that nothing happened.
+        from flows.runs import RunRecord
+
+        RunRecord.begin(plan).end("done")
+        console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
+    else:
+        _print_plan(plan, console)
+        console.print("starting Prefect and MLflow", style="dim", highlight=False)
+        prepare_prefect(plan.workspace)
+        _carry_out(order, plan)
+        plan = make_plan(order.model_copy(update={"rerun_from": None, "force": []}))
+    _print_summary(plan, console)
+
+
+@main.command()
+@click.argument("recipe")
+@stage_options
+def plan(recipe: str, **options: Any) -> None:
+    """Show what `run` would do: which stages run, why, and what they cost."""
+    from flows.checks import check_names
+    from flows.console import make_console
+    from flows.plan import make_plan
+
+    planned = make_plan(_order(recipe, options))
+    check_names(planned.recipe)
+    _print_plan(planned, make_console())
+
+
+@main.command()
+@click.argument("recipe")
+@set_option
+def show(recipe: str, changes: tuple[str, ...]) -> None:
+    """Print RECIPE with every default written out."""
+    import yaml
+
+    from flows.checks import check_names
+    from flows.estimate import derived
+    from flows.recipe import load_recipe, resolved
+
+    loaded = load_recipe(recipe, changes)
+    check_names(loaded)
+    click.echo(yaml.safe_dump(resolved(loaded), sort_keys=False, allow_unicode=True, width=110), nl=False)
+    for stage, text in derived(loaded).items():
+        click.echo(f"# {stage}: {text}")
+
+
+@main.command()
+def recipes() -> None:
+    """List the recipes that are shipped."""
+    from flows.recipe import shipped
+
+    found = shipped()
+    for name, path in found.items():
+        first = next((line.lstrip("# ").rstrip() for line in path.read_text().splitlines() if line.startswith("#")), "")
+        click.echo(f"{name:<{max(map(len, found))}}  {first}")
+
+
+@main.command()
+@workspace_option
+def status(workspace: Path) -> None:
+    """Show the stages of the workspace and who works on them."""
+    from flows.console import make_console
+    from flows.status import print_status
+    from tasks.workspace import Workspace
+
+    print_status(Workspace.at(workspace), make_console())
+
+
+@main.command()
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of the terminal.")
+@workspace_option
+def sql(query: str, form: str, output: Path | None, workspace: Path) -> None:
+    """Ask the workspace in SQL: views such as reward_by_step, tables rollouts, samples, scores.
+
+    `SHOW TABLES` lists all of them.
+    """
+    from evals.analytics.query import run as ask
+    from flows.console import make_console
+    from flows.tables import write_table
+    from tasks.workspace import Workspace
+
+    write_table(ask(Workspace.at(workspace).warehouse, query), form, output, make_console())
+
+
+@main.command()
+@click.argument("run")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for the report.")
+@workspace_option
+def report(run: str, output: Path | None, workspace: Path) -> None:
+    """Write the report of RUN from what is finished of it.
+
+    RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
+    """
+    from flows.report import write_report
+    from flows.runs import find_run
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    click.echo(write_report(place, find_run(place, run), output))
+
+
+@main.command()
+@workspace_option
+@data_dir_option
+def doctor(workspace: Path, data_dir: Path | None) -> None:
+    """Look at versions, devices, memory, disk and ports; say what is missing and how to get it."""
+    from flows.console import make_console
+    from flows.doctor import examine
+    from tasks.workspace import Workspace
+
+    console = make_console()
+    findings = examine(Workspace.at(workspace), data_dir)
+    for finding in findings:
+        mark = "[green]ok[/green]     " if finding.fine else "[red]missing[/red]" if finding.needed else "[yellow]note[/yellow]   "
+        console.print(f"{mark} {finding.subject:<14} {finding.text}", highlight=False, soft_wrap=True)
+    if any(finding.needed and not finding.fine for finding in findings):
+        sys.exit(FAILED)
+
+
+def _order(recipe: str, options: dict[str, Any]) -> Order:
+    from flows.order import Order
+
+    return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
+
+
+def _carry_out(order: Order, plan: Plan) -> None:
+    """Run the flow, and leave with the exit code that fits if it does not end well."""
+    from prefect.exceptions import TerminationSignal
+
+    from flows.experiment import experiment
+    from tasks.stage import StageFailed, StageStopped
+
+    try:
+        experiment(order)
+    except StageFailed as error:
+        click.echo(f"failed: {error}", err=True)
+        sys.exit(FAILED)
+    except StageStopped as error:
+        click.echo(f"stopped: {error}", err=True)
+        sys.exit(STOPPED)
+    except (KeyboardInterrupt, TerminationSignal):
+        click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _print_plan(plan: Plan, console: Console) -> None:
+    from rich.table import Table
+
+    from flows.estimate import Estimate, estimates
+    from flows.format import clock, count, gigabytes
+
+    costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("stage", "kind", "action", "why", "tokens", "time", "memory", "time from"):
+        table.add_column(name, justify="right" if name in ("tokens", "time", "memory") else "left", overflow="fold")
+    for stage in plan.stages:
+        cost = costs.get(stage.spec.stage, Estimate())
+        style = None if stage.runs else "dim"
+        table.add_row(
+            stage.spec.stage,
+            stage.spec.kind,
+            stage.action,
+            _reasons(stage.reasons) if stage.runs else "",
+            f"<= {count(cost.tokens)}" if cost.tokens else "",
+            f"~ {clock(cost.seconds)}" if cost.seconds is not None else "",
+            f"~ {gigabytes(cost.memory)}" if cost.memory else "",
+            cost.basis,
+            style=style,
+        )
+    console.print(table)
+    known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
+    disk = sum(cost.disk for cost in costs.values())
+    reused = sum(stage.action == "reuse" for stage in plan.stages)
+    text = f"{len(plan.to_run)} of {len(plan.stages)} stages run, {reused} reused"
+    if known:
+        text += f"; about {clock(sum(known))}, {gigabytes(disk)} of disk"
+    console.print(text, highlight=False)
+
+
+def _reasons(reasons: list[str]) -> str:
+    more = f", {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return ", ".join(reasons[:3]) + more
+
+
+def _print_summary(plan: Plan, console: Console) -> None:
+    from rich.table import Table
+
+    from flows.summary import places, score_rows
+
+    header, rows = score_rows(plan)
+    if rows:
+        table = Table(box=None, pad_edge=False, header_style="bold", title="Scores in percent [95 % interval]", title_justify="left")
+        for name in header:
+            table.add_column(name)
+        for row in rows:
+            table.add_row(*row)
+        console.print()
+        console.print(table)
+    console.print()
+    for title, where in places(plan):
+        console.print(f"{title:<11} {where}", highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""What a person asks for: a recipe, changes to it, and which stages are meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from rl_core.config import Settings
+
+
+class Order(Settings):
+    """One run of a recipe. Also the parameter of the Prefect flow, and so the form in its UI."""
+
+    recipe: str = Field(description="Name of a shipped recipe, or a path.")
+    changes: list[str] = Field([], description="path=value, such as stages.five.temperature=0.9.")
+    rerun_from: str | None = Field(None, description="Rerun this stage and what follows; what comes before must be there.")
+    until: str | None = Field(None, description="Make this stage and what it needs, nothing else.")
+    force: list[str] = Field([], description="Rerun these stages and what depends on them.")
+    data_dir: Path | None = Field(None, description="Directory of local data files.")
+    workspace: Path = Field(Path("runs"), description="Where everything is kept.")

@@ -1,0 +1,89 @@
+"""The record of every run: which stages it made or reused, how it ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flows.plan import Plan
+from flows.recipe import nearest, resolved
+from rl_core.errors import InputError
+from tasks.workspace import Workspace, read_json, write_json
+
+FOLDER = "runs"
+
+
+@dataclass
+class RunRecord:
+    """`<workspace>/<experiment>/runs/<id>.json`."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def begin(cls, plan: Plan) -> RunRecord:
+        """Record that a plan is being carried out."""
+        folder = plan.workspace.root / plan.recipe.name / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        name = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        stages = {
+            stage.spec.stage: {
+                "kind": stage.spec.kind,
+                "action": stage.action,
+                "reasons": stage.reasons,
+                "position": stage.spec.position,
+                "fingerprint": stage.spec.fingerprint,
+                "directory": stage.spec.directory.name,
+            }
+            for stage in plan.stages
+        }
+        record = cls(
+            folder / f"{name}.json",
+            {
+                "run": name,
+                "experiment": plan.recipe.name,
+                "recipe": resolved(plan.recipe),
+                "order": plan.order.model_dump(mode="json"),
+                "stages": stages,
+                "started": time.time(),
+                "state": "running",
+            },
+        )
+        record.note()
+        return record
+
+    @property
+    def name(self) -> str:
+        return str(self.content["run"])
+
+    def note(self, **facts: Any) -> None:
+        """Add facts and save."""
+        self.content |= facts
+        write_json(self.path, self.content)
+
+    def end(self, state: str, error: str | None = None) -> None:
+        """Save how it ended: done, failed or stopped."""
+        self.note(state=state, error=error, finished=time.time())
+
+
+def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
+    """A run by `experiment` (its last one), `experiment/id` or id.
+
+    Raises:
+        InputError: there is none; the message names those that are.
+    """
+    experiment, _, name = run.partition("/")
+    paths = sorted(workspace.root.glob(f"*/{FOLDER}/*.json"))
+    of_experiment = [path for path in paths if path.parent.parent.name == experiment and name in ("", path.stem)]
+    fitting = of_experiment or [path for path in paths if path.stem == run]
+    if not fitting:
+        known = sorted({path.parent.parent.name for path in paths})
+        raise InputError(f"no run {run!r} in {workspace.root}; {nearest(run, known)}")
+    content = read_json(fitting[-1])
+    if content is None:
+        raise InputError(f"{fitting[-1]}: not readable as JSON; name another run")
+    found: dict[str, Any] = content
+    return found

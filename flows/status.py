@@ -1,0 +1,88 @@
+"""What is in a workspace and who works in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.format import clock
+from flows.runs import FOLDER
+from tasks.stage import PROGRESS, SPEC, STATE, holder, read_manifest
+from tasks.workspace import Workspace, read_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RUNS_SHOWN = 3
+
+
+def print_status(workspace: Workspace, console: Console) -> None:
+    """Every experiment with its last runs and the stages it has directories for, superseded ones left out."""
+    from rich.table import Table
+
+    experiments = workspace.experiments()
+    if not experiments:
+        console.print(f"{workspace.root}: no experiment yet; r1flow run quickstart", highlight=False)
+    for experiment in experiments:
+        console.print(f"[bold]{experiment}[/bold]")
+        for path in sorted((workspace.root / experiment / FOLDER).glob("*.json"))[-RUNS_SHOWN:]:
+            run = read_json(path)
+            if run:
+                error = f": {run['error']}" if run.get("error") else ""
+                console.print(f"  run {run['run']} {_run_state(run)}{error}", highlight=False, markup=False, soft_wrap=True)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("  stage", "kind", "state", "when", "directory"):
+            table.add_column(name)
+        for row in stage_rows(workspace.root / experiment):
+            table.add_row(*row)
+        console.print(table)
+
+
+def stage_rows(experiment: Path) -> list[list[str]]:
+    """Stage, kind, state, when and directory of each stage directory, in the order of the recipe."""
+    found = []
+    for path in experiment.glob(f"*-????????/{SPEC}"):
+        spec = read_json(path)
+        if spec:
+            state, moment = describe(path.parent)
+            when = datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M") if moment else ""
+            found.append((spec["position"], moment, [f"  {spec['stage']}", spec["kind"], state, when, path.parent.name]))
+    return [row for _, _, row in sorted(found, key=lambda item: item[:2])]
+
+
+def describe(directory: Path) -> tuple[str, float]:
+    """The state of a stage in words and when it was last heard of (seconds since the epoch)."""
+    manifest = read_manifest(directory)
+    if manifest:
+        return f"done in {clock(manifest['seconds'])}", manifest["finished"]
+    state: dict[str, Any] = read_json(directory / STATE) or {}
+    heard = state.get("heartbeat", 0.0)
+    owner = holder(state)
+    step = _last_step(directory / PROGRESS)
+    if owner:
+        return f"running{step}, process {owner['pid']} on {owner['host']}", heard
+    if state.get("state") == "failed":
+        return f"failed{step}", heard
+    if state.get("state") == "stopped":
+        return f"stopped{step}", heard
+    return f"interrupted{step}", heard  # its process is gone without a word
+
+
+def _run_state(run: dict[str, Any]) -> str:
+    took = clock((run.get("finished") or time.time()) - run["started"])
+    made = sum(stage["action"] in ("run", "continue") for stage in run["stages"].values())
+    return f"{run['state']}, {made} of {len(run['stages'])} stages to run, {took}"
+
+
+def _last_step(path: Path) -> str:
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        for line in reversed(file.read().splitlines()):
+            with suppress(ValueError, KeyError, TypeError):
+                progress = json.loads(line)
+                return f" at step {progress['step']} of {progress['total']}"
+    return ""

@@ -1,0 +1,105 @@
+"""The answer of a SQL query, on a terminal or in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from rl_core.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
+
+SHOWN = 100  # rows on a terminal
+WIDTH = 60  # characters of one cell there
+FILE_WIDTH = 400  # characters of a line in a file
+
+
+def write_table(table: pa.Table, form: str, output: Path | None, console: Console) -> None:
+    """Write a table as `table`, `csv`, `json` (an array of objects) or `parquet`.
+
+    Raises:
+        InputError: the file cannot be written, or Parquet would go to a terminal.
+    """
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise InputError("--format parquet is binary: give --output FILE, or redirect")
+    if output is None:
+        if form == "table":
+            _print_rows(table, console)
+        else:
+            _write(table, form, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        return
+    try:
+        if form == "table":
+            with output.open("w", encoding="utf-8") as text:
+                _print_rows(table, type(console)(file=text, width=FILE_WIDTH))
+        else:
+            with output.open("wb") as file:
+                _write(table, form, file)
+    except OSError as error:
+        raise InputError(f"--output {output}: {error.strerror}") from error
+
+
+def _write(table: pa.Table, form: str, file: BinaryIO) -> None:
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, file)
+        return
+    if form == "json":
+        file.write((json.dumps(table.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n").encode())
+        return
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows([_flat(row[name]) for name in table.column_names] for row in table.to_pylist())
+    file.write(text.getvalue().encode())
+
+
+def _flat(value: Any) -> Any:
+    """Lists and maps as JSON: a CSV cell has no structure."""
+    return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _print_rows(table: pa.Table, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text  # what models write is no markup
+
+    rows = [[_cell(value) for value in row.values()] for row in table.slice(0, SHOWN).to_pylist()]
+    names = table.column_names
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    if sum(widths) + 2 * len(widths) > console.width:  # too wide: each row as a block of lines
+        for number, row in enumerate(rows, start=1):
+            console.print(f"row {number}", style="bold", highlight=False)
+            for name, cell in zip(names, row, strict=True):
+                console.print(Text(f"  {name:<{max(map(len, names))}}  {cell}"), soft_wrap=True)
+    else:
+        shown = Table(box=None, pad_edge=False, header_style="bold")
+        for field in table.schema:
+            shown.add_column(field.name, justify="right" if _is_number(field.type) else "left", no_wrap=True)
+        for row in rows:
+            shown.add_row(*map(Text, row))
+        console.print(shown)
+    if table.num_rows > SHOWN:
+        console.print(f"{SHOWN} of {table.num_rows:,} rows; --format csv, json or parquet gives all", style="dim", highlight=False)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:.4g}" if isinstance(value, float) else str(_flat(value))
+    text = " ".join(text.split())
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"

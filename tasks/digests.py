@@ -1,0 +1,40 @@
+"""sha256 of files, remembered by size and modification time so that gigabytes are read once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tasks.workspace import read_json, write_json
+
+
+class Digests:
+    """Digests remembered in a JSON file. Losing the file, or entries of it, costs time and nothing else."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list[object]] = read_json(memory) or {}
+        self._learned = False
+
+    def of(self, path: Path) -> str:
+        """sha256 of a file as hex.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        state = path.stat()
+        seen = self._known.get(str(path))
+        if seen and seen[:2] == [state.st_size, state.st_mtime_ns]:
+            return str(seen[2])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._known[str(path)] = [state.st_size, state.st_mtime_ns, digest]
+        self._learned = True
+        return digest
+
+    def save(self) -> None:
+        """Remember, if the directory for it exists: a plan leaves no trace."""
+        if self._learned and self._memory.parent.is_dir():
+            latest: dict[str, list[object]] = read_json(self._memory) or {}
+            write_json(self._memory, latest | self._known)
+            self._learned = False

@@ -1,0 +1,84 @@
+"""What makes two stages the same: the settings that bear on results, what goes in, and how an identity changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from rl_core.config import Resources
+
+# Bumped by hand when the code of a stage kind comes to make something else of the same settings. Source text is not hashed.
+STAGE_VERSIONS = {"data": 1, "sft": 1, "rl": 1, "eval": 1, "analyze": 1, "report": 1}
+
+
+def meaning(settings: BaseModel) -> dict[str, Any]:
+    """Settings as JSON without those that say how and where to execute: everything of type `Resources`, at any depth."""
+    found: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if not isinstance(value, Resources):
+            found[name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return meaning(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"{value!r} has no canonical form")
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """sha256 (hex) of the canonical JSON of an identity.
+
+    Raises:
+        TypeError, ValueError: a value has no JSON form, or is not finite.
+    """
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(stage: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How the identity of a stage changed: `five.temperature 1.0 -> 0.9` for a setting, `warmup changed` for an input."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    found = []
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path, _ABSENT) == after.get(path, _ABSENT):
+            continue
+        section, _, rest = path.partition(".")
+        if section in ("inputs", "files"):
+            change = "changed" if path in before and path in after else "added" if path in after else "removed"
+            found.append(f"{rest.partition('.')[2] if section == 'inputs' else rest} {change}")
+        else:
+            name = f"{stage}.{rest}" if section == "settings" else f"{stage}: {path}" if section == "version" else path
+            found.append(f"{name} {_shown(before, path)} -> {_shown(after, path)}")
+    return found
+
+
+_ABSENT = object()
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+    elif value.get("schedule") == "constant":  # a recipe has it as the bare number
+        yield path, value["start"]
+    else:
+        for key, part in value.items():
+            yield from _leaves(part, f"{path}.{key}" if path else str(key))
+
+
+def _shown(leaves: Mapping[str, Any], path: str) -> str:
+    if path not in leaves:
+        return "(absent)"
+    value = leaves[path]
+    return value if isinstance(value, str) and value else json.dumps(value)

@@ -1,0 +1,336 @@
+"""The life of a stage: what it is, its directory, who may work in it, and when it is done.
+
+A stage's directory holds `spec.json` (what it is), `state.json` (the lease: who works here, and since when nothing was heard of them),
+`log.txt`, the stage's outputs, and last of all `manifest.json` with the size and sha256 of every output. It is done when the manifest
+is there and the outputs match it. A directory without manifest belongs to whoever takes it next and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from rl_core.config import ScratchModel, Settings
+from rl_core.errors import InputError
+from tasks.digests import Digests
+from tasks.workspace import read_json, write_json
+
+Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
+
+HEARTBEAT = 5.0  # seconds between signs of life
+STALE = 60.0  # seconds of silence after which a lease held on another host counts as abandoned
+
+SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB = "spec.json", "state.json", "manifest.json", "log.txt", "progress.jsonl", "job.json"
+HOUSEKEEPING = {SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB}
+# Files by which a stage made again is recognised as the same; the others hold timings.
+CONTENT = {".parquet", ".safetensors"}
+
+
+class StageBusy(InputError):
+    """Another process works on this stage."""
+
+
+class StageFailed(RuntimeError):
+    """A stage ended without what it should have made; one line."""
+
+
+class StageStopped(RuntimeError):
+    """A stage was told to stop and can be continued; one line."""
+
+
+class Upstream(Settings):
+    """A stage that another one needs."""
+
+    stage: str
+    kind: Kind
+    fingerprint: str
+    directory: Path
+    position: int
+    start: str | None = None  # the stage whose checkpoint it continues
+
+
+class StageSpec(Settings):
+    """One stage of one experiment, ready to be made."""
+
+    experiment: str
+    stage: str
+    kind: Kind
+    position: int  # topological, in the recipe
+    seed: int
+    settings: dict[str, Any]  # of the kind's settings class, resources included
+    identity: dict[str, Any]  # what the fingerprint is taken of
+    fingerprint: str
+    workspace: Path
+    upstream: dict[str, list[Upstream]]  # by role: start, data, checkpoints, of
+    model: str | ScratchModel | None = None  # where `model` is among the references
+    data_dir: Path | None = None
+    token_budget: int | None = None  # the most it can see or write, for estimates of later runs
+
+    @property
+    def directory(self) -> Path:
+        """`<workspace>/<experiment>/<stage>-<first 8 of the fingerprint>`."""
+        return stage_directory(self.workspace, self.experiment, self.stage, self.fingerprint)
+
+    @property
+    def parents(self) -> list[Upstream]:
+        return [upstream for group in self.upstream.values() for upstream in group]
+
+    @property
+    def run_seed(self) -> int:
+        """Seed of training: each stage draws its own numbers, whatever its place in the recipe."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{self.stage}".encode()).digest()[:4]) >> 1
+
+
+def stage_directory(workspace: Path, experiment: str, stage: str, fingerprint: str) -> Path:
+    return workspace / experiment / f"{stage}-{fingerprint[:8]}"
+
+
+def read_manifest(directory: Path) -> dict[str, Any] | None:
+    """The manifest of a stage, None where there is none."""
+    manifest = read_json(directory / MANIFEST)
+    return manifest if isinstance(manifest, dict) else None
+
+
+def input_contents(spec: StageSpec) -> dict[str, str | None]:
+    """Digest of what each needed stage holds now; None where it is not done."""
+    return {upstream.stage: (read_manifest(upstream.directory) or {}).get("content") for upstream in spec.parents}
+
+
+def why_not_done(spec: StageSpec, digests: Digests) -> str | None:
+    """What keeps a stage from being reused; None if its manifest verifies."""
+    manifest = read_manifest(spec.directory)
+    if manifest is None:
+        return "unfinished" if (spec.directory / SPEC).exists() else "not run yet"
+    if manifest["fingerprint"] != spec.fingerprint:
+        return "its directory holds another stage"
+    spoiled = damage(spec.directory, manifest, digests)
+    if spoiled:
+        name, what = next(iter(spoiled.items()))
+        return f"{name} {what}"
+    for name, content in input_contents(spec).items():
+        if content is not None and content != manifest["inputs"].get(name):
+            return f"{name} was made again"
+    return None
+
+
+def damage(directory: Path, manifest: dict[str, Any], digests: Digests) -> dict[str, str]:
+    """Outputs that are not as the manifest says, and what is wrong with each."""
+    spoiled = {}
+    for name, recorded in manifest["outputs"].items():
+        path = directory / name
+        try:
+            if path.stat().st_size != recorded["bytes"] or digests.of(path) != recorded["sha256"]:
+                spoiled[name] = "was changed after it was made"
+        except OSError:
+            spoiled[name] = "is missing"
+    return spoiled
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Rename a stage's directory so that the stage is made anew; nothing is deleted.
+
+    Raises:
+        StageBusy: somebody works in it.
+    """
+    if not directory.exists():
+        return None
+    with _door(directory):
+        _refuse_if_busy(directory)
+        target = directory.with_name(f"{directory.name}.superseded-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+        directory.rename(target)
+    return target
+
+
+def refuse_if_busy(directory: Path) -> None:
+    """Raises StageBusy if another process works on the stage."""
+    if directory.exists():
+        _refuse_if_busy(directory)
+
+
+class Lease:
+    """The right to work in a stage's directory, kept alive by a thread until it is given back."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.lost = False
+        self._owner = {"id": uuid.uuid4().hex, **_this_process()}
+        self._state: dict[str, Any] = {"started": time.time()}
+        self._writing = threading.Lock()
+        self._released = threading.Event()
+
+    @property
+    def previous(self) -> dict[str, Any]:
+        """The state in which the directory was found."""
+        return dict(self._state.get("previous") or {})
+
+    def take(self) -> None:
+        """Raises StageBusy if another process holds the lease."""
+        with _door(self.directory):
+            _refuse_if_busy(self.directory)
+            before = read_json(self.directory / STATE) or {}
+            _end_orphan(before)
+            self._state["previous"] = {key: before[key] for key in ("state", "heartbeat", "error", "attempt") if key in before}
+            self._state["attempt"] = before.get("attempt", 0) + 1
+            self._write(state="running")
+        threading.Thread(target=self._keep, name=f"lease of {self.directory.name}", daemon=True).start()
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to `state.json`, such as the trainer's process."""
+        self._write(**facts)
+
+    def release(self, state: Literal["done", "failed", "stopped"], error: str | None = None) -> None:
+        """Stop the heartbeat and leave word how it ended."""
+        self._released.set()
+        if not self.lost:
+            self._write(state=state, error=error, trainer=None)
+
+    def require(self) -> None:
+        """Raises StageFailed if the lease was taken over, as after a long suspension of this process."""
+        if self.lost:
+            raise StageFailed(f"{self.directory}: another process took this stage over while this one was suspended")
+
+    def _keep(self) -> None:
+        while not self._released.wait(HEARTBEAT):
+            held = read_json(self.directory / STATE)
+            if held and held["owner"]["id"] != self._owner["id"]:
+                self.lost = True
+                return
+            self._write()
+
+    def _write(self, **facts: Any) -> None:
+        with self._writing:
+            if self._released.is_set() and "state" not in facts:
+                return
+            self._state |= {"owner": self._owner, "heartbeat": time.time(), **facts}
+            write_json(self.directory / STATE, self._state)
+
+
+@contextmanager
+def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
+    """Hold the directory of a stage that is not done.
+
+    What an earlier attempt left there is continued, unless it was made from other inputs or is spoiled: then it is set aside. Spoiled
+    checkpoints alone are no reason, for trainers verify them and go back to the last whole one.
+
+    Raises:
+        StageBusy: another process holds it.
+    """
+    directory = spec.directory
+    inputs = input_contents(spec)
+    found = read_json(directory / SPEC)
+    manifest = read_manifest(directory)
+    spoiled = damage(directory, manifest, digests) if manifest else {}
+    if (found and found.get("inputs") != inputs) or any(not name.startswith("checkpoints/") for name in spoiled):
+        set_aside(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    lease = Lease(directory)
+    lease.take()
+    try:
+        (directory / MANIFEST).unlink(missing_ok=True)
+        write_json(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
+        yield lease
+    except BaseException as error:
+        stopped = isinstance(error, StageStopped) or not isinstance(error, Exception)
+        lease.release("stopped" if stopped else "failed", str(error) or type(error).__name__)
+        raise
+    lease.release("done")
+
+
+def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **facts: Any) -> dict[str, Any]:
+    """Seal a stage: from here on it is done."""
+    outputs = {}
+    for path in sorted(spec.directory.rglob("*")):
+        name = path.relative_to(spec.directory).as_posix()
+        if path.is_file() and name not in HOUSEKEEPING and not any(part.startswith(".") for part in Path(name).parts):
+            outputs[name] = {"bytes": path.stat().st_size, "sha256": digests.of(path)}
+    manifest = {
+        "experiment": spec.experiment,
+        "stage": spec.stage,
+        "kind": spec.kind,
+        "fingerprint": spec.fingerprint,
+        "inputs": input_contents(spec),
+        "result": result,
+        "content": _content(outputs),
+        **facts,
+        "outputs": outputs,
+    }
+    write_json(spec.directory / MANIFEST, manifest)
+    digests.save()
+    return manifest
+
+
+def _content(outputs: dict[str, dict[str, Any]]) -> str:
+    telling = {name: output["sha256"] for name, output in outputs.items() if Path(name).suffix in CONTENT}
+    return hashlib.sha256(json.dumps(telling or outputs, sort_keys=True).encode()).hexdigest()
+
+
+def _this_process() -> dict[str, Any]:
+    return {"host": socket.gethostname(), **process_mark(os.getpid())}
+
+
+def process_mark(pid: int) -> dict[str, Any]:
+    """A process so that another one with the same number is not taken for it."""
+    import psutil
+
+    return {"pid": pid, "born": psutil.Process(pid).create_time()}
+
+
+def is_alive(mark: dict[str, Any]) -> bool:
+    """Whether the marked process of this host still runs."""
+    import psutil
+
+    try:
+        process = psutil.Process(mark["pid"])
+        return abs(process.create_time() - mark["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def holder(state: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The owner of a lease that is alive, None if there is none or it was abandoned."""
+    if not state or state.get("state") != "running":
+        return None
+    owner = state["owner"]
+    if owner["host"] == socket.gethostname():
+        return owner if is_alive(owner) else None
+    return owner if time.time() - state["heartbeat"] < STALE else None
+
+
+def _refuse_if_busy(directory: Path) -> None:
+    state = read_json(directory / STATE)
+    owner = holder(state)
+    if state and owner:
+        since = datetime.fromtimestamp(state["started"]).strftime("%H:%M:%S")
+        raise StageBusy(
+            f"stage {directory.name}: in work since {since} by process {owner['pid']} on {owner['host']}; "
+            "wait for it (`r1flow status`), stop it, or use another --workspace"
+        )
+
+
+def _end_orphan(state: dict[str, Any]) -> None:
+    """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints."""
+    trainer = state.get("trainer")
+    if trainer and state["owner"]["host"] == socket.gethostname() and is_alive(trainer):
+        from tasks.trainer_process import end_group
+
+        end_group(trainer["pid"])
+
+
+@contextmanager
+def _door(directory: Path) -> Iterator[None]:
+    """One at a time past the check of a lease, in all processes of the host."""
+    from filelock import FileLock
+
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(directory.with_name(f".{directory.name}.lock")):
+        yield

@@ -1,0 +1,96 @@
+"""The one directory under which everything is kept: stages, the SQL warehouse, and the embedded Prefect and MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rl_core.errors import InputError
+
+
+class WorkspaceError(InputError):
+    """The workspace cannot be used; the message names the directory and the remedy."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below the workspace's root, which is absolute."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, root: Path) -> Workspace:
+        return cls(root.expanduser().resolve())
+
+    @property
+    def warehouse(self) -> Path:
+        """The responses of every experiment, for `r1flow sql`."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def digests(self) -> Path:
+        return self.root / ".digests.json"
+
+    @property
+    def prefect_home(self) -> Path:
+        return self.root / ".prefect"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's server where one is named, else a SQLite file; absolute, for MLflow takes a relative one from the current directory."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root}/mlflow.db"
+
+    def artifacts(self, experiment: str) -> str:
+        """Where MLflow keeps an experiment's files when no server does."""
+        return (self.root / ".mlflow-artifacts" / experiment).as_uri()
+
+    def experiments(self) -> list[str]:
+        """Names of the experiments that have ever run here."""
+        return sorted({path.parent.parent.name for path in self.root.glob("*/*/spec.json")})
+
+    def create(self) -> None:
+        """Make the directory and try to write in it.
+
+        Raises:
+            WorkspaceError: it is no directory, or cannot be written.
+        """
+        probe = self.root / f".writable-{uuid.uuid4().hex}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise WorkspaceError(f"workspace {self.root}: {error.strerror}; give a directory you can write by --workspace") from error
+
+    def require_space(self, needed: int) -> None:
+        """Raises WorkspaceError if less than `needed` bytes are free."""
+        existing = next(path for path in (self.root, *self.root.parents) if path.exists())
+        free = shutil.disk_usage(existing).free
+        if free < needed:
+            raise WorkspaceError(
+                f"workspace {self.root}: {free / 1e9:,.1f} GB free, this run writes about {needed / 1e9:,.1f} GB; "
+                "free space, or give another --workspace"
+            )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file in one piece: a reader sees the old content or the new."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None if it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
