@@ -54,8 +54,10 @@ def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> Pre
     """The causal language model of a hub id or directory, from safetensors, on the GPU if there is one."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
     check_model(name)
+    logging.disable_progress_bar()  # logs are files: a bar there is noise
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, attn_implementation=attention, use_safetensors=True

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.errors import InputError
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
 from rl_core.rollout.engine import Completion, Request, Sampling
@@ -52,7 +53,7 @@ class TransformersEngine:
         limit = self.model.config.get_text_config().max_position_embeddings
         for request in requests:
             if len(request.prompt_token_ids) + sampling.max_tokens > limit:
-                raise ValueError(
+                raise InputError(
                     f"a prompt of {len(request.prompt_token_ids)} tokens and a response of {sampling.max_tokens} exceed the model's "
                     f"context of {limit}; lower max_tokens or drop the prompt"
                 )
