@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from flows.estimate import estimates
@@ -72,16 +71,23 @@ def _check_hub_model(model: str) -> None:
     """A hub id must be cached or within reach; a directory was checked when its digests were taken."""
     if Path(model).is_dir():
         return
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", str(HUB_PATIENCE))
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
         if isinstance(try_to_load_from_cache(model, "config.json"), str):
             return
-        hf_hub_download(model, "config.json")
-    except (OSError, ValueError, RuntimeError) as error:  # those of the hub, of its HTTP client, and for a malformed id
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"model: {model!r} is no directory here and cannot be fetched from the hub ({reason}); "
-            "check the name and the connection, or give a directory with --set model=DIR"
-        ) from error
+        HfApi().model_info(model, timeout=HUB_PATIENCE)
+        return
+    except GatedRepoError:
+        reason = "the hub wants a login for it: hf auth login"
+    except RepositoryNotFoundError:
+        reason = "the hub has no model of this name"
+    except (OSError, ValueError, RuntimeError) as error:  # of its HTTP client, for a malformed id, for an offline setting
+        reason = f"the hub cannot be asked: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+    except Exception as error:
+        # The HTTP client underneath has changed with major versions, and its errors with it.
+        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
+            raise
+        reason = f"the hub does not answer: {str(error).splitlines()[0]}"
+    raise InputError(f"model: {model!r} is no directory here, and {reason}; give another name, or a directory with --set model=DIR")

@@ -84,7 +84,7 @@ def run(recipe: str, **options: Any) -> None:
     from flows.checks import check_before_run, check_names
     from flows.console import make_console
     from flows.plan import make_plan
-    from flows.services import has_server, prepare_prefect
+    from flows.prefect_server import has_server
 
     order = _order(recipe, options)
     plan = make_plan(order)
@@ -100,7 +100,6 @@ def run(recipe: str, **options: Any) -> None:
     else:
         _print_plan(plan, console)
         console.print("starting Prefect and MLflow", style="dim", highlight=False)
-        prepare_prefect(plan.workspace)
         _carry_out(order, plan)
         plan = make_plan(order.model_copy(update={"rerun_from": None, "force": []}))
     _print_summary(plan, console)
@@ -221,12 +220,15 @@ def _order(recipe: str, options: dict[str, Any]) -> Order:
 
 def _carry_out(order: Order, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
-    from prefect.exceptions import TerminationSignal
-
-    from flows.experiment import experiment
+    from flows.prefect_server import PrefectServer
     from tasks.stage import StageFailed, StageStopped
 
     try:
+        server = PrefectServer(plan.workspace)
+        server.start()
+        from flows.experiment import experiment
+
+        server.wait()
         experiment(order)
     except StageFailed as error:
         click.echo(f"failed: {error}", err=True)
@@ -234,7 +236,10 @@ def _carry_out(order: Order, plan: Plan) -> None:
     except StageStopped as error:
         click.echo(f"stopped: {error}", err=True)
         sys.exit(STOPPED)
-    except (KeyboardInterrupt, TerminationSignal):
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt) and type(error).__name__ != "TerminationSignal":
+            raise
+        # TerminationSignal is what Prefect makes of SIGTERM
         click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
         sys.exit(INTERRUPTED)
 

@@ -27,7 +27,7 @@ from tasks.context import RunContext
 from tasks.digests import Digests
 from tasks.lineage import Lineage
 from tasks.run import run_stage
-from tasks.stage import StageStopped, set_aside, why_not_done
+from tasks.stage import StageStopped, said, set_aside, why_not_done
 
 
 def _flow_run_name() -> str:
@@ -101,7 +101,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
         yield
     except BaseException as error:
         stopped = isinstance(error, StageStopped) or not isinstance(error, Exception)
-        record.end("stopped" if stopped else "failed", str(error) or type(error).__name__)
+        record.end("stopped" if stopped else "failed", said(error))
         raise
     record.end("done")
 

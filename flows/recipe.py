@@ -336,6 +336,7 @@ def _walk(location: tuple[int | str, ...], document: Any) -> tuple[list[str], An
     """The keys of an error's location that a person wrote (pydantic adds the names of union members), and the value there."""
     path: list[str] = []
     place = document
+    key: Any
     for key in location:
         if (isinstance(place, dict) and key in place) or (isinstance(place, list) and isinstance(key, int) and key < len(place)):
             place = place[key]

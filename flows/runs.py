@@ -11,6 +11,7 @@ from typing import Any
 from flows.plan import Plan
 from flows.recipe import nearest, resolved
 from rl_core.errors import InputError
+from tasks.stage import this_process
 from tasks.workspace import Workspace, read_json, write_json
 
 FOLDER = "runs"
@@ -49,6 +50,8 @@ class RunRecord:
                 "order": plan.order.model_dump(mode="json"),
                 "stages": stages,
                 "started": time.time(),
+                "heartbeat": time.time(),
+                "owner": this_process(),
                 "state": "running",
             },
         )

@@ -73,9 +73,10 @@ def describe(directory: Path) -> tuple[str, float]:
 
 
 def _run_state(run: dict[str, Any]) -> str:
-    took = clock((run.get("finished") or time.time()) - run["started"])
     made = sum(stage["action"] in ("run", "continue") for stage in run["stages"].values())
-    return f"{run['state']}, {made} of {len(run['stages'])} stages to run, {took}"
+    state = run["state"] if run["state"] != "running" or holder(run) else "interrupted"
+    took = "" if state == "interrupted" else f", {clock((run.get('finished') or time.time()) - run['started'])}"
+    return f"{state}, {made} of {len(run['stages'])} stages to run{took}"
 
 
 def _last_step(path: Path) -> str:

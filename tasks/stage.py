@@ -163,7 +163,7 @@ class Lease:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.lost = False
-        self._owner = {"id": uuid.uuid4().hex, **_this_process()}
+        self._owner = {"id": uuid.uuid4().hex, **this_process()}
         self._state: dict[str, Any] = {"started": time.time()}
         self._writing = threading.Lock()
         self._released = threading.Event()
@@ -241,9 +241,18 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
         yield lease
     except BaseException as error:
         stopped = isinstance(error, StageStopped) or not isinstance(error, Exception)
-        lease.release("stopped" if stopped else "failed", str(error) or type(error).__name__)
+        lease.release("stopped" if stopped else "failed", said(error))
         raise
     lease.release("done")
+
+
+def said(error: BaseException) -> str:
+    """An error in one line for a record."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted from the keyboard"
+    if not isinstance(error, Exception):  # what orchestrators make of SIGTERM
+        return "told to stop by a signal"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **facts: Any) -> dict[str, Any]:
@@ -274,7 +283,8 @@ def _content(outputs: dict[str, dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(telling or outputs, sort_keys=True).encode()).hexdigest()
 
 
-def _this_process() -> dict[str, Any]:
+def this_process() -> dict[str, Any]:
+    """The mark of this process, host included."""
     return {"host": socket.gethostname(), **process_mark(os.getpid())}
 
 
@@ -297,10 +307,10 @@ def is_alive(mark: dict[str, Any]) -> bool:
 
 
 def holder(state: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The owner of a lease that is alive, None if there is none or it was abandoned."""
+    """The owner of a lease (or of a run's record) that is alive, None if there is none or it was abandoned."""
     if not state or state.get("state") != "running":
         return None
-    owner = state["owner"]
+    owner: dict[str, Any] = state["owner"]
     if owner["host"] == socket.gethostname():
         return owner if is_alive(owner) else None
     return owner if time.time() - state["heartbeat"] < STALE else None

@@ -1,0 +1,117 @@
+"""Prefect's API as the workspace's own: a server process for the time of a run, its database in the workspace.
+
+Prefect can start such a server by itself, but in the terminal's process group: Ctrl-C then kills it first, and the client asks it for
+minutes how the interrupted run should be recorded. Ours lives in a session of its own, and ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tasks.workspace import Workspace, WorkspaceError
+
+PATIENCE = 120.0  # seconds; the first start migrates a fresh database, slowly on a busy machine
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+def has_server() -> bool:
+    """Whether a Prefect server is named by PREFECT_API_URL."""
+    return bool(os.environ.get("PREFECT_API_URL"))
+
+
+class PrefectServer:
+    """The server of a workspace: `start` it before Prefect is imported, which reads the environment once, and `wait` before the first use.
+
+    With PREFECT_API_URL set it starts nothing. It stops when the interpreter exits, after Prefect has sent its last logs.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = workspace.prefect_home / "server.log"
+        self._url = ""
+
+    def start(self) -> None:
+        """Start the server, which takes seconds; there is work to do meanwhile."""
+        wanted = {
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # Our own lines tell what happens; the API keeps Prefect's.
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        }
+        for name, value in wanted.items():
+            os.environ.setdefault(name, value)
+        if has_server():
+            return
+        os.environ["PREFECT_HOME"] = str(self._workspace.prefect_home)
+        self._workspace.prefect_home.mkdir(parents=True, exist_ok=True)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, self._log.open("wb") as log:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(128)
+            self._url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "flows.prefect_server", str(listener.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        os.environ["PREFECT_API_URL"] = self._url
+        atexit.register(self._stop)  # the last registered is called first: Prefect's own come before
+
+    def wait(self) -> None:
+        """Return when the server answers.
+
+        Raises:
+            WorkspaceError: it ended, or does not answer in time.
+        """
+        if self._process is None:
+            return
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                with urlopen(f"{self._url}/health", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (URLError, OSError):
+                time.sleep(0.1)
+        raise WorkspaceError(
+            f"Prefect's server for {self._workspace.root} did not start; see {self._log}, or name a running one by PREFECT_API_URL"
+        )
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def serve(listener: int, parent: int) -> None:
+    """Be the server on an inherited socket for as long as the parent lives."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+    if os.getppid() != parent:
+        return
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="error", lifespan="on"))
+    server.run(sockets=[socket.socket(fileno=listener)])
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), int(sys.argv[2]))

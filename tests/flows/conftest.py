@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.order import Order
+from flows.plan import Plan, make_plan
+from tasks.digests import Digests
+from tasks.stage import StageSpec, at_work, write_manifest
+
+MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
+
+
+@pytest.fixture
+def plan_of(tmp_path: Path) -> Callable[..., Plan]:
+    """Plans the mini recipe in a workspace of its own."""
+
+    def plan_of(*changes: str, **options: object) -> Plan:
+        order = {"recipe": str(MINI), "changes": list(changes), "workspace": tmp_path / "runs"} | options
+        return make_plan(Order.model_validate(order))
+
+    return plan_of
+
+
+@pytest.fixture
+def make() -> Callable[..., None]:
+    """Makes a stage without its work: a directory with outputs and a manifest."""
+
+    def make(spec: StageSpec, output: str = "content") -> None:
+        digests = Digests(spec.workspace / ".digests.json")
+        with at_work(spec, digests):
+            (spec.directory / "train.parquet").write_text(output)
+            (spec.directory / "metrics.jsonl").write_text('{"step": 1}\n')
+            write_manifest(spec, {"tokens": 100}, digests, seconds=2.0, finished=0.0, lineage=None)
+        if spec.kind == "analyze":
+            (spec.workspace / "warehouse.duckdb").write_text("")
+
+    return make

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from flows.recipe import check, load_recipe
+
+ROOT = Path(__file__).parents[2]
+MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
+HEAVY = {"torch", "transformers", "ray", "prefect", "mlflow", "datasets", "duckdb", "matplotlib", "math_verify", "sympy"}
+
+
+def r1flow(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+        cwd=ROOT,
+        env=known | {"COLUMNS": "200"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def refused(answer: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a refusal."""
+    assert answer.returncode == 2, answer
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("error: ")
+    assert answer.stderr.count("\n") == 1, answer.stderr
+    return answer.stderr.removeprefix("error: ").rstrip()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", MINI], ["show", MINI], ["recipes"], ["status"]])
+def test_light_commands_import_nothing_heavy(arguments: list[object], tmp_path: Path) -> None:
+    # Not measured in seconds: a busy machine would fail it.
+    answer = r1flow(*arguments, PYTHONPROFILEIMPORTTIME="1", R1FLOW_WORKSPACE=str(tmp_path / "runs"))
+    assert answer.returncode == 0, answer.stderr
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in answer.stderr.splitlines() if line.startswith("import time:")}
+    assert "click" in imported
+    assert imported & HEAVY == set()
+
+
+def test_show_prints_a_recipe_that_is_the_same() -> None:
+    answer = r1flow("show", MINI, "--set", "warm.temperature=0.9")
+    assert check(yaml.safe_load(answer.stdout)) == load_recipe(str(MINI), ["warm.temperature=0.9"])
+    assert "# warm: 1 steps of 2 x 2 responses, 0.05 passes over 40 prompts" in answer.stdout
+
+
+def test_plan_says_what_runs_and_why(tmp_path: Path) -> None:
+    answer = r1flow("plan", MINI, "--workspace", tmp_path / "runs", "--until", "warm")
+    assert answer.returncode == 0, answer.stderr
+    lines = [line.split() for line in answer.stdout.splitlines()]
+    assert ["puzzles", "data", "run", "not", "run", "yet"] in lines
+    assert ["scores", "eval", "skip"] in lines
+    assert "3 of 6 stages run, 0 reused" in answer.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_refusals_before_anything_starts(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+
+    def run(*arguments: object) -> str:
+        return refused(r1flow("run", *arguments))
+
+    assert run("quikstart").startswith("no recipe is called 'quikstart'; did you mean 'quickstart'?")
+    assert run(tmp_path / "none.yaml").startswith(f"{tmp_path}/none.yaml: no such recipe file")
+    here = [MINI, "--workspace", runs]
+    assert run(*here, "--set", "warm.reward=logic_rll") == "stages.warm.reward: unknown reward preset 'logic_rll'; did you mean 'logic_rl'?"
+    assert run(*here, "--set", "warm.template=plane") == "stages.warm.template: unknown template 'plane'; did you mean 'plain'?"
+    assert run(*here, "--set", "scores.benchmarks=[gsm9k]") == (
+        "stages.scores.benchmarks.0: unknown benchmark 'gsm9k'; did you mean 'gsm8k'?"
+    )
+    assert run(*here, "--set", "model=./nothing") == "model: ./nothing: no such model directory"
+    assert run(*here, "--data-dir", tmp_path / "none") == f"--data-dir {tmp_path}/none: no such directory"
+    huge = "model={hidden_size: 4096, intermediate_size: 16384, layers: 64, heads: 32, key_value_heads: 32, vocabulary: 100000000}"
+    assert "free space, or give another --workspace" in run(*here, "--set", huge)
+    file = tmp_path / "file"
+    file.write_text("")
+    assert run(MINI, "--workspace", file) == f"workspace {file}: File exists; give a directory you can write by --workspace"
+    assert not list(runs.glob("*")) or not list(runs.glob("*/*-????????"))
+
+
+def test_a_hub_model_out_of_reach_is_refused_at_once(tmp_path: Path) -> None:
+    answer = r1flow(
+        "run", MINI, "--workspace", tmp_path, "--set", "model=nobody/nothing-1B", HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "hub")
+    )
+    line = refused(answer)
+    assert line.startswith("model: 'nobody/nothing-1B' is no directory here, and the hub cannot be asked")
+    assert line.endswith("give another name, or a directory with --set model=DIR")
+
+
+def test_a_broken_row_of_a_benchmark_is_found_before_training(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "gsm8k"
+    folder.mkdir(parents=True)
+    (folder / "train.jsonl").write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    (folder / "test.jsonl").write_text('{"question": "1 + 1?", "answer": "#### 2"}\n{"question": "1 + 2?"}\n')
+    change = "scores.benchmarks=[gsm8k]"
+    answer = r1flow("run", MINI, "--workspace", tmp_path / "runs", "--data-dir", tmp_path / "data", "--set", change)
+    assert refused(answer).startswith(f"stages.scores.benchmarks.0: {folder}/test.jsonl: row 2 ")
+
+
+def test_a_stage_in_work_is_refused(tmp_path: Path) -> None:
+    from flows.order import Order
+    from flows.plan import make_plan
+    from tasks.stage import Lease
+
+    runs = tmp_path / "runs"
+    spec = make_plan(Order(recipe=str(MINI), workspace=runs)).stages[1].spec
+    spec.directory.mkdir(parents=True)
+    lease = Lease(spec.directory)
+    lease.take()
+    assert f"stage {spec.directory.name}: in work since " in refused(r1flow("run", MINI, "--workspace", runs))
+    lease.release("done")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(
+            "CREATE TABLE answers AS SELECT 1 AS step, 0.5 AS reward, '[bold]tag[/bold], \"quoted\"' AS response, [1, 2] AS spans"
+        )
+    return tmp_path
+
+
+def test_sql_as_table_csv_json_and_parquet(warehouse: Path) -> None:
+    def sql(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return r1flow("sql", "FROM answers", "--workspace", warehouse, *arguments)
+
+    table = sql().stdout.splitlines()
+    assert table[0].split() == ["step", "reward", "response", "spans"]
+    assert "[bold]tag[/bold]" in table[1]  # the markup of models is text
+    assert sql("--format", "csv").stdout == 'step,reward,response,spans\n1,0.5,"[bold]tag[/bold], ""quoted""","[1, 2]"\n'
+    row = {"step": 1, "reward": "0.5", "response": '[bold]tag[/bold], "quoted"', "spans": [1, 2]}
+    assert json.loads(sql("--format", "json").stdout) == [row]
+    file = warehouse / "answer.parquet"
+    assert sql("--format", "parquet", "--output", file).returncode == 0
+    assert pq.read_table(file).num_rows == 1
+    assert refused(sql("--output", warehouse / "none" / "x")).startswith(f"--output {warehouse}/none/x: No such file")
+
+
+def test_sql_errors_are_one_line(warehouse: Path, tmp_path: Path) -> None:
+    assert "answers" in refused(r1flow("sql", "FROM answer", "--workspace", warehouse))
+    assert "no such database" in refused(r1flow("sql", "SELECT 1", "--workspace", tmp_path / "none"))
+
+
+def test_status_of_nothing_and_report_of_nothing(tmp_path: Path) -> None:
+    assert "no experiment yet" in r1flow("status", "--workspace", tmp_path).stdout
+    assert refused(r1flow("report", "mini", "--workspace", tmp_path)).startswith("no run 'mini' in ")
+
+
+def test_doctor_looks_at_everything(tmp_path: Path) -> None:
+    answer = r1flow("doctor", "--workspace", tmp_path)
+    subjects = {line[8:].split()[0] for line in answer.stdout.splitlines()}
+    assert {"python", "cpu", "gpu", "memory", "port", "prefect", "mlflow", "ray", "data"} <= subjects
+    assert answer.returncode in (0, 1)

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.estimate import estimates
+from flows.plan import Plan
+from flows.recipe import RecipeError
+from rl_core.errors import InputError
+from tasks.stage import set_aside
+
+Planner = Callable[..., Plan]
+Maker = Callable[..., None]
+EVERYTHING = {"puzzles", "cold", "warm", "scores", "cot", "report"}
+
+
+def running(plan: Plan) -> set[str]:
+    return {stage.spec.stage for stage in plan.to_run}
+
+
+def reasons(plan: Plan, stage: str) -> list[str]:
+    return next(planned.reasons for planned in plan.stages if planned.spec.stage == stage)
+
+
+@pytest.fixture
+def made(plan_of: Planner, make: Maker) -> Planner:
+    """The planner of a workspace in which every stage is done."""
+    for stage in plan_of().stages:
+        make(stage.spec)
+    return plan_of
+
+
+def test_at_first_everything_runs_and_a_plan_leaves_no_trace(plan_of: Planner, tmp_path: Path) -> None:
+    plan = plan_of()
+    assert running(plan) == EVERYTHING
+    assert reasons(plan, "warm") == ["not run yet"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_done_is_reused(made: Planner) -> None:
+    assert running(made()) == set()
+
+
+def test_a_changed_setting_reruns_its_stage_and_what_depends_on_it(made: Planner) -> None:
+    plan = made("warm.temperature=0.9")
+    assert running(plan) == {"warm", "scores", "cot", "report"}
+    assert reasons(plan, "warm") == ["warm.temperature 1.0 -> 0.9"]
+    assert reasons(plan, "scores") == ["warm changed"]
+
+
+def test_the_default_written_out_is_no_change(made: Planner) -> None:
+    assert running(made("warm.algorithm.clip_low=0.2", "warm.learning_rate=0.000001", "warm.start=cold", "cold.start=model")) == set()
+
+
+def test_resources_are_no_part_of_what_a_stage_is(made: Planner) -> None:
+    assert running(made("warm.resources={ray: true, threads: 1, tokens_per_batch: 512}")) == set()
+
+
+def test_seed_and_model_reach_everything_made_with_them(made: Planner) -> None:
+    assert running(made("seed=1")) == EVERYTHING
+    assert reasons(made("seed=1"), "puzzles") == ["seed 0 -> 1"]
+    assert running(made("model.layers=3")) == EVERYTHING - {"puzzles"}
+    assert reasons(made("model.layers=3"), "cold") == ["model.layers 2 -> 3"]
+
+
+def test_going_back_to_old_settings_reuses_the_old_stages(made: Planner, make: Maker) -> None:
+    for stage in made("warm.temperature=0.9").to_run:
+        make(stage.spec)
+    assert running(made("warm.temperature=0.9")) == set()
+    assert running(made()) == set()
+
+
+def test_from_reruns_a_stage_and_what_follows(made: Planner) -> None:
+    plan = made(rerun_from="scores")
+    assert running(plan) == {"scores", "cot", "report"}
+    assert all(stage.anew for stage in plan.to_run)
+    assert reasons(plan, "scores") == ["asked for"]
+
+
+def test_from_refuses_where_an_earlier_stage_would_have_to_run(made: Planner) -> None:
+    with pytest.raises(RecipeError) as caught:
+        made("warm.temperature=0.9", rerun_from="scores")
+    assert str(caught.value) == (
+        "--from scores: the stage warm before it would have to run (warm.temperature 1.0 -> 0.9); "
+        "start from warm, leave --from out, or undo the change"
+    )
+
+
+def test_from_with_a_changed_setting_of_that_stage(made: Planner) -> None:
+    assert running(made("warm.temperature=0.9", rerun_from="warm")) == {"warm", "scores", "cot", "report"}
+
+
+def test_until_makes_a_stage_and_what_it_needs(plan_of: Planner) -> None:
+    assert running(plan_of(until="warm")) == {"puzzles", "cold", "warm"}
+
+
+def test_from_until(made: Planner) -> None:
+    assert running(made(rerun_from="warm", until="scores")) == {"warm", "scores"}
+    with pytest.raises(RecipeError, match="cold does not need warm"):
+        made(rerun_from="warm", until="cold")
+
+
+def test_force_reruns_a_stage_and_what_depends_on_it(made: Planner) -> None:
+    assert running(made(force=["cold"])) == EVERYTHING - {"puzzles"}
+    with pytest.raises(RecipeError, match="--force report: the stage lies outside"):
+        made(force=["report"], until="warm")
+
+
+@pytest.mark.parametrize("option", [{"rerun_from": "wram"}, {"until": "wram"}, {"force": ["wram"]}])
+def test_an_unknown_stage_is_named_with_the_nearest(plan_of: Planner, option: dict[str, object]) -> None:
+    with pytest.raises(RecipeError, match=r"wram: the recipe has no such stage; did you mean 'warm'\?"):
+        plan_of(**option)
+
+
+@pytest.mark.parametrize("harm", ["change", "remove"])
+def test_a_spoiled_output_is_seen(made: Planner, harm: str) -> None:
+    warm = made().stages[2].spec
+    output = warm.directory / "train.parquet"
+    output.write_text("CONTENT") if harm == "change" else output.unlink()  # the same size
+    plan = made()
+    assert running(plan) == {"warm", "scores", "cot", "report"}
+    assert reasons(plan, "warm") == [f"train.parquet {'was changed after it was made' if harm == 'change' else 'is missing'}"]
+    assert reasons(plan, "scores") == ["warm runs again"]
+
+
+def test_a_stage_made_again_with_another_outcome_reruns_its_dependents(made: Planner, make: Maker) -> None:
+    warm = made().stages[2].spec
+    set_aside(warm.directory)
+    make(warm, "another outcome")
+    assert reasons(made(), "scores") == ["warm was made again"]
+
+
+def test_a_stage_made_again_with_the_same_outcome_does_not(made: Planner, make: Maker) -> None:
+    warm = made().stages[2].spec
+    set_aside(warm.directory)
+    make(warm)
+    assert running(made()) == set()
+
+
+def test_an_unfinished_stage_is_continued(made: Planner) -> None:
+    warm = made().stages[2].spec
+    (warm.directory / "manifest.json").unlink()
+    assert [stage.action for stage in made().stages[:3]] == ["reuse", "reuse", "continue"]
+
+
+def test_the_analysis_runs_again_if_the_workspace_lost_its_warehouse(made: Planner, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "warehouse.duckdb").unlink()
+    assert running(made()) == {"cot", "report"}
+
+
+def test_moving_the_workspace_keeps_everything(made: Planner, tmp_path: Path) -> None:
+    shutil.move(tmp_path / "runs", tmp_path / "elsewhere")
+    assert running(made(workspace=tmp_path / "elsewhere")) == set()
+
+
+def test_a_local_model_is_what_is_in_its_directory(plan_of: Planner, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    here, there = tmp_path / "model", tmp_path / "copy"
+    shutil.copytree(tiny_checkpoint, here)
+    shutil.copytree(tiny_checkpoint, there)
+    first = plan_of(f"model={here}").stages[1].spec
+    assert plan_of(f"model={there}").stages[1].spec.fingerprint == first.fingerprint
+    (there / "config.json").write_text((there / "config.json").read_text() + "\n")
+    assert plan_of(f"model={there}").stages[1].spec.fingerprint != first.fingerprint
+    (there / "config.json").unlink()
+    with pytest.raises(InputError, match=r"^model: .*copy: no config.json"):
+        plan_of(f"model={there}")
+
+
+def test_a_changed_data_file_is_another_data_stage(plan_of: Planner, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "gsm8k"
+    folder.mkdir(parents=True)
+    for split in ("train", "test"):
+        (folder / f"{split}.jsonl").write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    change = "stages.puzzles={kind: data, task: gsm8k}"
+    first = plan_of(change, data_dir=tmp_path / "data").stages[0].spec
+    assert sorted(first.identity["files"]) == ["gsm8k/test.jsonl", "gsm8k/train.jsonl"]
+    (folder / "train.jsonl").write_text('{"question": "1 + 2?", "answer": "#### 3"}\n')
+    assert plan_of(change, data_dir=tmp_path / "data").stages[0].spec.fingerprint != first.fingerprint
+    (folder / "train.jsonl").unlink()
+    with pytest.raises(InputError, match=r"^stages.puzzles: .*train.jsonl: no such file"):
+        plan_of(change, data_dir=tmp_path / "data")
+
+
+def test_training_stages_draw_numbers_of_their_own(plan_of: Planner) -> None:
+    seeds = {stage.spec.run_seed for stage in plan_of().stages}
+    assert len(seeds) == len(EVERYTHING)
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_estimates_take_the_pace_of_what_was_measured(made: Planner) -> None:
+    # `make` says: 100 tokens of the 32 that warm could write, in 2 s. Twice the responses: twice the time.
+    plan = made("warm.group_size=4")
+    costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
+    assert costs["warm"].tokens == 64
+    assert costs["warm"].seconds == pytest.approx(4.0)
+    assert costs["warm"].basis == "measured: mini/warm"

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.recipe import RecipeError, check, load_recipe, resolved, shipped
+
+MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
+
+
+def mini(*changes: str):
+    return load_recipe(str(MINI), changes)
+
+
+def test_stages_come_after_what_they_need_and_data_first() -> None:
+    document = yaml.safe_load(MINI.read_text())
+    document["stages"] = dict(reversed(document["stages"].items())) | {"late": document["stages"]["puzzles"]}
+    assert check(document).order() == ["puzzles", "late", "cold", "warm", "scores", "cot", "report"]
+
+
+def test_ancestors_and_descendants() -> None:
+    recipe = mini()
+    assert recipe.ancestors("warm") == {"cold", "puzzles"}
+    assert recipe.descendants("warm") == {"scores", "cot", "report"}
+    assert recipe.ancestors("puzzles") == set()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert check(yaml.safe_load(yaml.safe_dump(resolved(recipe)))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("warm.temprature=1", "stages.warm.temprature: unknown key; did you mean 'temperature'?"),
+        ("warm.steps=many", "stages.warm.steps: input should be a valid integer, unable to parse string as an integer, not 'many'"),
+        ("warm.group_size=1", "stages.warm.group_size: input should be greater than or equal to 2, not 1"),
+        ("warm.temperature=-1", "stages.warm.temperature: input should be greater than or equal to 0, not -1"),
+        ("warm.learning_rate=.inf", "stages.warm.learning_rate: inf is not a finite number"),
+        ("warm.algorithm.nam=grpo", "stages.warm.algorithm.nam: unknown key; did you mean 'name'?"),
+        ("warm.algorithm=grpo", "stages.warm.algorithm: settings are wanted here (key: value), not 'grpo'"),
+        ("warm.kind=rll", "stages.warm.kind: 'rll' is not known; did you mean 'rl'?"),
+        ("warm.kind=null", "stages.warm.kind: 'None' is not known; known: data, sft, rl, eval, analyze, report"),
+        ("warm.steps=null", "stages.warm: give `steps` or `epochs`"),
+        ("warm.start=colt", "stages.warm.start: there is no stage 'colt'; did you mean 'cold'?"),
+        ("warm.start=puzzles", "stages.warm.start: 'puzzles' is a stage of kind data, wanted is sft or rl: cold"),
+        (
+            "warm.start=model",
+            "stages.warm.start: the model of this recipe is made from nothing by an sft stage; name one of cold",
+        ),
+        (
+            "cold.start=warm",
+            "stages.cold: the stages need each other in a circle: cold -> warm -> cold; remove one of these references",
+        ),
+        ("scores.checkpoints=[cold, cold]", "stages.scores.checkpoints: a stage is named twice"),
+        ("scores.benchmarks=[{nam: gsm8k}]", "stages.scores.benchmarks.0.nam: unknown key; did you mean 'name'?"),
+        ("puzzles.task=chess", "stages.puzzles.task: 'chess' is not known; known: knights_knaves, gsm8k"),
+        ("puzzles.people=[9]", "stages.puzzles.people.0: input should be less than or equal to 8, not 9"),
+        ("report.of=[scores]", "stages.report.of: a report reads the database of one analyze stage, 0 are named"),
+        ("cot.of=[warm]", "stages.report.of: 'scores' is not in the database; add it to stages.cot.of"),
+        ("model.layer=3", "model.layer: unknown key; did you mean 'layers'?"),
+        ("model.heads=5", "model: hidden_size must be a multiple of heads, and heads a multiple of key_value_heads"),
+        ("stages.Hot={kind: data}", "stages.Hot: 'Hot' is no name; use a-z, 0-9, _ and -, a letter first"),
+        ("stages.model={kind: analyze, of: [warm]}", "stages.model: `model` names the recipe's model; call the stage otherwise"),
+        ("wram.steps=3", "--set wram.steps=3: the recipe has no stage 'wram'; did you mean 'warm'?"),
+        ("warm.steps", "--set warm.steps: write path=value, such as stages.five.temperature=0.9"),
+        ("nmae=x", "nmae: unknown key; did you mean 'name'?"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_with_its_path(change: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        mini(change)
+    assert str(caught.value) == message
+
+
+def test_a_key_given_twice_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: twice\nseed: 1\nseed: 2\n")
+    with pytest.raises(RecipeError, match=r"twice.yaml, line 3: not valid YAML: the key 'seed' stands here twice"):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "name: [\n", "a: b: c\n", "\x00"])
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"broken.yaml") as caught:
+        load_recipe(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_nearest_shipped_recipe_is_offered() -> None:
+    with pytest.raises(RecipeError, match=r"no recipe is called 'quikstart'; did you mean 'quickstart'\?"):
+        load_recipe("quikstart")
+
+
+def test_a_change_reaches_into_a_default_and_a_bare_number() -> None:
+    warm = mini("warm.algorithm.clip_high=0.28", "stages.warm.temperature={start: 1.0, end: 0.5}", "seed=4").stages["warm"]
+    assert warm.algorithm.clip_high == 0.28  # type: ignore[union-attr]
+    assert warm.temperature.end == 0.5  # type: ignore[union-attr]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=6,
+    ),
+    st.sampled_from(["name", "model", "seed", "stages", "warm", "cold", "cot"]),
+    st.sampled_from([None, "kind", "start", "data", "benchmarks", "learning_rate", "of", "resources", "people"]),
+)
+def test_whatever_stands_somewhere_it_is_a_recipe_or_one_line(value: object, place: str, key: str | None) -> None:
+    document = yaml.safe_load(MINI.read_text())
+    if place in document and key is None:
+        document[place] = value
+    elif place in document["stages"]:
+        document["stages"][place] = value if key is None else document["stages"][place] | {key: value}
+    message = ""
+    try:
+        check(document)
+    except RecipeError as error:
+        message = str(error)
+    assert "\n" not in message
