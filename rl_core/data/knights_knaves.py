@@ -245,9 +245,9 @@ def _role(knight: bool) -> str:
 def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...]) -> str:
     """A worked response: restate the claims, assume roles one person at a time, check the claims, reject and try again.
 
-    A step lists the whole current assumption and judges the claims that its newest member decides: a claim `fits` (true and said by a
-    knight, or false and said by a knave) or contradicts, which ends the step. The next person assumed is one that an open claim is
-    about, so that claims are decided early.
+    A step lists the whole current assumption and judges the claims that its newest member decides, first part by part: a claim `fits`
+    (true and said by a knight, or false and said by a knave) or it does not, which ends the step. The next person assumed is one that an
+    open claim is about, so that claims are decided early.
     """
     lines = [f"{name} claims that {render_statement(names, _positive(said))}." for name, said in zip(names, statements, strict=True)]
     branch = [(0, True)]
@@ -262,7 +262,7 @@ def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...]) -> str:
             if value is None or (person in before and truth(statements[person], before) is not None):
                 continue
             contradiction = value != role
-            line += f" {names[person]} {'contradicts, try again' if contradiction else 'fits'}."
+            line += f" {names[person]}: {_weigh(_positive(statements[person]), assumed)}, {'no, try again' if contradiction else 'fits'}."
             if contradiction:
                 break
         lines.append(line)
@@ -278,6 +278,18 @@ def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...]) -> str:
             branch.append((_next_person(statements, assumed), True))
     answer = "\n".join(f"({number}) {name} is a {_role(assumed[number - 1])}" for number, name in enumerate(names, 1))
     return "<think>\n" + "\n".join(lines) + "\nAll claims fit.\n</think>\n<answer>\n" + answer + "\n</answer>"
+
+
+def _weigh(statement: Statement, roles: dict[int, bool]) -> str:
+    """A claim with its parts replaced by what they are worth: `True or Open`."""
+    operator, *parts = statement
+    if operator in ("telling-truth", "lying"):
+        value = truth(statement, roles)
+        return "Open" if value is None else str(value)
+    weighed = [_weigh(part, roles) if part[0] in ("telling-truth", "lying") else f"({_weigh(part, roles)})" for part in parts]
+    if operator == "not":
+        return f"not {weighed[0]}"
+    return {"and": " and ", "or": " or ", "->": " implies ", "<=>": " if and only if "}[operator].join(weighed)
 
 
 def _next_person(statements: tuple[Statement, ...], assumed: dict[int, bool]) -> int:
