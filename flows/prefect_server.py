@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tasks.workspace import Workspace, WorkspaceError
@@ -73,18 +73,18 @@ class PrefectServer:
         """Return when the server answers.
 
         Raises:
-            WorkspaceError: it ended, or does not answer in time.
+            WorkspaceError: it ended, or does not answer in time; or the server that is named does not answer.
         """
         if self._process is None:
+            named = os.environ["PREFECT_API_URL"]
+            if not _answers(named):
+                raise WorkspaceError(f"no Prefect server answers at {named}; start it, or unset PREFECT_API_URL for an embedded one")
             return
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with urlopen(f"{self._url}/health", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
-            except (URLError, OSError):
-                time.sleep(0.1)
+            if _answers(self._url):
+                return
+            time.sleep(0.1)
         raise WorkspaceError(
             f"Prefect's server for {self._workspace.root} did not start; see {self._log}, or name a running one by PREFECT_API_URL"
         )
@@ -98,6 +98,16 @@ class PrefectServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url.rstrip('/')}/health", timeout=5):
+            return True
+    except HTTPError as error:
+        return error.code < 500  # a server that wants a login first is there
+    except (OSError, ValueError):
+        return False
 
 
 def serve(listener: int, parent: int) -> None:

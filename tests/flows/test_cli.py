@@ -98,6 +98,14 @@ def test_a_hub_model_out_of_reach_is_refused_at_once(tmp_path: Path) -> None:
     assert line.endswith("give another name, or a directory with --set model=DIR")
 
 
+def test_a_prefect_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    answer = r1flow("run", MINI, "--workspace", tmp_path, PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        "error: no Prefect server answers at http://127.0.0.1:1/api; start it, or unset PREFECT_API_URL for an embedded one\n"
+    )
+
+
 def test_a_broken_row_of_a_benchmark_is_found_before_training(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "gsm8k"
     folder.mkdir(parents=True)
