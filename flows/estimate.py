@@ -31,7 +31,7 @@ TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # what the trainer tak
 PROCESS = 0.5e9  # an interpreter with torch
 RAY = 1.2e9  # a local cluster and the interpreters of its other actors
 START = 10.0  # seconds until a process has imported torch and loaded its model
-FLOPS_PER_CORE = 2e10  # sustained by torch on one CPU core, small matrices
+FLOPS_PER_CORE = 6e10  # sustained by torch in float32 on one CPU core, small matrices
 
 
 @dataclass(frozen=True)
