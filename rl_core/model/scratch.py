@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Atomic but not special, so that decoding keeps them: verifiers and analytics look for the tags in the text.
 TAGS = ["<think>", "</think>", "<answer>", "</answer>"]
+ROLES = ["system\n", "user\n", "assistant\n"]  # headers of the chat template below
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -33,7 +34,7 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, context: int) -> Qwen
 
     phrases = Counter(phrase for text in texts for phrase in BETWEEN.split(text) if len(phrase) > 1 and not phrase[0].isalnum())
     frequent = [phrase for phrase, count in sorted(phrases.items(), key=lambda item: (-item[1], item[0])) if count >= RARE]
-    added = [*TAGS, *frequent[: vocabulary // 2]]
+    added = [*TAGS, *ROLES, *frequent[: vocabulary // 2]]
     base = Qwen2Tokenizer(eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])
     # Merges are learned from what the added tokens leave over: names, above all.
     rest = re.compile("|".join(re.escape(text) for text in sorted(added, key=len, reverse=True)))

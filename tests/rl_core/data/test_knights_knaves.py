@@ -90,7 +90,7 @@ def test_train_and_test_share_no_puzzle_and_repeat_with_the_seed() -> None:
 
 
 def test_more_puzzles_than_exist_is_an_error() -> None:
-    with pytest.raises(DataError, match="only .* different test puzzles of 2 people exist"):
+    with pytest.raises(DataError, match=r"only .* different test puzzles of 2 people exist"):
         kk.generate(2, 5000, "test", 0)
 
 

@@ -1,0 +1,39 @@
+"""A job file carried out by a process of its own, with an exit code that says how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from rl_core.config import Settings
+from rl_core.errors import InputError
+from rl_core.training.journal import STOPPED, Stopped
+
+Job = TypeVar("Job", bound=Settings)
+
+
+def run_job(arguments: list[str], job_class: type[Job], body: Callable[[Job], None]) -> int:
+    """Read the job file named by the only argument and run `body` on it.
+
+    Returns:
+        0 done; 2 bad input or a file that cannot be read or written (one line on stderr); 75 stopped by a signal, to be continued.
+    """
+    if len(arguments) != 1:
+        print("error: give one argument, the job file", file=sys.stderr)
+        return 2
+    try:
+        body(job_class.model_validate_json(Path(arguments[0]).read_text()))
+    except Stopped:
+        return STOPPED
+    except ValidationError as error:
+        first = error.errors()[0]
+        print(f"error: {arguments[0]}: {'.'.join(map(str, first['loc']))}: {first['msg']}", file=sys.stderr)
+        return 2
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
