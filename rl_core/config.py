@@ -91,6 +91,9 @@ class SftConfig(Settings):
     weight_decay: float = Field(0.1, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     max_tokens: int = Field(1024, ge=16, description="Longer examples are dropped and counted.")
+    shortest_first: float = Field(
+        1.0, gt=0, le=1, description="Share of the shortest examples that the first step draws from; grows to all at half of the steps."
+    )
     checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints.")
     resources: Resources = Resources()
 

@@ -22,6 +22,7 @@ Split = Literal["train", "test"]
 
 TASK = "knights_knaves"
 HELD_OUT_SHARE = 0.2  # of all puzzles, by digest
+PATIENCE = 20_000  # draws without a new puzzle after which all count as used
 
 NAMES = [
     "Abigail",
@@ -100,10 +101,9 @@ SAYINGS = (
 
 
 def generate(people: int, count: int, split: Split, seed: int) -> list[Prompt]:
-    """`count` different puzzles of `people` inhabitants from one side of the train/test division.
+    """`count` puzzles of `people` inhabitants from one side of the train/test division.
 
-    Raises:
-        DataError: fewer than `count` different puzzles exist on that side (happens only for two people).
+    No two are logically the same until all are used (325 for two people in training); then they come again with other names and words.
     """
     from reasoning_gym.logic.knights_knaves import KKProblemSampler
 
@@ -116,8 +116,9 @@ def generate(people: int, count: int, split: Split, seed: int) -> list[Prompt]:
         statements = sampler.sample()
         if statements in seen or split_of(statements) != split or len(found := solutions(statements)) != 1:
             misses += 1
-            if misses > 50_000:
-                raise DataError(f"only {len(prompts)} different {split} puzzles of {people} people exist; ask for fewer than {count}")
+            if misses > PATIENCE:
+                seen.clear()
+                misses = 0
             continue
         misses = 0
         seen.add(statements)

@@ -1,4 +1,4 @@
-"""Order of the training rows: a seeded permutation per epoch that can be continued from any position."""
+"""Order of the training rows: seeded, and such that it can be continued from any position."""
 
 from __future__ import annotations
 
@@ -32,3 +32,13 @@ class EpochSampler:
             indices.append(self._order[position])
             self.drawn += 1
         return indices
+
+
+def growing_pool(rows: int, share: float, step: int, total: int, count: int, seed: int) -> list[int]:
+    """`count` different rows for a step, out of the first `share` of the rows at step 1 and out of all from half of the steps on.
+
+    For rows sorted from easy to hard. A function of its arguments alone, so that there is no state to resume.
+    """
+    grown = min(1.0, share + (1 - share) * (step - 1) / max(1, total // 2))
+    pool = max(count, round(grown * rows))
+    return random.Random(f"{seed}/{step}").sample(range(min(pool, rows)), min(count, rows))

@@ -11,7 +11,7 @@ import torch
 from rl_core.algorithms.schedules import value_at
 from rl_core.config import ScratchModel, SftConfig, TrainJob
 from rl_core.data.prompts import DataError, Prompt, read_prompts
-from rl_core.data.sampler import EpochSampler
+from rl_core.data.sampler import EpochSampler, growing_pool
 from rl_core.data.templates import find_template, render
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
@@ -57,7 +57,11 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
 
     for step in range(first + 1, config.steps + 1):
         began = time.time()
-        batch = [examples[index] for index in sampler.take(config.batch_size)]
+        if config.shortest_first < 1:
+            rows = growing_pool(len(examples), config.shortest_first, step, config.steps, config.batch_size, job.seed)
+        else:
+            rows = sampler.take(config.batch_size)
+        batch = [examples[index] for index in rows]
         targets = sum(len(example.response) for example in batch)
         sums = {"loss": 0.0, "accuracy": 0.0}
 
@@ -122,4 +126,4 @@ def _encode(prompts: list[Prompt], config: SftConfig, tokenizer: Any) -> list[To
     if not fitting:
         shortest = min(len(pair) for pair in pairs)
         raise DataError(f"every example is longer than max_tokens = {config.max_tokens} (shortest: {shortest}); raise max_tokens")
-    return fitting
+    return sorted(fitting, key=len) if config.shortest_first < 1 else fitting
