@@ -101,7 +101,6 @@ def run(recipe: str, **options: Any) -> None:
         _print_plan(plan, console)
         console.print("starting Prefect and MLflow", style="dim", highlight=False)
         _carry_out(order, plan)
-        plan = make_plan(order.model_copy(update={"rerun_from": None, "force": []}))
     _print_summary(plan, console)
 
 
