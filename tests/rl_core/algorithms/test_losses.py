@@ -19,7 +19,7 @@ def loss(ratio: float, advantage: float, weight: float = 1.0, cap: float = 2.0):
         importance_cap=cap,
     )
     result.loss.backward()
-    return float(result.loss), int(result.clipped), float(log_prob.grad)
+    return float(result.loss.detach()), int(result.clipped), float(log_prob.grad)
 
 
 @pytest.mark.parametrize(
