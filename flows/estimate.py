@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.recipe import EvalStage, Gsm8kStage, KnightsKnavesStage, Recipe, RlStage, SftStage
-from rl_core.config import ScratchModel
+from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, ScratchModel
 from tasks.stage import MANIFEST, SPEC, StageSpec
 from tasks.workspace import Workspace, read_json
 
@@ -27,7 +27,6 @@ PUZZLE_SIZES, PUZZLES = 5, 100  # knights_knaves without `people` and `limit`
 BYTES_TRAINING = 16  # per parameter: weights, gradients and two moments of Adam in float32
 BYTES_ROLLOUT = 4  # a second copy of the weights
 BYTES_CHECKPOINT = 12  # weights and moments
-TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # what the trainer takes by default
 PROCESS = 0.5e9  # an interpreter with torch
 RAY = 1.2e9  # a local cluster and the interpreters of its other actors
 START = 10.0  # seconds until a process has imported torch and loaded its model

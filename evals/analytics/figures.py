@@ -147,86 +147,54 @@ def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
 
 
 def _lengths(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    data = rows(connection, "SELECT * FROM length_by_step ORDER BY position, step")
-    if not data:
-        return None
-    with _canvas() as canvas:
-        axes = canvas.add_subplot()
-        _curves(
-            axes,
-            [
-                Series("whole response", _by_stage(data, "response_tokens"), BLUE, LINES[0]),
-                Series("thinking", _by_stage(data, "think_tokens"), VERMILLION, LINES[1]),
-                Series("answer", _by_stage(data, "answer_tokens"), GREEN, LINES[2]),
-            ],
-        )
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel("tokens")
-        _stage_axis(axes, data)
-        _head(canvas, "Response length")
-        return _figure(
-            canvas,
-            "length",
-            "training",
-            "Response length",
-            "Mean tokens of the whole response, of the thinking and of the answer part.",
-            "SELECT * FROM length_by_step ORDER BY position, step",
-        )
+    sql = "SELECT * FROM length_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = [
+        Series("whole response", _by_stage(data, "response_tokens"), BLUE, LINES[0]),
+        Series("thinking", _by_stage(data, "think_tokens"), VERMILLION, LINES[1]),
+        Series("answer", _by_stage(data, "answer_tokens"), GREEN, LINES[2]),
+    ]
+    caption = "Mean tokens of the whole response, of the thinking and of the answer part."
+    return _over_steps(data, series, "tokens", "length", "Response length", caption, sql)
 
 
 def _errors(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    data = rows(connection, "SELECT * FROM errors_by_step ORDER BY position, step")
-    if not data:
-        return None
+    sql = "SELECT * FROM errors_by_step ORDER BY position, step"
+    data = rows(connection, sql)
     seen = [outcome for outcome in OUTCOMES if any(row[outcome] for row in data)]
-    with _canvas() as canvas:
-        axes = canvas.add_subplot()
-        _curves(
-            axes,
-            [
-                Series(OUTCOMES[outcome][0], _by_stage(data, outcome, 100), OUTCOMES[outcome][1], line)
-                for outcome, line in zip(seen, LINES, strict=False)
-            ],
-        )
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel("% of rollouts")
-        _stage_axis(axes, data)
-        _head(canvas, "How rollouts fail")
-        return _figure(
-            canvas,
-            "errors",
-            "training",
-            "How rollouts fail",
-            "Share of rollouts by what went wrong; what is missing to 100% was correct.",
-            "SELECT * FROM errors_by_step ORDER BY position, step",
-        )
+    series = [
+        Series(OUTCOMES[outcome][0], _by_stage(data, outcome, 100), OUTCOMES[outcome][1], line)
+        for outcome, line in zip(seen, LINES, strict=False)
+    ]
+    caption = "Share of rollouts by what went wrong; what is missing to 100% was correct."
+    return _over_steps(data, series, "% of rollouts", "errors", "How rollouts fail", caption, sql)
 
 
 def _keywords(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    data = rows(connection, "SELECT * FROM keywords_by_step ORDER BY position, step")
+    sql = "SELECT * FROM keywords_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = [
+        Series("step-wise", _by_stage(data, "step_wise"), BLUE, LINES[0]),
+        Series("reflection", _by_stage(data, "reflection"), VERMILLION, LINES[1]),
+    ]
+    caption = "Step-wise words (step 1, first, next, …) and reflection words (try again, recheck, …) per rollout."
+    return _over_steps(data, series, "per response", "keywords", "Keywords in the thinking", caption, sql)
+
+
+def _over_steps(
+    data: list[dict[str, Any]], series: list[Series], unit: str, name: str, title: str, caption: str, sql: str
+) -> Figure | None:
+    """Curves from zero up over the steps of the curriculum; None without data."""
     if not data:
         return None
     with _canvas() as canvas:
         axes = canvas.add_subplot()
-        _curves(
-            axes,
-            [
-                Series("step-wise", _by_stage(data, "step_wise"), BLUE, LINES[0]),
-                Series("reflection", _by_stage(data, "reflection"), VERMILLION, LINES[1]),
-            ],
-        )
+        _curves(axes, series)
         axes.set_ylim(bottom=0)
-        axes.set_ylabel("per response")
+        axes.set_ylabel(unit)
         _stage_axis(axes, data)
-        _head(canvas, "Keywords in the thinking")
-        return _figure(
-            canvas,
-            "keywords",
-            "training",
-            "Keywords in the thinking",
-            "Step-wise words (step 1, first, next, …) and reflection words (try again, recheck, …) per rollout.",
-            "SELECT * FROM keywords_by_step ORDER BY position, step",
-        )
+        _head(canvas, title)
+        return _figure(canvas, name, "training", title, caption, sql)
 
 
 def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:

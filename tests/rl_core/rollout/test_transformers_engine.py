@@ -37,7 +37,6 @@ def test_samples_do_not_depend_on_the_batch(engine) -> None:
     requests = [Request(prompt, 3, seed) for seed, prompt in enumerate(PROMPTS)]
     together = engine.generate(requests, Sampling(1.0, 24))
     alone = [engine.generate([request], Sampling(1.0, 24))[0] for request in requests]
-    assert together == [[pytest.approx(c) if False else c for c in group] for group in together]
     assert [[c.token_ids for c in group] for group in together] == [[c.token_ids for c in group] for group in alone]
     assert together[0][0].token_ids != together[0][1].token_ids
 
