@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
 from rl_core.rollout.engine import Completion, Request, Sampling
 
 SHRINK_BELOW = 0.8  # share of unfinished rows under which the batch is cut to them
+ROW_STEP = 32  # ... rounded up to a multiple of it, for few shapes (see `rl_core.training.sequences.WIDTH_STEP`)
 
 
 @dataclass
@@ -113,8 +115,10 @@ class TransformersEngine:
             if not unfinished or step + 1 == sampling.max_tokens:
                 break
             if len(unfinished) < SHRINK_BELOW * len(alive):
-                alive = [alive[index] for index in unfinished]
-                keep = torch.tensor(unfinished, device=device)
+                finished = (index for index, row in enumerate(alive) if row.finished)
+                kept = [*unfinished, *islice(finished, -len(unfinished) % ROW_STEP)]
+                alive = [alive[index] for index in kept]
+                keep = torch.tensor(kept, device=device)
                 cache.select_rows(keep)
                 tokens_B, mask_BS, positions_B = tokens_B[keep], mask_BS[keep], positions_B[keep]
             positions_B = positions_B + 1

@@ -9,6 +9,8 @@ from transformers import PreTrainedModel
 
 from rl_core.training.sequences import PaddedBatch
 
+HEAD_STEP = 256  # rows of the output head are padded to multiples of it, for the same reason as `sequences.WIDTH_STEP`
+
 
 class TokenScores(NamedTuple):
     """Per response token of a batch, in row-major order; N is the number of response tokens."""
@@ -27,7 +29,10 @@ def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: flo
     tokens_BT = batch.tokens_BT.to(device)
     mask_BT = batch.response_mask_BT.to(device)
     hidden_BTH = model.base_model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state  # (B, T-1, H)
-    logits_NV = model.get_output_embeddings()(hidden_BTH[mask_BT]).float() / temperature  # (N, V)
+    positions_N = mask_BT.flatten().nonzero()[:, 0]
+    spare = -len(positions_N) % HEAD_STEP
+    hidden_MH = hidden_BTH.flatten(0, 1)[torch.nn.functional.pad(positions_N, (0, spare))]  # M: N and the padding
+    logits_NV = model.get_output_embeddings()(hidden_MH)[: len(positions_N)].float() / temperature  # (N, V)
     all_log_probs_NV = torch.log_softmax(logits_NV, dim=-1)
     targets_N = tokens_BT[:, 1:][mask_BT]
     with torch.no_grad():

@@ -3,7 +3,7 @@ import torch
 
 from rl_core.model.pretrained import load_model
 from rl_core.training.log_probs import response_scores
-from rl_core.training.sequences import TokenSequence, micro_batches
+from rl_core.training.sequences import WIDTH_STEP, TokenSequence, micro_batches
 
 SEQUENCES = [TokenSequence([5, 6, 7], [8, 9]), TokenSequence([5], [300, 301, 302, 303, 304, 305]), TokenSequence([10, 11], [12, 13, 14])]
 
@@ -32,17 +32,17 @@ def test_equal_to_the_plain_model_whatever_the_batch(model, temperature: float) 
             log_probs = torch.log_softmax(model(tokens).logits[0, :-1] / temperature, -1)
         chosen = log_probs.gather(1, tokens[0, 1:, None])[:, 0]
         expected.append(chosen[len(sequence.prompt) - 1 :].tolist())
-    for tokens_per_batch in (7, 14, 1000):
+    for tokens_per_batch in (WIDTH_STEP, 2 * WIDTH_STEP, 1000):
         for got, want in zip(by_sequence(model, tokens_per_batch, temperature), expected, strict=True):
             assert got == pytest.approx(want, abs=1e-5)
 
 
 def test_micro_batches_hold_every_row_once_within_the_budget() -> None:
-    batches = list(micro_batches(SEQUENCES, 14, pad=0))
+    batches = list(micro_batches(SEQUENCES, 2 * WIDTH_STEP, pad=0))
     assert sorted(index for batch in batches for index in batch.indices) == [0, 1, 2]
-    assert all(batch.tokens_BT.numel() <= 14 for batch in batches)
+    assert [tuple(batch.tokens_BT.shape) for batch in batches] == [(2, WIDTH_STEP), (1, WIDTH_STEP)]
     first = batches[0]
     assert first.indices[0] == 1  # the longest first
-    assert first.tokens_BT[0].tolist() == [5, 300, 301, 302, 303, 304, 305]
-    assert first.response_mask_BT[0].tolist() == [True] * 6
+    assert first.tokens_BT[0].tolist() == [5, 300, 301, 302, 303, 304, 305] + [0] * (WIDTH_STEP - 7)
+    assert first.response_mask_BT[0].tolist() == [True] * 6 + [False] * (WIDTH_STEP - 7)
     assert batches[-1].response_mask_BT[-1].tolist().count(True) == len(SEQUENCES[batches[-1].indices[-1]].response)
