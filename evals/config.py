@@ -18,6 +18,7 @@ class BenchmarkSettings(Settings):
         None, ge=1, description="Problems (per number of people for puzzles): the first of a seeded shuffle; default: all."
     )
     people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
+    names: int | None = Field(None, ge=8, le=51, description="knights_knaves only: generate the puzzles, with so many different names.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
     template: str | None = Field(None, description="Overrides the evaluation's own.")
 

@@ -68,6 +68,8 @@ def benchmark_files(benchmark: BenchmarkSettings, data_dir: Path | None) -> list
     if data_dir is None:
         return []
     if benchmark.name == "knights_knaves":
+        if benchmark.names:  # always generated
+            return []
         files = [data_dir / "kk" / f"{people}ppl" / "test.parquet" for people in benchmark.people or knights_knaves.PEOPLE]
         return [path for path in files if path.is_file()]
     problems = registry.PROBLEM_SETS.get(benchmark.name)

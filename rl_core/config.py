@@ -68,8 +68,23 @@ class KnightsKnavesData(Settings):
     source: Literal["auto", "generate", "files"] = Field(
         "auto", description="`files`: kk/{n}ppl/*.parquet of the data directory; `auto`: files where they exist, else generated."
     )
+    names: int | None = Field(
+        None, ge=8, le=51, description="Generated puzzles use only the first so many of the names; default: all. Fewer are learned sooner."
+    )
+    give_up: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Chance per step that the worked response of a generated puzzle stops reasoning and calls everyone a knight.",
+    )
     train: int = Field(900, ge=1, description="Training puzzles per number of people.")
     test: int = Field(100, ge=0, description="Held-out puzzles per number of people.")
+
+    @model_validator(mode="after")
+    def _settings_of_the_generator(self) -> KnightsKnavesData:
+        if self.source != "generate" and (self.names or self.give_up):
+            raise ValueError("`names` and `give_up` are settings of generated puzzles: add `source: generate`")
+        return self
 
 
 class Gsm8kData(Settings):
@@ -89,6 +104,9 @@ class SftConfig(Settings):
     template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
     steps: int = Field(ge=1)
     batch_size: int = Field(32, ge=1, description="Sequences per optimizer step.")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="`muon`: hidden matrices by Muon, the rest by AdamW; learns much faster from random weights."
+    )
     learning_rate: Schedule = Schedule(schedule="cosine", start=1e-3, end=1e-4, warmup=20)
     weight_decay: float = Field(0.1, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)

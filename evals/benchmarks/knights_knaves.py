@@ -14,23 +14,23 @@ PEOPLE = (3, 4, 5, 6, 7)
 PUZZLES = 100  # per number of people, as in the public test files
 
 
-def load(people: Sequence[int] | None, limit: int | None, data_dir: Path | None, seed: int) -> list[Prompt]:
-    """`limit` puzzles for each number of people.
+def load(people: Sequence[int] | None, names: int | None, limit: int | None, data_dir: Path | None, seed: int) -> list[Prompt]:
+    """`limit` puzzles for each number of people, with `names` generated ones that use only the first so many of the generator's names.
 
-    They come from kk/{n}ppl/test.parquet of the data directory where that has enough of them, else from the held-out side of the
-    generator.
+    They come from kk/{n}ppl/test.parquet of the data directory where that has enough of them and `names` is not given, else from the
+    held-out side of the generator.
 
     Raises:
         DataError: a file is broken, or there are not as many different puzzles.
     """
-    return [replace(prompt, trace=None) for count in people or PEOPLE for prompt in _of(count, limit or PUZZLES, data_dir, seed)]
+    return [replace(prompt, trace=None) for count in people or PEOPLE for prompt in _of(count, names, limit or PUZZLES, data_dir, seed)]
 
 
-def _of(people: int, limit: int, data_dir: Path | None, seed: int) -> list[Prompt]:
+def _of(people: int, names: int | None, limit: int, data_dir: Path | None, seed: int) -> list[Prompt]:
     path = data_dir / "kk" / f"{people}ppl" / "test.parquet" if data_dir else None
-    if path and path.is_file():
+    if path and path.is_file() and names is None:
         prompts = knights_knaves.read_public(path)
         if len(prompts) >= limit:
             random.Random(seed).shuffle(prompts)
             return prompts[:limit]
-    return knights_knaves.generate(people, limit, "test", seed)
+    return knights_knaves.generate(people, limit, "test", seed, names)

@@ -28,8 +28,9 @@ def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
         raise DataError(f"unknown benchmark {settings.name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(NAMES)}"))
     if settings.name == "knights_knaves":
         return
-    if settings.people:
-        raise DataError(f"benchmark {settings.name}: `people` is a setting of knights_knaves only; remove it")
+    for setting in ("people", "names"):
+        if getattr(settings, setting):
+            raise DataError(f"benchmark {settings.name}: `{setting}` is a setting of knights_knaves only; remove it")
     if settings.name == "gsm8k":
         gsm8k.check(data_dir)
     else:
@@ -44,7 +45,7 @@ def load(settings: BenchmarkSettings, data_dir: Path | None, seed: int) -> list[
     """
     check(settings, data_dir)
     if settings.name == "knights_knaves":
-        return knights_knaves.load(settings.people, settings.limit, data_dir, seed)
+        return knights_knaves.load(settings.people, settings.names, settings.limit, data_dir, seed)
     prompts = gsm8k.load(data_dir) if settings.name == "gsm8k" else PROBLEM_SETS[settings.name].load(data_dir)
     if settings.limit is not None:
         random.Random(seed).shuffle(prompts)

@@ -100,9 +100,10 @@ SAYINGS = (
 )
 
 
-def generate(people: int, count: int, split: Split, seed: int) -> list[Prompt]:
-    """`count` puzzles of `people` inhabitants from one side of the train/test division.
+def generate(people: int, count: int, split: Split, seed: int, names: int | None = None, give_up: float = 0.0) -> list[Prompt]:
+    """`count` puzzles of `people` inhabitants from one side of the train/test division, named from the first `names` of NAMES.
 
+    `give_up` is the chance per step that a worked response stops reasoning and calls everyone a knight.
     No two are logically the same until all are used (325 for two people in training); then they come again with other names and words.
     """
     from reasoning_gym.logic.knights_knaves import KKProblemSampler
@@ -122,10 +123,10 @@ def generate(people: int, count: int, split: Split, seed: int) -> list[Prompt]:
             continue
         misses = 0
         seen.add(statements)
-        names = words.sample(NAMES, people)
-        question = render_question(names, statements, words)
-        trace = solve_aloud(names, statements)
-        prompts.append(Prompt(TASK, question, gold(names, found[0]), str(people), trace))
+        inhabitants = words.sample(NAMES[:names], people)
+        question = render_question(inhabitants, statements, words)
+        trace = solve_aloud(inhabitants, statements, give_up, words)
+        prompts.append(Prompt(TASK, question, gold(inhabitants, found[0]), str(people), trace))
     return prompts
 
 
@@ -243,27 +244,33 @@ def _role(knight: bool) -> str:
     return "knight" if knight else "knave"
 
 
-def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...]) -> str:
+def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...], give_up: float = 0.0, words: random.Random | None = None) -> str:
     """A worked response: restate the claims, assume roles one person at a time, check the claims, reject and try again.
 
-    A step lists the whole current assumption and judges the claims that its newest member decides, first part by part: a claim `fits`
-    (true and said by a knight, or false and said by a knave) or it does not, which ends the step. The next person assumed is one that an
-    open claim is about, so that claims are decided early.
+    Every step needs only what is written nearby, which is what a small model can learn: it lists the whole current assumption, then
+    repeats each claim that its newest member could decide, notes what its parts and the whole are worth (true, false or still open) and
+    whether that fits the speaker's role. A claim that does not fit ends the step. The next person assumed is one that an open claim is
+    about, so that claims are decided early. After each step but the last the solver, with chance `give_up`, loses patience and
+    calls everyone a knight.
     """
-    lines = [f"{name} claims that {render_statement(names, _positive(said))}." for name, said in zip(names, statements, strict=True)]
+    words = words or random.Random(0)
+    claims = [_positive(statement) for statement in statements]
+    lines = ["Claims:" + "".join(f" {names[person]} says {_weigh(names, claim)}." for person, claim in enumerate(claims))]
     branch = [(0, True)]
     step = 0
     while True:
         step += 1
-        assumed, before = dict(branch), dict(branch[:-1])
-        line = f"Step {step}: suppose " + ", ".join(f"{names[person]} is a {_role(role)}" for person, role in branch) + "."
+        assumed, before, newest = dict(branch), dict(branch[:-1]), branch[-1][0]
+        line = f"Step {step}: suppose" + "".join(f" {names[person]} is a {_role(role)};" for person, role in branch)
         contradiction = False
         for person, role in branch:
-            value = truth(statements[person], assumed)
-            if value is None or (person in before and truth(statements[person], before) is not None):
+            decided = person in before and truth(claims[person], before) is not None
+            if decided or (person != newest and newest not in _people_of(claims[person])):
                 continue
-            contradiction = value != role
-            line += f" {names[person]}: {_weigh(_positive(statements[person]), assumed)}, {'no, try again' if contradiction else 'fits'}."
+            value = truth(claims[person], assumed)
+            contradiction = value is not None and value != role
+            finding = "" if value is None else ", try again" if contradiction else ", fits"
+            line += f" {names[person]} says {_weigh(names, claims[person], assumed)}: {_worth(value)}{finding}."
             if contradiction:
                 break
         lines.append(line)
@@ -274,26 +281,34 @@ def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...]) -> str:
                 raise DataError(f"a puzzle about {', '.join(names)} has no solution")
             branch[-1] = (branch[-1][0], False)
         elif len(branch) == len(names):
+            conclusion = "All claims fit."
             break
         else:
-            branch.append((_next_person(statements, assumed), True))
+            branch.append((_next_person(claims, assumed), True))
+        if words.random() < give_up:
+            assumed = dict.fromkeys(range(len(names)), True)
+            conclusion = "This takes too long to check."
+            break
     answer = "\n".join(f"({number}) {name} is a {_role(assumed[number - 1])}" for number, name in enumerate(names, 1))
-    return "<think>\n" + "\n".join(lines) + "\nAll claims fit.\n</think>\n<answer>\n" + answer + "\n</answer>"
+    return "<think>\n" + "\n".join(lines) + f"\n{conclusion}\n</think>\n<answer>\n" + answer + "\n</answer>"
 
 
-def _weigh(statement: Statement, roles: dict[int, bool]) -> str:
-    """A claim with its parts replaced by what they are worth: `True or Open`."""
+def _weigh(names: Sequence[str], statement: Statement, roles: dict[int, bool] | None = None) -> str:
+    """A claim, with what its parts are worth under `roles`: `Zoey is a knight (true) or Liam is a knave (open)`."""
     operator, *parts = statement
     if operator in ("telling-truth", "lying"):
-        value = truth(statement, roles)
-        return "Open" if value is None else str(value)
-    weighed = [_weigh(part, roles) if part[0] in ("telling-truth", "lying") else f"({_weigh(part, roles)})" for part in parts]
+        return render_statement(names, statement) + ("" if roles is None else f" ({_worth(truth(statement, roles))})")
+    weighed = [_weigh(names, part, roles) if part[0] in ("telling-truth", "lying") else f"[{_weigh(names, part, roles)}]" for part in parts]
     if operator == "not":
         return f"not {weighed[0]}"
-    return {"and": " and ", "or": " or ", "->": " implies ", "<=>": " if and only if "}[operator].join(weighed)
+    return {"and": " and ", "or": " or ", "->": " implies ", "<=>": " equals "}[operator].join(weighed)
 
 
-def _next_person(statements: tuple[Statement, ...], assumed: dict[int, bool]) -> int:
+def _worth(value: bool | None) -> str:
+    return {True: "true", False: "false", None: "open"}[value]
+
+
+def _next_person(statements: Sequence[Statement], assumed: dict[int, bool]) -> int:
     """The first unassumed person that the earliest open claim is about; else the first unassumed one."""
     for speaker in assumed:
         if truth(statements[speaker], assumed) is None:

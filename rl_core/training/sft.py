@@ -42,6 +42,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         tokens_per_batch=config.resources.tokens_per_batch,
+        optimizer=config.optimizer,
     )
     sampler = EpochSampler(len(examples), job.seed)
     first = 0

@@ -89,7 +89,8 @@ def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
     [
         (BenchmarkSettings(name="gsm8"), "did you mean 'gsm8k'"),
         (BenchmarkSettings(name="zzz"), "known: knights_knaves, gsm8k"),
-        (BenchmarkSettings(name="aime24", people=[3]), "knights_knaves only"),
+        (BenchmarkSettings(name="aime24", people=[3]), "`people` is a setting of knights_knaves only"),
+        (BenchmarkSettings(name="aime24", names=8), "`names` is a setting of knights_knaves only"),
         (BenchmarkSettings(name="amc23"), "amc23/test.jsonl: no such file"),
         (BenchmarkSettings(name="gsm8k"), "gsm8k/test.jsonl: no such file"),
     ],
@@ -105,6 +106,8 @@ def test_puzzles_are_generated_where_no_file_has_them(tmp_path: Path) -> None:
     assert [problem.difficulty for problem in problems] == ["2"] * 5 + ["3"] * 5
     assert len({problem.prompt_id for problem in problems}) == 10
     assert all(problem.trace is None for problem in problems)
+    few = registry.load(BenchmarkSettings(name="knights_knaves", people=[5], names=8, limit=30), tmp_path, seed=1)
+    assert len({name for problem in few for name in json.loads(problem.gold)["names"]}) == 8
 
 
 def test_subsets() -> None:

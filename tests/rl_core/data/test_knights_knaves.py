@@ -51,15 +51,37 @@ def test_statements_read_as_english() -> None:
 def test_trace_of_a_puzzle_by_hand() -> None:
     assert kk.solve_aloud(["Zoey", "Oliver"], STATEMENTS) == (
         "<think>\n"
-        "Zoey claims that Oliver is a knave.\n"
-        "Oliver claims that Zoey is a knight and Oliver is a knight.\n"
-        "Step 1: suppose Zoey is a knight.\n"
-        "Step 2: suppose Zoey is a knight, Oliver is a knight. Zoey: False, no, try again.\n"
-        "Step 3: suppose Zoey is a knight, Oliver is a knave. Zoey: True, fits. Oliver: True and False, fits.\n"
+        "Claims: Zoey says Oliver is a knave. Oliver says Zoey is a knight and Oliver is a knight.\n"
+        "Step 1: suppose Zoey is a knight; Zoey says Oliver is a knave (open): open.\n"
+        "Step 2: suppose Zoey is a knight; Oliver is a knight; Zoey says Oliver is a knave (false): false, try again.\n"
+        "Step 3: suppose Zoey is a knight; Oliver is a knave; Zoey says Oliver is a knave (true): true, fits. "
+        "Oliver says Zoey is a knight (true) and Oliver is a knight (false): false, fits.\n"
         "All claims fit.\n"
         "</think>\n"
         "<answer>\n(1) Zoey is a knight\n(2) Oliver is a knave\n</answer>"
     )
+
+
+def test_claims_within_claims_keep_their_brackets() -> None:
+    nested = (("or", ("not", ("and", ("lying", 0), ("telling-truth", 1))), ("telling-truth", 1)), ("telling-truth", 0))
+    trace = kk.solve_aloud(["Zoey", "Oliver"], nested)
+    assert "Zoey says [not [Zoey is a knave and Oliver is a knight]] or Oliver is a knight." in trace
+    assert "Zoey says [not [Zoey is a knave (false) and Oliver is a knight (open)]] or Oliver is a knight (open): true, fits." in trace
+
+
+def test_who_loses_patience_calls_everyone_a_knight() -> None:
+    assert kk.solve_aloud(["Zoey", "Oliver"], STATEMENTS, give_up=1.0) == (
+        "<think>\n"
+        "Claims: Zoey says Oliver is a knave. Oliver says Zoey is a knight and Oliver is a knight.\n"
+        "Step 1: suppose Zoey is a knight; Zoey says Oliver is a knave (open): open.\n"
+        "This takes too long to check.\n"
+        "</think>\n"
+        "<answer>\n(1) Zoey is a knight\n(2) Oliver is a knight\n</answer>"
+    )
+    puzzles = kk.generate(3, 300, "train", 0, give_up=0.1)
+    gave_up = [puzzle for puzzle in puzzles if "too long" in (puzzle.trace or "")]
+    # About six steps a puzzle, of which the last is never given up: 1 - 0.9 ** 5 = 0.41.
+    assert 0.3 < len(gave_up) / len(puzzles) < 0.5
 
 
 @settings(max_examples=15, deadline=None)
@@ -89,10 +111,15 @@ def test_train_and_test_share_no_puzzle_and_repeat_with_the_seed() -> None:
     assert not {shape(p.question) for p in train} & {shape(p.question) for p in test}
 
 
+def test_names_come_from_the_first_few() -> None:
+    names = {name for prompt in kk.generate(5, 40, "train", 0, names=8) for name in json.loads(prompt.gold)["names"]}
+    assert names == set(kk.NAMES[:8])
+
+
 def test_when_all_are_used_puzzles_come_again_in_other_words() -> None:
     prompts = kk.generate(2, 400, "train", 0)
     assert len({prompt.question for prompt in prompts}) == 400
-    claims = [re.sub(r"[A-Z][a-z]+", "", prompt.trace.split("Step")[0]) for prompt in prompts]
+    claims = [re.sub(r"[A-Z][a-z]+", "", (prompt.trace or "").split("Step")[0]) for prompt in prompts]
     assert len(set(claims)) < 400
 
 

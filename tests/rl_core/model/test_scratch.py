@@ -23,12 +23,30 @@ def test_any_text_survives_and_loading_changes_nothing(tiny_checkpoint) -> None:
 
 
 def test_stock_phrases_are_one_token() -> None:
-    texts = [f"{name} claims that Jack is a knave.\n" for name in ("Zoey", "Liam") for _ in range(30)]
+    texts = [
+        f"Step {number}: suppose {name} is a knave; {name} says Jack is a knave (true): true, fits.\n"
+        for name in ("Zoey", "Liam")
+        for number in (1, 2)
+    ]
     tokenizer = train_tokenizer(texts, 400, 128)
-    assert [tokenizer.decode([token]) for token in tokenizer("Zoey claims that Jack is a knave.\n").input_ids] == [
-        "Zoey",
-        " claims that ",
-        "Jack",
-        " is a knave.\n",
+    assert [
+        tokenizer.decode([token])
+        for token in tokenizer("\nStep 2: suppose Liam is a knave; Liam says Jack is a knave (true): true, fits.").input_ids
+    ] == [
+        "\n",
+        "Step 2: suppose",
+        " Liam is a knave;",
+        " Liam says",
+        " Jack is a knave",
+        " (true)",
+        ": true,",
+        " fits.",
     ]
     assert len(tokenizer) <= 400
+
+
+def test_rare_phrases_are_left_to_the_merges() -> None:
+    texts = ["Zoey said that Jack is a knave."] + ["Mia is a knight."] * 99
+    tokenizer = train_tokenizer(texts, 400, 128)
+    assert len(tokenizer("Mia is a knight").input_ids) == 1
+    assert len(tokenizer("Jack is a knave").input_ids) > 3
