@@ -107,7 +107,7 @@ def test_report_of_a_run_from_what_is_finished(workspace: Path, tmp_path: Path) 
 
 
 def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    settings = ("--until", "cold", "--set", "cold.steps=40", "--set", "cold.checkpoint_every=1000")
+    settings = ("--until", "cold", "--set", "cold.steps=400", "--set", "cold.checkpoint_every=1000")
     process = start(tmp_path, *settings)
     progress = wait_for_step(tmp_path, process)
     os.killpg(process.pid, signal.SIGINT)
@@ -122,7 +122,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) ->
         assert database.execute("SELECT state_name FROM flow_run").fetchall() != [("Completed",)]
     run(tmp_path, *settings)
     steps = [json.loads(line)["step"] for line in (progress.parent / "metrics.jsonl").read_text().splitlines()]
-    assert steps == list(range(1, 41))
+    assert steps == list(range(1, 401))
 
 
 def wait_for_step(workspace: Path, process: subprocess.Popen[str]) -> Path:
