@@ -48,6 +48,7 @@ class ScoringPool:
         self.workers = workers
         self.deadline = deadline
         self._pool: ProcessPool | None = None
+        self._closed = False
 
     def __enter__(self) -> ScoringPool:
         return self
@@ -56,7 +57,11 @@ class ScoringPool:
         self.close()
 
     def close(self) -> None:
-        """Stop the workers; the next call of `score` would start new ones."""
+        """Stop the workers for good: a call that another thread waits in ends as if its deadlines had passed."""
+        self._closed = True
+        self._stop()
+
+    def _stop(self) -> None:
         if self._pool is not None:
             self._pool.stop()
             self._pool.join()
@@ -84,7 +89,7 @@ class ScoringPool:
         outcomes: dict[OpenQuestion, Outcome] = {}
         waiting = sorted(questions)
         for _ in range(3):
-            if not waiting:
+            if not waiting or self._closed:
                 break
             pool = self._running()
             with suppress(BrokenProcessPool):  # it lost all its workers at once: ask again in a new one
@@ -96,7 +101,7 @@ class ScoringPool:
                         outcomes[question] = Outcome.TIMEOUT
             waiting = [question for question in waiting if question not in outcomes]
             if waiting:
-                self.close()
+                self._stop()
         return outcomes | dict.fromkeys(waiting, Outcome.TIMEOUT)
 
     def _running(self) -> ProcessPool:
