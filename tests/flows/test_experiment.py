@@ -29,6 +29,7 @@ def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # so that Ctrl-C can be sent to the whole group, as a terminal does
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background inherits that it is ignored
     )
 
 
