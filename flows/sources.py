@@ -68,10 +68,8 @@ def benchmark_files(benchmark: BenchmarkSettings, data_dir: Path | None) -> list
     if data_dir is None:
         return []
     if benchmark.name == "knights_knaves":
-        if benchmark.names:  # always generated
-            return []
-        files = [data_dir / "kk" / f"{people}ppl" / "test.parquet" for people in benchmark.people or knights_knaves.PEOPLE]
-        return [path for path in files if path.is_file()]
+        files = [knights_knaves.local_file(people, benchmark.names, data_dir) for people in benchmark.people or knights_knaves.PEOPLE]
+        return [path for path in files if path]
     problems = registry.PROBLEM_SETS.get(benchmark.name)
     file = problems.local_file(data_dir) if problems else gsm8k.local_file("test", data_dir)
     return [file] if file else []

@@ -14,11 +14,16 @@ PEOPLE = (3, 4, 5, 6, 7)
 PUZZLES = 100  # per number of people, as in the public test files
 
 
+def local_file(people: int, names: int | None, data_dir: Path | None) -> Path | None:
+    """The file of the data directory that puzzles of `people` inhabitants may come from; None where there is none, or with `names`."""
+    path = knights_knaves.public_file(data_dir, people, "test") if data_dir and names is None else None
+    return path if path and path.is_file() else None
+
+
 def load(people: Sequence[int] | None, names: int | None, limit: int | None, data_dir: Path | None, seed: int) -> list[Prompt]:
     """`limit` puzzles for each number of people, with `names` generated ones that use only the first so many of the generator's names.
 
-    They come from kk/{n}ppl/test.parquet of the data directory where that has enough of them and `names` is not given, else from the
-    held-out side of the generator.
+    They come from `local_file` where that has enough of them, else from the held-out side of the generator.
 
     Raises:
         DataError: a file is broken, or there are not as many different puzzles.
@@ -27,8 +32,8 @@ def load(people: Sequence[int] | None, names: int | None, limit: int | None, dat
 
 
 def _of(people: int, names: int | None, limit: int, data_dir: Path | None, seed: int) -> list[Prompt]:
-    path = data_dir / "kk" / f"{people}ppl" / "test.parquet" if data_dir else None
-    if path and path.is_file() and names is None:
+    path = local_file(people, names, data_dir)
+    if path:
         prompts = knights_knaves.read_public(path)
         if len(prompts) >= limit:
             random.Random(seed).shuffle(prompts)

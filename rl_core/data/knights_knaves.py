@@ -130,6 +130,11 @@ def generate(people: int, count: int, split: Split, seed: int, names: int | None
     return prompts
 
 
+def public_file(data_dir: Path, people: int, split: Split) -> Path:
+    """Where a data directory keeps the public puzzles of `people` inhabitants."""
+    return data_dir / "kk" / f"{people}ppl" / f"{split}.parquet"
+
+
 def read_public(path: Path) -> list[Prompt]:
     """Rows of a public kk/{n}ppl Parquet file (columns quiz, names, solution, statements)."""
     import pyarrow as pa

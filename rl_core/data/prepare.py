@@ -28,7 +28,7 @@ def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
     if data_dir is None:
         raise DataError("source: files needs a data directory with kk/{n}ppl/{train,test}.parquet: give --data-dir")
     splits: tuple[Split, Split] = ("train", "test")
-    paths = [_public_file(data_dir, people, split) for people in config.people for split in splits]
+    paths = [knights_knaves.public_file(data_dir, people, split) for people in config.people for split in splits]
     missing = [path for path in paths if not path.is_file()]
     if missing and config.source == "files":
         raise DataError(f"{missing[0]}: no such file; put it there, or set source: generate")
@@ -72,16 +72,12 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
         prompts: list[Prompt] = []
         for people in config.people:
             if from_files and data_dir:
-                prompts += _first(knights_knaves.read_public(_public_file(data_dir, people, split)), count, seed)
+                prompts += _first(knights_knaves.read_public(knights_knaves.public_file(data_dir, people, split)), count, seed)
             else:
                 prompts += knights_knaves.generate(people, count, split, seed, config.names, config.give_up)
         return prompts
 
     return part("train", config.train), part("test", config.test)
-
-
-def _public_file(data_dir: Path, people: int, split: Split) -> Path:
-    return data_dir / "kk" / f"{people}ppl" / f"{split}.parquet"
 
 
 def _first(prompts: list[Prompt], count: int | None, seed: int) -> list[Prompt]:

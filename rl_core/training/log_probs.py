@@ -34,7 +34,7 @@ def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: flo
     hidden_MH = hidden_BTH.flatten(0, 1)[torch.nn.functional.pad(positions_N, (0, spare))]  # M: N and the padding
     logits_NV = model.get_output_embeddings()(hidden_MH)[: len(positions_N)].float() / temperature  # (N, V)
     all_log_probs_NV = torch.log_softmax(logits_NV, dim=-1)
-    targets_N = tokens_BT[:, 1:][mask_BT]
+    targets_N = tokens_BT[:, 1:].flatten()[positions_N]
     with torch.no_grad():
         entropy_N = -(all_log_probs_NV.exp() * all_log_probs_NV).sum(-1)
         greedy_N = all_log_probs_NV.argmax(-1) == targets_N

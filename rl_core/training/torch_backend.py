@@ -15,7 +15,7 @@ from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
 from rl_core.training.log_probs import TokenScores, response_scores
 from rl_core.training.sequences import PaddedBatch
 
-MUON_RATE = 4.0
+MUON_RATE = 4.0  # embeddings at a quarter of Muon's rate learned sooner than at the same one, in a model of 1 M parameters
 
 LossSum = Callable[[PaddedBatch, TokenScores], torch.Tensor]
 

@@ -13,13 +13,14 @@ STEPS = 40
 PROMPT_TOKENS, RESPONSE_TOKENS = (40, 80), (40, 300)
 
 
-def train(width_step: int, head_step: int, results: "multiprocessing.Queue[tuple[float, int]]") -> None:
+def train(exact: bool, results: "multiprocessing.Queue[tuple[float, int]]") -> None:
     from rl_core.config import ScratchModel
     from rl_core.model.scratch import make_model
     from rl_core.training import log_probs, sequences
     from rl_core.training.torch_backend import TorchBackend
 
-    sequences.WIDTH_STEP, log_probs.HEAD_STEP = width_step, head_step
+    if exact:
+        sequences.WIDTH_STEP = log_probs.HEAD_STEP = 1
     rng = random.Random(0)
 
     def tokens(low: int, high: int) -> list[int]:
@@ -45,12 +46,12 @@ def train(width_step: int, head_step: int, results: "multiprocessing.Queue[tuple
 
 def main() -> None:
     spawn = multiprocessing.get_context("spawn")
-    variants = {"exact shapes": (1, 1), "rounded shapes": (32, 256)}
+    variants = {"exact shapes": True, "rounded shapes": False}
     found: dict[str, list[tuple[float, int]]] = {name: [] for name in variants}
     for _ in range(3):
-        for name, steps in variants.items():
+        for name, exact in variants.items():
             results = spawn.Queue()
-            process = spawn.Process(target=train, args=(*steps, results))
+            process = spawn.Process(target=train, args=(exact, results))
             process.start()
             found[name].append(results.get())
             process.join()
