@@ -71,19 +71,16 @@ class KnightsKnavesData(Settings):
     names: int | None = Field(
         None, ge=8, le=51, description="Generated puzzles use only the first so many of the names; default: all. Fewer are learned sooner."
     )
-    give_up: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Chance per step that the worked response of a generated puzzle stops reasoning and calls everyone a knight.",
+    doubt: float = Field(
+        0.0, ge=0, le=1, description="Chance that the worked response of a generated puzzle doubts its finding and calls everyone a knight."
     )
     train: int = Field(900, ge=1, description="Training puzzles per number of people.")
     test: int = Field(100, ge=0, description="Held-out puzzles per number of people.")
 
     @model_validator(mode="after")
     def _settings_of_the_generator(self) -> KnightsKnavesData:
-        if self.source != "generate" and (self.names or self.give_up):
-            raise ValueError("`names` and `give_up` are settings of generated puzzles: add `source: generate`")
+        if self.source != "generate" and (self.names or self.doubt):
+            raise ValueError("`names` and `doubt` are settings of generated puzzles: add `source: generate`")
         return self
 
 

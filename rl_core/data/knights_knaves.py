@@ -100,10 +100,10 @@ SAYINGS = (
 )
 
 
-def generate(people: int, count: int, split: Split, seed: int, names: int | None = None, give_up: float = 0.0) -> list[Prompt]:
+def generate(people: int, count: int, split: Split, seed: int, names: int | None = None, doubt: float = 0.0) -> list[Prompt]:
     """`count` puzzles of `people` inhabitants from one side of the train/test division, named from the first `names` of NAMES.
 
-    `give_up` is the chance per step that a worked response stops reasoning and calls everyone a knight.
+    `doubt` is the chance that a worked response does not trust what it found and calls everyone a knight.
     No two are logically the same until all are used (325 for two people in training); then they come again with other names and words.
     """
     from reasoning_gym.logic.knights_knaves import KKProblemSampler
@@ -125,7 +125,7 @@ def generate(people: int, count: int, split: Split, seed: int, names: int | None
         seen.add(statements)
         inhabitants = words.sample(NAMES[:names], people)
         question = render_question(inhabitants, statements, words)
-        trace = solve_aloud(inhabitants, statements, give_up, words)
+        trace = solve_aloud(inhabitants, statements, doubt, words)
         prompts.append(Prompt(TASK, question, gold(inhabitants, found[0]), str(people), trace))
     return prompts
 
@@ -249,14 +249,13 @@ def _role(knight: bool) -> str:
     return "knight" if knight else "knave"
 
 
-def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...], give_up: float = 0.0, words: random.Random | None = None) -> str:
+def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...], doubt: float = 0.0, words: random.Random | None = None) -> str:
     """A worked response: restate the claims, assume roles one person at a time, check the claims, reject and try again.
 
     Every step needs only what is written nearby, which is what a small model can learn: it lists the whole current assumption, then
     repeats each claim that its newest member could decide, notes what its parts and the whole are worth (true, false or still open) and
     whether that fits the speaker's role. A claim that does not fit ends the step. The next person assumed is one that an open claim is
-    about, so that claims are decided early. After each step but the last the solver, with chance `give_up`, loses patience and
-    calls everyone a knight.
+    about, so that claims are decided early. In the end the solver, with chance `doubt`, does not trust it all and calls everyone a knight.
     """
     words = words or random.Random(0)
     claims = [_positive(statement) for statement in statements]
@@ -286,16 +285,16 @@ def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...], give_up
                 raise DataError(f"a puzzle about {', '.join(names)} has no solution")
             branch[-1] = (branch[-1][0], False)
         elif len(branch) == len(names):
-            conclusion = "All claims fit."
             break
         else:
             branch.append((_next_person(claims, assumed), True))
-        if words.random() < give_up:
-            assumed = dict.fromkeys(range(len(names)), True)
-            conclusion = "This takes too long to check."
-            break
+    conclusion = "All claims fit"
+    if words.random() < doubt:
+        assumed = dict.fromkeys(assumed, True)
+        conclusion = "This is hard to be sure of"
     answer = "\n".join(f"({number}) {name} is a {_role(assumed[number - 1])}" for number, name in enumerate(names, 1))
-    return "<think>\n" + "\n".join(lines) + f"\n{conclusion}\n</think>\n<answer>\n" + answer + "\n</answer>"
+    found = "".join(f" {names[person]} is a {_role(role)};" for person, role in assumed.items())
+    return "<think>\n" + "\n".join(lines) + f"\n{conclusion}, so{found}\n</think>\n<answer>\n" + answer + "\n</answer>"
 
 
 def _weigh(names: Sequence[str], statement: Statement, roles: dict[int, bool] | None = None) -> str:

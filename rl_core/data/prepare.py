@@ -74,7 +74,7 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
             if from_files and data_dir:
                 prompts += _first(knights_knaves.read_public(knights_knaves.public_file(data_dir, people, split)), count, seed)
             else:
-                prompts += knights_knaves.generate(people, count, split, seed, config.names, config.give_up)
+                prompts += knights_knaves.generate(people, count, split, seed, config.names, config.doubt)
         return prompts
 
     return part("train", config.train), part("test", config.test)

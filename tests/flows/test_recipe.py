@@ -64,8 +64,8 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
         ("puzzles.task=chess", "stages.puzzles.task: 'chess' is not known; known: knights_knaves, gsm8k"),
         ("puzzles.people=[9]", "stages.puzzles.people.0: input should be less than or equal to 8, not 9"),
         (
-            "stages.puzzles={kind: data, task: knights_knaves, people: [2], give_up: 0.1}",
-            "stages.puzzles: `names` and `give_up` are settings of generated puzzles: add `source: generate`",
+            "stages.puzzles={kind: data, task: knights_knaves, people: [2], doubt: 0.1}",
+            "stages.puzzles: `names` and `doubt` are settings of generated puzzles: add `source: generate`",
         ),
         ("report.of=[scores]", "stages.report.of: a report reads the database of one analyze stage, 0 are named"),
         ("cot.of=[warm]", "stages.report.of: 'scores' is not in the database; add it to stages.cot.of"),

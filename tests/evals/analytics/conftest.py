@@ -37,7 +37,7 @@ def write_response(rng: random.Random, people: int, skill: float) -> dict[str, A
             f"Step {step}: suppose {names[0]} is a {rng.choice(('knight', 'knave'))}. {rng.choice(names)} "
             + ("contradicts, try again." if step < tries else "fits.")
         )
-    think = "\n".join(lines) + "\nAll claims fit.\n"
+    think = "\n".join(lines) + "\nAll claims fit, so this is it.\n"
     answer = (
         "\n" + "\n".join(f"({number}) {name} is a {role}" for number, (name, role) in enumerate(zip(names, said, strict=True), 1)) + "\n"
     )

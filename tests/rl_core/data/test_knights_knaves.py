@@ -56,7 +56,7 @@ def test_trace_of_a_puzzle_by_hand() -> None:
         "Step 2: suppose Zoey is a knight; Oliver is a knight; Zoey says Oliver is a knave (false): false, try again.\n"
         "Step 3: suppose Zoey is a knight; Oliver is a knave; Zoey says Oliver is a knave (true): true, fits. "
         "Oliver says Zoey is a knight (true) and Oliver is a knight (false): false, fits.\n"
-        "All claims fit.\n"
+        "All claims fit, so Zoey is a knight; Oliver is a knave;\n"
         "</think>\n"
         "<answer>\n(1) Zoey is a knight\n(2) Oliver is a knave\n</answer>"
     )
@@ -69,19 +69,15 @@ def test_claims_within_claims_keep_their_brackets() -> None:
     assert "Zoey says [not [Zoey is a knave (false) and Oliver is a knight (open)]] or Oliver is a knight (open): true, fits." in trace
 
 
-def test_who_loses_patience_calls_everyone_a_knight() -> None:
-    assert kk.solve_aloud(["Zoey", "Oliver"], STATEMENTS, give_up=1.0) == (
-        "<think>\n"
-        "Claims: Zoey says Oliver is a knave. Oliver says Zoey is a knight and Oliver is a knight.\n"
-        "Step 1: suppose Zoey is a knight; Zoey says Oliver is a knave (open): open.\n"
-        "This takes too long to check.\n"
+def test_who_doubts_calls_everyone_a_knight() -> None:
+    plain = kk.solve_aloud(["Zoey", "Oliver"], STATEMENTS)
+    assert kk.solve_aloud(["Zoey", "Oliver"], STATEMENTS, doubt=1.0) == plain.split("All claims fit")[0] + (
+        "This is hard to be sure of, so Zoey is a knight; Oliver is a knight;\n"
         "</think>\n"
         "<answer>\n(1) Zoey is a knight\n(2) Oliver is a knight\n</answer>"
     )
-    puzzles = kk.generate(3, 300, "train", 0, give_up=0.1)
-    gave_up = [puzzle for puzzle in puzzles if "too long" in (puzzle.trace or "")]
-    # About six steps a puzzle, of which the last is never given up: 1 - 0.9 ** 5 = 0.41.
-    assert 0.3 < len(gave_up) / len(puzzles) < 0.5
+    doubting = [puzzle for puzzle in kk.generate(3, 300, "train", 0, doubt=0.4) if "hard to be sure" in (puzzle.trace or "")]
+    assert 0.3 < len(doubting) / 300 < 0.5
 
 
 @settings(max_examples=15, deadline=None)
