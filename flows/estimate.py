@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.recipe import EvalStage, Gsm8kStage, KnightsKnavesStage, Recipe, RlStage, SftStage
+from flows.recipe import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, Recipe, RlStage, SftStage
 from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, ScratchModel
 from tasks.stage import MANIFEST, SPEC, StageSpec
 from tasks.workspace import Workspace, read_json
@@ -94,6 +94,8 @@ def rows_of(recipe: Recipe, stage: str) -> int:
     data = recipe.stages[stage]
     if isinstance(data, KnightsKnavesStage):
         return data.train * len(data.people)
+    if isinstance(data, CountdownStage):
+        return data.train * len(data.numbers)
     return min(data.train or GSM8K_TRAIN, GSM8K_TRAIN) if isinstance(data, Gsm8kStage) else 0
 
 
@@ -171,7 +173,8 @@ def _memory(stage: SftStage | RlStage | EvalStage, model: Model | None) -> float
     memory = PROCESS + BYTES_TRAINING * model.parameters + logits
     if isinstance(stage, RlStage):
         cache = 4 * stage.prompts_per_step * stage.group_size * stage.max_response_tokens * model.cache_width
-        copies = BYTES_ROLLOUT * model.parameters * (2 if stage.algorithm.kl_coefficient > 0 else 1)
+        copies = BYTES_ROLLOUT * model.parameters * (2 if stage.algorithm.uses_reference else 1)
+        copies += BYTES_TRAINING * model.parameters * (stage.algorithm.advantage == "gae")  # the critic
         memory += copies + min(cache, 4 * 65536 * model.cache_width) + (RAY if stage.resources.ray else 0)
     return memory
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from evals.config import EvalConfig
-from rl_core.config import Gsm8kData, KnightsKnavesData, RlConfig, ScratchModel, Settings, SftConfig
+from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, RlConfig, ScratchModel, Settings, SftConfig
 from rl_core.errors import InputError
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -47,6 +47,12 @@ class Gsm8kStage(Gsm8kData):
     kind: Literal["data"]
 
 
+class CountdownStage(CountdownData):
+    """Prompts: Countdown."""
+
+    kind: Literal["data"]
+
+
 class SftStage(SftConfig):
     """Supervised fine-tuning of a model or checkpoint on worked examples."""
 
@@ -60,7 +66,14 @@ class RlStage(RlConfig):
 
     kind: Literal["rl"]
     start: str = Field(MODEL, description="`model`, or the stage whose checkpoint this one continues.")
+    reference: str | None = Field(None, description="`model`, or the stage whose checkpoint the KL term compares with; default: `start`.")
     data: Stages
+
+    @model_validator(mode="after")
+    def _reference_is_used(self) -> RlStage:
+        if self.reference is not None and not self.algorithm.uses_reference:
+            raise ValueError("`reference` has no effect without a KL term; remove it, or set algorithm.kl_coefficient")
+        return self
 
 
 class EvalStage(EvalConfig):
@@ -84,14 +97,14 @@ class ReportStage(Settings):
     of: Stages
 
 
-DataStage = Annotated[KnightsKnavesStage | Gsm8kStage, Field(discriminator="task")]
+DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage, Field(discriminator="task")]
 Stage = Annotated[DataStage | SftStage | RlStage | EvalStage | AnalyzeStage | ReportStage, Field(discriminator="kind")]
 
 # What a reference of each role may name; `model` is allowed besides where a checkpoint is wanted.
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "data": {},
     "sft": {"start": ("sft", "rl"), "data": ("data",)},
-    "rl": {"start": ("sft", "rl"), "data": ("data",)},
+    "rl": {"start": ("sft", "rl"), "reference": ("sft", "rl"), "data": ("data",)},
     "eval": {"checkpoints": ("sft", "rl")},
     "analyze": {"of": ("sft", "rl", "eval")},
     "report": {"of": ("eval", "analyze")},
@@ -109,7 +122,8 @@ class Recipe(Settings):
     def references(self, stage: str) -> dict[str, list[str]]:
         """Names that a stage refers to, by role; `model` among them."""
         settings = self.stages[stage]
-        return {role: list(_as_list(getattr(settings, role))) for role in ROLES[settings.kind]}
+        named = {role: getattr(settings, role) for role in ROLES[settings.kind]}
+        return {role: list(_as_list(names)) for role, names in named.items() if names is not None}
 
     def parents(self, stage: str) -> list[str]:
         """The stages that a stage needs."""
@@ -370,7 +384,8 @@ def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
 
 def _stage_class(stage: dict[str, Any]) -> type[Settings]:
     if stage.get("kind") == "data":
-        return Gsm8kStage if stage.get("task") == "gsm8k" else KnightsKnavesStage
+        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage}
+        return of_task.get(str(stage.get("task")), KnightsKnavesStage)
     by_kind: dict[str, type[Settings]] = {"sft": SftStage, "rl": RlStage, "eval": EvalStage, "analyze": AnalyzeStage, "report": ReportStage}
     return by_kind[str(stage.get("kind"))]
 

@@ -41,6 +41,13 @@ class Schedule(Settings):
     warmup: int = Field(0, ge=0, description="Steps of linear rise from 0 to `start`.")
 
 
+def constant_schedules(values: Any, keys: tuple[str, ...]) -> Any:
+    """`learning_rate: 1e-6` means a constant schedule of that value."""
+    if not isinstance(values, dict):
+        return values
+    return values | {key: {"schedule": "constant", "start": values[key]} for key in keys if isinstance(values.get(key), int | float | str)}
+
+
 class ScratchModel(Settings):
     """A small Qwen2-architecture model trained from random weights, with a tokenizer trained on the SFT texts."""
 
@@ -92,7 +99,19 @@ class Gsm8kData(Settings):
     test: int | None = Field(None, ge=0)
 
 
-DataConfig = Annotated[KnightsKnavesData | Gsm8kData, Field(discriminator="task")]
+class CountdownData(Settings):
+    """Countdown: reach a target with given numbers; train and test never share a set of numbers."""
+
+    task: Literal["countdown"] = "countdown"
+    numbers: list[Annotated[int, Field(ge=2, le=6)]] = Field([3, 4], min_length=1, description="How many numbers a problem gives.")
+    source: Literal["auto", "generate", "files"] = Field(
+        "auto", description="`files`: countdown/{train,test}.parquet of the data directory; `auto`: files where they exist, else generated."
+    )
+    train: int = Field(1000, ge=1, description="Training problems per amount of numbers.")
+    test: int = Field(100, ge=0, description="Held-out problems per amount of numbers.")
+
+
+DataConfig = Annotated[KnightsKnavesData | Gsm8kData | CountdownData, Field(discriminator="task")]
 
 
 class SftConfig(Settings):
@@ -115,16 +134,85 @@ class SftConfig(Settings):
     resources: Resources = Resources()
 
 
-class Algorithm(Settings):
-    """The policy-gradient estimator and its loss."""
+AdvantageEstimator = Literal["group_normalized", "group_centered", "leave_one_out", "returns", "gae"]
+Aggregation = Literal["token_mean", "sequence_mean_token_mean", "sequence_mean_token_sum", "sequence_mean_constant_length"]
+KlEstimator = Literal["k1", "k2", "k3"]
+Mismatch = Literal["truncate", "mask_sequence", "off"]
+RatioLevel = Literal["token", "sequence"]
 
-    name: Literal["grpo"] = "grpo"
+# What a name stands for, as in its paper; every setting can be changed beside the name. KL coefficients and learning rates belong to an
+# experiment, not to an algorithm, and are left to the recipe.
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "grpo": {"advantage": "group_normalized", "aggregation": "sequence_mean_token_mean"},  # arXiv 2402.03300
+    "dr_grpo": {"advantage": "group_centered", "aggregation": "sequence_mean_constant_length"},  # arXiv 2503.20783
+    "rloo": {"advantage": "leave_one_out", "aggregation": "sequence_mean_token_sum", "kl_in": "reward", "kl_estimator": "k1"},  # 2402.14740
+    "reinforce_plus_plus": {"advantage": "returns", "whiten_advantages": True, "kl_in": "reward", "kl_estimator": "k1"},  # arXiv 2501.03262
+    "reinforce_plus_plus_baseline": {"advantage": "group_centered", "whiten_advantages": True, "kl_estimator": "k2"},  # arXiv 2501.03262
+    "ppo": {"advantage": "gae", "whiten_advantages": True, "kl_in": "reward", "kl_estimator": "k1"},  # arXiv 1707.06347
+    "dapo": {"advantage": "group_normalized", "clip_high": 0.28, "max_refills": 9},  # arXiv 2503.14476; 10 generations in its script
+    "gspo": {  # arXiv 2507.18071, section 5.1
+        "advantage": "group_normalized",
+        "aggregation": "sequence_mean_token_mean",
+        "ratio": "sequence",
+        "clip_low": 3e-4,
+        "clip_high": 4e-4,
+    },
+}
+
+
+class Algorithm(Settings):
+    """The policy-gradient estimator and its loss: a preset by name, and what differs from it."""
+
+    name: Literal["grpo", "dr_grpo", "rloo", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "ppo", "dapo", "gspo"] = "grpo"
+    advantage: AdvantageEstimator = Field(
+        "group_normalized", description="Rewards against those of the group; `returns`: rewards to go; `gae`: against a critic."
+    )
+    aggregation: Aggregation = Field("token_mean", description="How the losses of tokens become that of a step; see `token_weights`.")
+    ratio: RatioLevel = Field("token", description="`sequence`: one probability ratio per response (GSPO).")
     clip_low: float = Field(0.2, gt=0, lt=1)
     clip_high: float = Field(0.2, gt=0)
-    kl_coefficient: float = Field(
-        0.0, ge=0, description="Weight of the k3 estimate against the start checkpoint in the loss; 0: no reference."
+    dual_clip: float | None = Field(None, gt=1, description="Bound of the loss of a bad token, in advantages.")
+    entropy_coefficient: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
+    kl_coefficient: Schedule = Field(
+        Schedule(schedule="constant", start=0.0), description="Weight of the KL term against the reference; 0: no reference."
     )
-    importance_cap: float = Field(2.0, gt=1, description="Truncation of the train/rollout importance weight.")
+    kl_estimator: KlEstimator = "k3"
+    kl_in: Literal["loss", "reward"] = "loss"
+    mismatch: Mismatch = Field("truncate", description="Correction where engine and trainer disagree on a token's probability.")
+    importance_cap: float = Field(
+        2.0, gt=1, description="Truncation of the importance weight, or the bound past which a response is masked."
+    )
+    whiten_rewards: bool = Field(False, description="Rewards of a step to mean 0 and deviation 1, before advantages.")
+    whiten_advantages: bool = Field(False, description="Advantages of a step's tokens to mean 0 and deviation 1.")
+    discount: float = Field(1.0, gt=0, le=1, description="Of later token rewards, for `returns` and `gae`.")
+    trace: float = Field(1.0, ge=0, le=1, description="Lambda of `gae`.")
+    value_clip: float | None = Field(None, gt=0, description="How far a value may move from its old one in one step.")
+    value_learning_rate: Schedule = Schedule(schedule="constant", start=1e-5)
+    max_refills: int = Field(
+        0, ge=0, description="Dynamic sampling: how often prompts whose responses all score the same are replaced by new ones; 0: kept."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = constant_schedules(values, ("kl_coefficient", "value_learning_rate"))
+        return ALGORITHMS.get(str(values.get("name", "grpo")), {}) | values
+
+    @model_validator(mode="after")
+    def _settings_that_need_others(self) -> Algorithm:
+        given = self.model_fields_set
+        for key in ("discount", "trace", "value_clip", "value_learning_rate"):
+            wanted = ("returns", "gae") if key == "discount" else ("gae",)
+            if key in given and self.advantage not in wanted and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"`{key}` has no effect with `advantage: {self.advantage}`; remove it, or use {' or '.join(wanted)}")
+        return self
+
+    @property
+    def uses_reference(self) -> bool:
+        """Whether the KL term is ever more than nothing."""
+        return max(self.kl_coefficient.start, self.kl_coefficient.end or 0) > 0
 
 
 class RlConfig(Settings):
@@ -137,7 +225,8 @@ class RlConfig(Settings):
     group_size: int = Field(16, ge=2, description="Responses per prompt.")
     steps: int | None = Field(None, ge=1, description="Optimizer steps; default: from `epochs`.")
     epochs: float | None = Field(None, gt=0, description="Passes over the prompts; used where `steps` is absent.")
-    updates_per_step: int = Field(1, ge=1, description="Optimizer updates on the rollouts of one step.")
+    updates_per_step: int = Field(1, ge=1, description="Passes over the rollouts of one step.")
+    minibatches: int = Field(1, ge=1, description="Optimizer updates of one pass, each on an equal share of the prompts.")
     learning_rate: Schedule = Schedule(schedule="constant", start=1e-6)
     temperature: Schedule = Schedule(schedule="constant", start=1.0)
     max_response_tokens: int = Field(512, ge=1)
@@ -146,6 +235,7 @@ class RlConfig(Settings):
     scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
     checkpoint_every: int = Field(20, ge=1)
     keep_last: int = Field(2, ge=1, description="Checkpoints kept besides the final one.")
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the trainer's products; weights are float32 either way.")
     engine: Literal["transformers"] = "transformers"
     backend: Literal["torch"] = "torch"
     resources: Resources = Resources()
@@ -161,14 +251,9 @@ class RlConfig(Settings):
             raise ValueError("give `steps` or `epochs`")
         if self.steps is not None and self.epochs is not None:
             raise ValueError("`steps` and `epochs` exclude each other: remove one")
+        if self.minibatches > self.prompts_per_step:
+            raise ValueError(f"`minibatches` ({self.minibatches}) is more than there are prompts in a step ({self.prompts_per_step})")
         return self
-
-
-def constant_schedules(values: Any, keys: tuple[str, ...]) -> Any:
-    """`learning_rate: 1e-6` means a constant schedule of that value."""
-    if not isinstance(values, dict):
-        return values
-    return values | {key: {"schedule": "constant", "start": values[key]} for key in keys if isinstance(values.get(key), int | float | str)}
 
 
 class TrainJob(Settings):
@@ -178,6 +263,7 @@ class TrainJob(Settings):
     sft: SftConfig | None = None
     rl: RlConfig | None = None
     model: str | ScratchModel = Field(description="Hub id or directory of the start checkpoint, or a model to make.")
+    reference: str | None = Field(None, description="Checkpoint of the KL term's reference policy; default: `model`.")
     prompts: list[Path] = Field(min_length=1, description="Prompt files (train.parquet of the data stages).")
     output: Path
     seed: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rl_core.algorithms.advantages import group_normalized
 from rl_core.algorithms.schedules import value_at
 from rl_core.config import RlConfig, TrainJob
 from rl_core.data.prompts import DataError, read_prompts
@@ -28,7 +27,7 @@ from rl_core.rollout.records import ROLLOUT_SCHEMA
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
 from rl_core.training.checkpoint import checkpoints, latest_whole, save_checkpoint
 from rl_core.training.journal import Journal, Stopped, StopRequest
-from rl_core.training.policy import Experience
+from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
 from rl_core.workers import Workers, start_workers
 
@@ -47,7 +46,7 @@ class Rollout:
     completion: Completion
     text: str
     score: Score
-    advantage: float
+    advantage: float = 0.0  # mean over its tokens; 0 for a response that dynamic sampling set aside
 
 
 def total_steps(config: RlConfig, prompts: int) -> int:
@@ -77,7 +76,7 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
     journal.rewind(first)
     _drop_rollouts_after(job.output, first)
     sampler = EpochSampler(len(encoded), job.seed, resumed[1]["drawn"] if resumed else 0)
-    reference = start if config.algorithm.kl_coefficient > 0 else None
+    reference = (job.reference or start) if config.algorithm.uses_reference else None
     started, tokens = time.time(), 0
     journal.progress(first, {})
     if first < total:
@@ -86,8 +85,9 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
             for step in range(first + 1, total + 1):
                 drawn = sampler.drawn
                 try:
-                    batch = [encoded[index] for index in sampler.take(config.prompts_per_step)]
-                    metrics = _train_step(workers, batch, config, components, tokenizer, job, step, total, check=step == first + 1)
+                    metrics = _train_step(
+                        workers, encoded, sampler, config, components, tokenizer, job, step, total, check=step == first + 1
+                    )
                 except Stopped:
                     _checkpoint(workers, job, config, step - 1, drawn)
                     raise
@@ -114,7 +114,8 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
 
 def _train_step(
     workers: Workers,
-    batch: list[EncodedPrompt],
+    prompts: list[EncodedPrompt],
+    sampler: EpochSampler,
     config: RlConfig,
     components: dict[str, float],
     tokenizer: Any,
@@ -124,29 +125,45 @@ def _train_step(
     *,
     check: bool,
 ) -> dict[str, float]:
-    temperature = value_at(config.temperature, step - 1, total)
-    learning_rate = value_at(config.learning_rate, step - 1, total)
-    seconds: dict[str, float] = {}
+    algorithm = config.algorithm
+    learning_rate, temperature, kl_coefficient, value_learning_rate = (
+        value_at(schedule, step - 1, total)
+        for schedule in (config.learning_rate, config.temperature, algorithm.kl_coefficient, algorithm.value_learning_rate)
+    )
+    seconds: Counter[str] = Counter()
     clock = time.perf_counter()
 
     def lap(phase: str) -> None:
         nonlocal clock
-        seconds[f"seconds/{phase}"] = time.perf_counter() - clock
+        seconds[f"seconds/{phase}"] += time.perf_counter() - clock  # type: ignore[assignment]
         clock = time.perf_counter()
 
-    # One stream of random numbers per (run seed, step, prompt of the step), so that a resumed run samples the same responses.
-    requests = [
-        Request(encoded.token_ids, config.group_size, seed=(job.seed * 1_000_003 + step) * 65_537 + group)
-        for group, encoded in enumerate(batch)
-    ]
-    groups = workers.generate(requests, Sampling(temperature, config.max_response_tokens))
-    lap("rollout")
-    rollouts = _score(workers, batch, groups, config, components, tokenizer)
-    lap("score")
+    rollouts: list[Rollout] = []
+    used: list[int] = []  # of `rollouts`
+    drawn = 0
+    for _ in range(1 + algorithm.max_refills):
+        batch = [prompts[index] for index in sampler.take(config.prompts_per_step - len(used) // config.group_size)]
+        # One stream of random numbers per (run seed, step, prompt of the step), so that a resumed run samples the same responses.
+        requests = [
+            Request(encoded.token_ids, config.group_size, seed=(job.seed * 1_000_003 + step) * 65_537 + drawn + group)
+            for group, encoded in enumerate(batch)
+        ]
+        groups = workers.generate(requests, Sampling(temperature, config.max_response_tokens))
+        lap("rollout")
+        scored = _score(workers, batch, groups, config, components, tokenizer, drawn)
+        lap("score")
+        used += [len(rollouts) + row for row in _usable(scored, config)]
+        rollouts += scored
+        drawn += len(batch)
+        if len(used) == config.prompts_per_step * config.group_size:
+            break
     experiences = [
-        Experience(TokenSequence(r.encoded.token_ids, r.completion.token_ids), r.completion.logprobs, r.advantage) for r in rollouts
+        Experience(TokenSequence(r.encoded.token_ids, r.completion.token_ids), r.completion.logprobs, r.score.reward, r.group)
+        for r in (rollouts[row] for row in used)
     ]
-    trained = workers.train(experiences, learning_rate=learning_rate, temperature=temperature)
+    trained, advantages = workers.train(experiences, StepSettings(learning_rate, temperature, kl_coefficient, value_learning_rate))
+    for row, advantage in zip(used, advantages, strict=True):
+        rollouts[row] = replace(rollouts[row], advantage=advantage)
     lap("train")
     difference = trained.get("rollout_logprob_difference", 0.0)
     if check and difference > LARGEST_FIRST_DIFFERENCE:
@@ -168,8 +185,18 @@ def _train_step(
             "temperature": temperature,
             "tokens": float(tokens),
             "tokens_per_second": tokens / sum(seconds.values()),
+            "prompts_sampled": float(drawn),
+            "prompts_used": len(used) / config.group_size,
         }
     )
+
+
+def _usable(rollouts: list[Rollout], config: RlConfig) -> list[int]:
+    """Rows to train on. Dynamic sampling (DAPO, arXiv 2503.14476, eq. 11) leaves out prompts answered all right or all wrong."""
+    if config.algorithm.max_refills == 0:
+        return list(range(len(rollouts)))
+    correct = Counter(r.group for r in rollouts if r.score.verdict.outcome is Outcome.CORRECT)
+    return [row for row, r in enumerate(rollouts) if 0 < correct[r.group] < config.group_size]
 
 
 def _score(
@@ -179,23 +206,21 @@ def _score(
     config: RlConfig,
     components: dict[str, float],
     tokenizer: Any,
+    first_group: int,
 ) -> list[Rollout]:
     prefill = find_template(config.template).prefill
     flat = [
         (encoded, group, sample, completion, response_text(completion, prefill, tokenizer))
-        for group, (encoded, completions) in enumerate(zip(batch, groups, strict=True))
+        for group, (encoded, completions) in enumerate(zip(batch, groups, strict=True), first_group)
         for sample, completion in enumerate(completions)
     ]
     items = [
         ScoreItem(encoded.prompt.task, text, encoded.prompt.gold, completion.finish_reason) for encoded, _, _, completion, text in flat
     ]
     scores = workers.score(items, components)
-    size = config.group_size
-    if len(scores) != len(batch) * size:
-        raise RuntimeError(f"{len(scores)} scored responses for {len(batch)} prompts x {size}: a group is incomplete")
-    rewards = [score.reward for score in scores]
-    advantages = [a for start in range(0, len(rewards), size) for a in group_normalized(rewards[start : start + size])]
-    return [Rollout(*fields, score, advantage) for fields, score, advantage in zip(flat, scores, advantages, strict=True)]
+    if len(scores) != len(batch) * config.group_size:
+        raise RuntimeError(f"{len(scores)} scored responses for {len(batch)} prompts x {config.group_size}: a group is incomplete")
+    return [Rollout(*fields, score) for fields, score in zip(flat, scores, strict=True)]
 
 
 def _rows(rollouts: list[Rollout], step: int, temperature: float, tokenizer: Any) -> list[dict[str, Any]]:

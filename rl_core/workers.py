@@ -18,7 +18,7 @@ from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.training.journal import Stopped, StopRequest
 
 if TYPE_CHECKING:
-    from rl_core.training.policy import Experience
+    from rl_core.training.policy import Experience, StepSettings, TrainedStep
 
 START_TIMEOUT = 180.0  # seconds for actors to be placed and models to be loaded
 
@@ -32,8 +32,8 @@ class Workers(Protocol):
     def score(self, items: list[ScoreItem], components: dict[str, float]) -> list[Score]:
         """Verify and reward responses."""
 
-    def train(self, experiences: Sequence[Experience], *, learning_rate: float, temperature: float) -> dict[str, float]:
-        """Update the policy; returns its metrics."""
+    def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
+        """Update the policy."""
 
     def sync(self) -> None:
         """Bring the policy's weights to the engine."""
@@ -86,7 +86,7 @@ class LocalWorkers:
         self.pool = ScoringPool(config.resources.scoring_workers, config.scoring_deadline)
         self.generate: Callable[..., list[list[Completion]]] = self.engine.generate
         self.score: Callable[..., list[Score]] = self.pool.score
-        self.train: Callable[..., dict[str, float]] = self.policy.train
+        self.train: Callable[..., TrainedStep] = self.policy.train
         self.save: Callable[[Path], None] = self.policy.save
 
     def sync(self) -> None:
@@ -134,9 +134,9 @@ class RayWorkers:
         """Verify and reward responses; a request to stop abandons them."""
         return self._unless_stopped(self.pool.call.remote("score", items, components))
 
-    def train(self, experiences: Sequence[Experience], *, learning_rate: float, temperature: float) -> dict[str, float]:
+    def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
         """Update the policy. Always runs to its end: half an update cannot be checkpointed."""
-        return self.ray.get(self.policy.call.remote("train", experiences, learning_rate=learning_rate, temperature=temperature))
+        return self.ray.get(self.policy.call.remote("train", experiences, settings))
 
     def sync(self) -> None:
         """Hand the weights from actor to actor through Ray's object store."""

@@ -7,12 +7,20 @@ from typing import Any
 
 from rl_core.config import RlConfig, TrainJob
 from tasks.stage import Lease, StageSpec
-from tasks.train import prompt_files, start_model, train
+from tasks.train import prompt_files, reference_model, start_model, train
 from tasks.trainer_process import Progress
 
 
 def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
     """Train; returns the trainer's own result."""
     config = RlConfig.model_validate(spec.settings)
-    job = TrainJob(kind="rl", rl=config, model=start_model(spec), prompts=prompt_files(spec), output=spec.directory, seed=spec.run_seed)
+    job = TrainJob(
+        kind="rl",
+        rl=config,
+        model=start_model(spec),
+        reference=reference_model(spec),
+        prompts=prompt_files(spec),
+        output=spec.directory,
+        seed=spec.run_seed,
+    )
     return train(job, lease, on_progress, steps=config.steps)

@@ -14,11 +14,19 @@ from tasks.workspace import read_json, write_json
 
 def start_model(spec: StageSpec) -> str | ScratchModel:
     """The directory of the checkpoint that a stage continues, or the recipe's model."""
-    started = spec.upstream.get("start")
-    if started:
-        return str(final_checkpoint(started[0]))
+    return _checkpoint_or_model(spec, "start")
+
+
+def reference_model(spec: StageSpec) -> str | None:
+    """The checkpoint that the KL term compares with, where the recipe names one."""
+    return str(_checkpoint_or_model(spec, "reference")) if "reference" in spec.upstream else None
+
+
+def _checkpoint_or_model(spec: StageSpec, role: str) -> str | ScratchModel:
+    if stages := spec.upstream.get(role):
+        return str(final_checkpoint(stages[0]))
     if spec.model is None:
-        raise ValueError(f"stage {spec.stage} has neither a start stage nor a model")
+        raise ValueError(f"stage {spec.stage} has neither a stage nor a model as its {role}")
     return spec.model
 
 

@@ -1,18 +1,40 @@
-"""Policy losses per token. Sums, not means: the caller divides by a global count, so the gradient does not depend on batching."""
+"""Policy, value and KL losses per token.
+
+Sums of weighted tokens, not means: the weights (`token_weights`) carry the step's global counts, so the gradient does not depend on how
+rows were cut into batches or shared between workers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
+from rl_core.config import Aggregation, KlEstimator, Mismatch, RatioLevel
+
+
+def token_weights(lengths: Sequence[int], aggregation: Aggregation, constant: int) -> list[float]:
+    """The weight of every token of each response, so that the weighted sum over all tokens is the aggregated loss.
+
+    `token_mean`: DAPO (arXiv 2503.14476, eq. 8). `sequence_mean_token_mean`: GRPO (arXiv 2402.03300, eq. 3).
+    `sequence_mean_constant_length`: Dr. GRPO (arXiv 2503.20783, listing 1), where `constant` is the longest response allowed.
+    """
+    responses, tokens = len(lengths), sum(lengths)
+    return {
+        "token_mean": [1 / tokens] * responses,
+        "sequence_mean_token_mean": [1 / (responses * length) for length in lengths],
+        "sequence_mean_token_sum": [1 / responses] * responses,
+        "sequence_mean_constant_length": [1 / (responses * constant)] * responses,
+    }[aggregation]
+
 
 class PolicyLoss(NamedTuple):
-    """Sums over the N tokens given."""
+    """Over the N tokens given."""
 
-    loss: torch.Tensor  # scalar, differentiable
-    clipped: torch.Tensor  # tokens where clipping removed the gradient
-    weight: torch.Tensor  # truncated importance weights
+    loss: torch.Tensor  # scalar, differentiable: weighted sum
+    clipped: torch.Tensor  # number of tokens where clipping removed the gradient
+    importance_N: torch.Tensor  # factors for train/rollout mismatch, as applied
 
 
 def clipped_policy_loss(
@@ -20,29 +42,87 @@ def clipped_policy_loss(
     old_log_probs_N: torch.Tensor,
     rollout_log_probs_N: torch.Tensor,
     advantages_N: torch.Tensor,
+    weights_N: torch.Tensor,
+    lengths: Sequence[int],
     *,
     clip_low: float,
     clip_high: float,
+    dual_clip: float | None,
+    ratio: RatioLevel,
+    mismatch: Mismatch,
     importance_cap: float,
 ) -> PolicyLoss:
-    """PPO's clipped surrogate (arXiv 1707.06347, eq. 7) times a truncated importance weight for train/rollout mismatch.
+    """PPO's clipped surrogate (arXiv 1707.06347, eq. 7), corrected for train/rollout mismatch.
 
-    `old` are the training model's log-probs when the rollouts arrived, `rollout` those that the engine reported: two programs with the
-    same weights differ by rounding. The weight min(old / rollout, cap) corrects for it (Yao et al. 2025, "Your efficient RL framework
-    secretly brings you off-policy RL training"); it carries no gradient.
+    `lengths` says how many of the N tokens belong to each response, in order. With `ratio` "sequence" all tokens of a response share the
+    geometric mean of their ratios (GSPO, arXiv 2507.18071, eq. 7). `dual_clip` bounds the loss of a bad token that became much likelier
+    (arXiv 1912.09729, eq. 3); different bounds below and above are DAPO's clip-higher (arXiv 2503.14476, eq. 10).
     """
-    ratio_N = (log_probs_N - old_log_probs_N).exp()
+    change_N = log_probs_N - old_log_probs_N
+    if ratio == "sequence":
+        change_N = _per_sequence(change_N, lengths, mean=True)
+    ratio_N = change_N.exp()
     bounded_N = ratio_N.clamp(1 - clip_low, 1 + clip_high)
     surrogate_N = torch.minimum(ratio_N * advantages_N, bounded_N * advantages_N)
-    weight_N = (old_log_probs_N - rollout_log_probs_N).exp().clamp(max=importance_cap).detach()
-    clipped = (bounded_N * advantages_N < ratio_N * advantages_N).sum()
-    return PolicyLoss(-(weight_N * surrogate_N).sum(), clipped, weight_N.sum())
+    clipped_N = bounded_N * advantages_N < ratio_N * advantages_N
+    if dual_clip is not None:
+        floor_N = dual_clip * advantages_N
+        limited_N = (advantages_N < 0) & (surrogate_N < floor_N)
+        surrogate_N = torch.where(limited_N, floor_N, surrogate_N)
+        clipped_N = clipped_N | limited_N
+    importance_N = importance_factors(old_log_probs_N, rollout_log_probs_N, lengths, mismatch, importance_cap)
+    return PolicyLoss(-(weights_N * importance_N * surrogate_N).sum(), clipped_N.sum(), importance_N)
 
 
-def kl_k3(log_probs_N: torch.Tensor, reference_log_probs_N: torch.Tensor) -> torch.Tensor:
-    """Per-token estimate of KL(policy || reference), never negative: exp(d) - d - 1 with d = reference - policy.
+def importance_factors(
+    old_log_probs_N: torch.Tensor, rollout_log_probs_N: torch.Tensor, lengths: Sequence[int], mismatch: Mismatch, cap: float
+) -> torch.Tensor:
+    """Factors that correct for an engine whose probabilities differ from the trainer's by rounding or by an older policy; no gradient.
 
-    Source: J. Schulman, "Approximating KL divergence" (2020), estimator k3.
+    `old` are the training model's log-probs when the rollouts arrived, `rollout` those that the engine reported. `truncate`: per token
+    min(old / rollout, cap) (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL training").
+    `mask_sequence`: the product of a response's ratios where it is at most `cap`, else 0 (as TRL's `sequence_mask`).
+    """
+    difference_N = (old_log_probs_N - rollout_log_probs_N).detach()
+    if mismatch == "off":
+        return torch.ones_like(difference_N)
+    if mismatch == "truncate":
+        return difference_N.exp().clamp(max=cap)
+    product_N = _per_sequence(difference_N, lengths, mean=False).exp()
+    return torch.where(product_N <= cap, product_N, 0.0)
+
+
+def _per_sequence(values_N: torch.Tensor, lengths: Sequence[int], *, mean: bool) -> torch.Tensor:
+    """The sum or mean over each response, at each of its tokens."""
+    counts_S = torch.tensor(lengths, device=values_N.device)
+    owner_N = torch.repeat_interleave(torch.arange(len(lengths), device=values_N.device), counts_S)
+    sums_S = torch.zeros(len(lengths), device=values_N.device, dtype=values_N.dtype).index_add(0, owner_N, values_N)
+    return (sums_S / counts_S if mean else sums_S)[owner_N]
+
+
+def kl_estimate(log_probs_N: torch.Tensor, reference_log_probs_N: torch.Tensor, estimator: KlEstimator) -> torch.Tensor:
+    """Per-token estimate of KL(policy || reference) for tokens drawn from the policy.
+
+    With d = reference - policy: k1 = -d (unbiased, noisy), k2 = d^2 / 2 (biased, its gradient is right), k3 = exp(d) - d - 1 (unbiased,
+    never negative). Source: J. Schulman, "Approximating KL divergence" (2020).
     """
     difference_N = reference_log_probs_N - log_probs_N
+    if estimator == "k1":
+        return -difference_N
+    if estimator == "k2":
+        return difference_N.square() / 2
     return torch.expm1(difference_N) - difference_N
+
+
+def clipped_value_loss(
+    values_N: torch.Tensor, old_values_N: torch.Tensor, returns_N: torch.Tensor, weights_N: torch.Tensor, clip: float | None
+) -> torch.Tensor:
+    """Half the weighted squared error of the critic; with `clip` the worse of the value and its old one moved by at most `clip`.
+
+    Source: the PPO of OpenAI baselines; Huang et al. 2022, "The 37 implementation details of PPO", detail 9.
+    """
+    error_N = (values_N - returns_N).square()
+    if clip is not None:
+        bounded_N = old_values_N + (values_N - old_values_N).clamp(-clip, clip)
+        error_N = torch.maximum(error_N, (bounded_N - returns_N).square())
+    return (weights_N * error_N).sum() / 2

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from rl_core.config import DataConfig, Gsm8kData, KnightsKnavesData
-from rl_core.data import gsm8k, knights_knaves
+from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData
+from rl_core.data import countdown, gsm8k, knights_knaves
 from rl_core.data.prompts import DataError, Prompt, write_prompts
 
 Split = Literal["train", "test"]
@@ -26,9 +26,13 @@ def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
     if config.source == "generate" or (config.source == "auto" and data_dir is None):
         return []
     if data_dir is None:
-        raise DataError("source: files needs a data directory with kk/{n}ppl/{train,test}.parquet: give --data-dir")
+        wanted = "countdown" if isinstance(config, CountdownData) else "kk/{n}ppl"
+        raise DataError(f"source: files needs a data directory with {wanted}/{{train,test}}.parquet: give --data-dir")
     splits: tuple[Split, Split] = ("train", "test")
-    paths = [knights_knaves.public_file(data_dir, people, split) for people in config.people for split in splits]
+    if isinstance(config, CountdownData):
+        paths = [countdown.public_file(data_dir, split) for split in splits]
+    else:
+        paths = [knights_knaves.public_file(data_dir, people, split) for people in config.people for split in splits]
     missing = [path for path in paths if not path.is_file()]
     if missing and config.source == "files":
         raise DataError(f"{missing[0]}: no such file; put it there, or set source: generate")
@@ -41,7 +45,12 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
     Raises:
         DataError: a file is missing or broken, or a held-out problem is also in the training split.
     """
-    train, test = _gsm8k(config, data_dir, seed) if isinstance(config, Gsm8kData) else _knights_knaves(config, data_dir, seed)
+    if isinstance(config, Gsm8kData):
+        train, test = _gsm8k(config, data_dir, seed)
+    elif isinstance(config, CountdownData):
+        train, test = _countdown(config, data_dir, seed)
+    else:
+        train, test = _knights_knaves(config, data_dir, seed)
     shared = {prompt.prompt_id for prompt in train} & {prompt.prompt_id for prompt in test}
     # The public files are split by their makers; a problem in both would be trained on and then counted as held out.
     train = [prompt for prompt in train if prompt.prompt_id not in shared]
@@ -78,6 +87,25 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
         return prompts
 
     return part("train", config.train), part("test", config.test)
+
+
+def _countdown(config: CountdownData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
+    from_files = bool(inputs(config, data_dir))
+
+    def part(split: Split, count: int) -> list[Prompt]:
+        if not (from_files and data_dir):
+            return [prompt for amount in config.numbers for prompt in countdown.generate(amount, count, split, seed)]
+        public = countdown.read_public(countdown.public_file(data_dir, split))
+        return [
+            prompt
+            for amount in config.numbers
+            for prompt in _first([prompt for prompt in public if prompt.difficulty == str(amount)], count, seed)
+        ]
+
+    test = part("test", config.test)
+    # The public files share some sets of numbers between their splits: those stay held out.
+    held_out = {countdown.number_set(prompt) for prompt in test}
+    return [prompt for prompt in part("train", config.train) if countdown.number_set(prompt) not in held_out], test
 
 
 def _first(prompts: list[Prompt], count: int | None, seed: int) -> list[Prompt]:

@@ -38,6 +38,10 @@ def _think_answer_format(response: str, verdict: Verdict) -> float:
     return 1.0 if tags_in_order(response) else -1.0
 
 
+def _countdown(response: str, verdict: Verdict) -> float:
+    return {Outcome.CORRECT: 1.0, Outcome.FORMAT_ERROR: 0.0, Outcome.TRUNCATED: 0.0}.get(verdict.outcome, 0.1)
+
+
 def _boxed_math(response: str, verdict: Verdict) -> float:
     if not mentions_box(response):
         return -1.0
@@ -55,6 +59,7 @@ def _tags_on_own_lines(response: str, verdict: Verdict) -> float:
 COMPONENTS: dict[str, Component] = {
     "knights_knaves": Component(_knights_knaves, -2.0),  # Logic-RL, answer part
     "think_answer_format": Component(_think_answer_format, -1.0),  # Logic-RL, format part
+    "countdown": Component(_countdown, 0.0),  # TinyZero
     "boxed_math": Component(_boxed_math, -1.0),  # simpleRL-reason v0
     "accuracy": Component(_accuracy, 0.0),  # open-r1
     "tags_on_own_lines": Component(_tags_on_own_lines, 0.0),  # open-r1, format
@@ -62,6 +67,7 @@ COMPONENTS: dict[str, Component] = {
 
 PRESETS: dict[str, dict[str, float]] = {
     "logic_rl": {"knights_knaves": 1.0, "think_answer_format": 1.0},
+    "tinyzero": {"countdown": 1.0},
     "boxed_math": {"boxed_math": 1.0},
     "accuracy_format": {"accuracy": 1.0, "tags_on_own_lines": 1.0},
 }

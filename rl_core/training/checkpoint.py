@@ -12,6 +12,7 @@ from typing import Any
 
 FILES = "files.json"  # written last: size and sha256 of every other file
 STATE = "trainer.json"
+OPTIMIZER = "optimizer.safetensors"
 
 
 def save_model(directory: Path, model: Any, tokenizer: Any) -> None:

@@ -1,4 +1,4 @@
-"""Log-probabilities of given tokens under a causal language model."""
+"""What models say of given response tokens: log-probabilities of a language model, values of a critic."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class TokenScores(NamedTuple):
     """Per response token of a batch, in row-major order; N is the number of response tokens."""
 
     log_probs_N: torch.Tensor  # float32, differentiable
-    entropy_N: torch.Tensor  # float32, nats, detached
+    entropy_N: torch.Tensor  # float32, nats; differentiable where asked for
     greedy_N: torch.Tensor  # bool: the token is the most likely one
 
 
-def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: float) -> TokenScores:
+def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: float, *, entropy_gradient: bool = False) -> TokenScores:
     """Score the response tokens of a batch under softmax(logits / temperature).
 
     The output head runs on response positions only: with a vocabulary of 50,000 its logits are most of the memory.
@@ -35,7 +35,16 @@ def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: flo
     logits_NV = model.get_output_embeddings()(hidden_MH)[: len(positions_N)].float() / temperature  # (N, V)
     all_log_probs_NV = torch.log_softmax(logits_NV, dim=-1)
     targets_N = tokens_BT[:, 1:].flatten()[positions_N]
-    with torch.no_grad():
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
         entropy_N = -(all_log_probs_NV.exp() * all_log_probs_NV).sum(-1)
+    with torch.no_grad():
         greedy_N = all_log_probs_NV.argmax(-1) == targets_N
     return TokenScores(all_log_probs_NV.gather(-1, targets_N[:, None])[:, 0], entropy_N, greedy_N)
+
+
+def response_values(model: PreTrainedModel, batch: PaddedBatch) -> torch.Tensor:
+    """Values (N,), float32, of the states before the response tokens, from a model with one output per position."""
+    tokens_BT = batch.tokens_BT.to(model.device)
+    mask_BT = batch.response_mask_BT.to(model.device)
+    values_BT = model(input_ids=tokens_BT[:, :-1], use_cache=False).logits[..., 0]  # (B, T-1)
+    return values_BT[mask_BT].float()

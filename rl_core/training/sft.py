@@ -15,9 +15,8 @@ from rl_core.data.sampler import EpochSampler, growing_pool
 from rl_core.data.templates import find_template, render
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
-from rl_core.training.checkpoint import latest_whole, save_checkpoint, save_model
+from rl_core.training.checkpoint import OPTIMIZER, latest_whole, save_checkpoint, save_model
 from rl_core.training.journal import Journal, Stopped, StopRequest
-from rl_core.training.log_probs import TokenScores
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
 from rl_core.training.torch_backend import TorchBackend
 
@@ -47,14 +46,14 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     sampler = EpochSampler(len(examples), job.seed)
     first = 0
     if resumed:
-        backend.load_optimizer(resumed[0])
+        backend.load_optimizer(resumed[0] / OPTIMIZER)
         first, sampler.drawn = resumed[1]["step"], resumed[1]["drawn"]
     journal.rewind(first)
     started, tokens = time.time(), 0
 
     def write(directory: Path) -> None:
         save_model(directory, model, tokenizer)
-        backend.save_optimizer(directory)
+        backend.save_optimizer(directory / OPTIMIZER)
 
     for step in range(first + 1, config.steps + 1):
         began = time.time()
@@ -66,20 +65,15 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         targets = sum(len(example.response) for example in batch)
         sums = {"loss": 0.0, "accuracy": 0.0}
 
-        def loss_sum(batch: PaddedBatch, scores: TokenScores, sums: dict[str, float] = sums) -> torch.Tensor:
-            loss = -scores.log_probs_N.sum()
-            sums["loss"] += float(loss.detach())
+        def loss(batch: PaddedBatch, targets: int = targets, sums: dict[str, float] = sums) -> torch.Tensor:
+            scores = backend.scores(batch, temperature=1.0)
+            total = -scores.log_probs_N.sum()
+            sums["loss"] += float(total.detach())
             sums["accuracy"] += float(scores.greedy_N.sum())
-            return loss
+            return total / targets
 
         learning_rate = value_at(config.learning_rate, step - 1, config.steps)
-        norm = backend.update(
-            micro_batches(batch, backend.tokens_per_batch, tokenizer.pad_token_id),
-            loss_sum,
-            temperature=1.0,
-            divisor=targets,
-            learning_rate=learning_rate,
-        )
+        norm = backend.update(micro_batches(batch, backend.tokens_per_batch, tokenizer.pad_token_id), loss, learning_rate=learning_rate)
         seen = sum(len(example) for example in batch)
         tokens += seen
         journal.log(

@@ -1,0 +1,97 @@
+"""The value model of PPO: what reward is still to come, told before every response token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForTokenClassification
+
+from rl_core.algorithms.losses import clipped_value_loss
+from rl_core.config import RlConfig
+from rl_core.training.log_probs import response_values
+from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
+from rl_core.training.torch_backend import TorchBackend
+
+WEIGHTS, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetensors"
+
+
+class Critic:
+    """The start checkpoint's transformer with a linear head of its own, which starts at zero."""
+
+    def __init__(self, checkpoint: str, config: RlConfig) -> None:
+        shape = AutoConfig.from_pretrained(checkpoint, num_labels=1)
+        shape.classifier_dropout = 0.0  # the default would draw noise into every value
+        model = AutoModelForTokenClassification.from_pretrained(checkpoint, config=shape, dtype=torch.float32)
+        torch.nn.init.zeros_(model.score.weight)
+        torch.nn.init.zeros_(model.score.bias)
+        self.clip = config.algorithm.value_clip
+        self.pad = int(model.config.pad_token_id or 0)  # never looked at: rows are padded on the right
+        self.backend = TorchBackend(
+            model,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+            tokens_per_batch=config.resources.tokens_per_batch,
+            precision=config.precision,
+        )
+
+    def values(self, sequences: Sequence[TokenSequence]) -> list[list[float]]:
+        """Per response one value per token, that of the state before the token."""
+        found: dict[int, list[float]] = {}
+        for batch in micro_batches(sequences, self.backend.tokens_per_batch, self.pad):
+            with torch.no_grad():
+                values_N = self._values(batch).cpu()
+            rows = values_N.split([len(sequences[index].response) for index in batch.indices])
+            found |= {index: row.tolist() for index, row in zip(batch.indices, rows, strict=True)}
+        return [found[index] for index in range(len(sequences))]
+
+    def update(
+        self,
+        rows: Sequence[int],
+        sequences: Sequence[TokenSequence],
+        old: Sequence[Sequence[float]],
+        targets: Sequence[Sequence[float]],
+        learning_rate: float,
+    ) -> float:
+        """One optimizer step on the mean loss over all tokens of `rows`; returns that mean."""
+        tokens = sum(len(sequences[row].response) for row in rows)
+        seen = 0.0
+
+        def loss(batch: PaddedBatch) -> torch.Tensor:
+            nonlocal seen
+            values_N = self._values(batch)
+            device = values_N.device
+            old_N = torch.tensor([value for index in batch.indices for value in old[rows[index]]], device=device)
+            targets_N = torch.tensor([value for index in batch.indices for value in targets[rows[index]]], device=device)
+            weights_N = torch.full_like(values_N, 1 / tokens)
+            total = clipped_value_loss(values_N, old_N, targets_N, weights_N, self.clip)
+            seen += float(total.detach())
+            return total
+
+        batches = micro_batches([sequences[row] for row in rows], self.backend.tokens_per_batch, self.pad)
+        self.backend.update(batches, loss, learning_rate=learning_rate)
+        return seen
+
+    def _values(self, batch: PaddedBatch) -> torch.Tensor:
+        with self.backend.autocast():
+            return response_values(self.backend.model, batch)
+
+    @staticmethod
+    def summary(values: Sequence[Sequence[float]], targets: Sequence[Sequence[float]], loss: float) -> dict[str, float]:
+        """Metrics: the loss, and the share of the targets' variance that the values explain."""
+        values_N = torch.tensor([value for row in values for value in row])
+        targets_N = torch.tensor([value for row in targets for value in row])
+        unexplained = (targets_N - values_N).var() / targets_N.var().clamp(min=1e-8)
+        return {"value_loss": loss, "value_mean": float(values_N.mean()), "value_explained_variance": float(1 - unexplained)}
+
+    def save(self, directory: Path) -> None:
+        """Write weights and optimizer beside the policy's."""
+        save_file({name: tensor.contiguous() for name, tensor in self.backend.model.state_dict().items()}, directory / WEIGHTS)
+        self.backend.save_optimizer(directory / OPTIMIZER_OF_CRITIC)
+
+    def load(self, directory: Path) -> None:
+        """Continue from what `save` wrote."""
+        self.backend.model.load_state_dict(load_file(directory / WEIGHTS))
+        self.backend.load_optimizer(directory / OPTIMIZER_OF_CRITIC)
