@@ -21,7 +21,7 @@ from tasks.workspace import Workspace, read_json
 
 # Rows of the public data sets.
 GSM8K_TRAIN = 7473
-BENCHMARK_ROWS = {"gsm8k": 1319, "math500": 500, "aime24": 30, "amc23": 40}
+BENCHMARK_ROWS = {"gsm8k": 1319, "math500": 500, "aime24": 30, "amc23": 40, "countdown": 1024}
 PUZZLE_SIZES, PUZZLES = 5, 100  # knights_knaves without `people` and `limit`
 
 BYTES_TRAINING = 16  # per parameter: weights, gradients and two moments of Adam in float32

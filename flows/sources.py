@@ -61,7 +61,7 @@ def benchmark_files(benchmark: BenchmarkSettings, data_dir: Path | None) -> list
     Raises:
         InputError: the benchmark is unknown, or the data directory lacks its file.
     """
-    from evals.benchmarks import knights_knaves, registry
+    from evals.benchmarks import countdown, knights_knaves, registry
     from rl_core.data import gsm8k
 
     registry.check(benchmark, data_dir)
@@ -70,6 +70,9 @@ def benchmark_files(benchmark: BenchmarkSettings, data_dir: Path | None) -> list
     if benchmark.name == "knights_knaves":
         files = [knights_knaves.local_file(people, benchmark.names, data_dir) for people in benchmark.people or knights_knaves.PEOPLE]
         return [path for path in files if path]
+    if benchmark.name == "countdown":
+        file = countdown.local_file(data_dir)
+        return [file] if file else []
     problems = registry.PROBLEM_SETS.get(benchmark.name)
     file = problems.local_file(data_dir) if problems else gsm8k.local_file("test", data_dir)
     return [file] if file else []

@@ -215,14 +215,56 @@ class Algorithm(Settings):
         return max(self.kl_coefficient.start, self.kl_coefficient.end or 0) > 0
 
 
+class Repetition(Settings):
+    """Whole-response penalty of repeated n-grams, as in open-r1."""
+
+    ngram: int = Field(3, ge=1)
+    lowest: float = Field(-1.0, le=0, description="Where every n-gram is the same.")
+
+
+class DenseRepetition(Settings):
+    """Penalty of each token of a repeated n-gram, as in demystify-long-cot."""
+
+    ngram: int = Field(40, ge=1)
+    penalty: float = Field(-0.05, le=0)
+
+
+class CosineLength(Settings):
+    """Reward by length in tokens, from that of an empty response to that at the limit, as in demystify-long-cot."""
+
+    correct_short: float = 2.0
+    correct_long: float = 1.0
+    wrong_short: float = -10.0
+    wrong_long: float = 0.0
+    exceeded: float = Field(-10.0, description="At the limit of tokens.")
+
+
+class Overlong(Settings):
+    """DAPO's soft punishment of the last tokens before the limit."""
+
+    buffer: int = Field(4096, ge=1, description="Tokens before the limit over which it grows.")
+    factor: float = Field(1.0, gt=0)
+
+
+class Penalties(Settings):
+    """Rewards of length and repetition beside `reward`; what is absent is off. Lengths are in tokens, limits `max_response_tokens`."""
+
+    repetition: Repetition | None = None
+    dense_repetition: DenseRepetition | None = None
+    cosine_length: CosineLength | None = None
+    overlong: Overlong | None = None
+    group_length: float = Field(0.0, ge=0, description="Weight of Kimi k1.5's preference for the shorter of a prompt's right responses.")
+
+
 class RlConfig(Settings):
     """Reinforcement learning from verifiable rewards."""
 
     template: str = "think_answer"
     reward: dict[str, float] | str = Field("logic_rl", description="A preset of rl_core/rewards, or component: weight.")
+    penalties: Penalties = Penalties()
     algorithm: Algorithm = Algorithm()
     prompts_per_step: int = Field(16, ge=1)
-    group_size: int = Field(16, ge=2, description="Responses per prompt.")
+    group_size: int = Field(16, ge=1, description="Responses per prompt; those that compare within a group need two.")
     steps: int | None = Field(None, ge=1, description="Optimizer steps; default: from `epochs`.")
     epochs: float | None = Field(None, gt=0, description="Passes over the prompts; used where `steps` is absent.")
     updates_per_step: int = Field(1, ge=1, description="Passes over the rollouts of one step.")
@@ -251,6 +293,10 @@ class RlConfig(Settings):
             raise ValueError("give `steps` or `epochs`")
         if self.steps is not None and self.epochs is not None:
             raise ValueError("`steps` and `epochs` exclude each other: remove one")
+        if self.group_size == 1 and (self.algorithm.advantage not in ("returns", "gae") or self.algorithm.max_refills):
+            raise ValueError(f"`group_size: 1` leaves nothing to compare for `algorithm: {self.algorithm.name}`; give 2 or more")
+        if self.penalties.overlong and self.penalties.overlong.buffer > self.max_response_tokens:
+            raise ValueError(f"penalties.overlong.buffer is more than `max_response_tokens` ({self.max_response_tokens})")
         if self.minibatches > self.prompts_per_step:
             raise ValueError(f"`minibatches` ({self.minibatches}) is more than there are prompts in a step ({self.prompts_per_step})")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from rl_core.data.sampler import EpochSampler
 from rl_core.data.templates import find_template
 from rl_core.model.pretrained import load_tokenizer
 from rl_core.outcome import Outcome
+from rl_core.rewards import penalties
 from rl_core.rewards.pool import ScoreItem
 from rl_core.rewards.reward import Score, resolve
 from rl_core.rollout.engine import Completion, Request, Sampling
@@ -46,6 +48,7 @@ class Rollout:
     completion: Completion
     text: str
     score: Score
+    token_rewards: list[float]  # dense penalties; their sum is among the score's components
     advantage: float = 0.0  # mean over its tokens; 0 for a response that dynamic sampling set aside
 
 
@@ -157,8 +160,17 @@ def _train_step(
         drawn += len(batch)
         if len(used) == config.prompts_per_step * config.group_size:
             break
+    if algorithm.max_refills and len(used) < config.prompts_per_step * config.group_size:
+        kept = f"{len(used) // config.group_size} of {config.prompts_per_step} prompts"
+        print(f"warning: step {step} trains on {kept}: the others of {drawn} drawn were answered all right or all wrong", file=sys.stderr)
     experiences = [
-        Experience(TokenSequence(r.encoded.token_ids, r.completion.token_ids), r.completion.logprobs, r.score.reward, r.group)
+        Experience(
+            TokenSequence(r.encoded.token_ids, r.completion.token_ids),
+            r.completion.logprobs,
+            r.score.reward - sum(r.token_rewards),
+            r.group,
+            r.token_rewards,
+        )
         for r in (rollouts[row] for row in used)
     ]
     trained, advantages = workers.train(experiences, StepSettings(learning_rate, temperature, kl_coefficient, value_learning_rate))
@@ -220,7 +232,37 @@ def _score(
     scores = workers.score(items, components)
     if len(scores) != len(batch) * config.group_size:
         raise RuntimeError(f"{len(scores)} scored responses for {len(batch)} prompts x {config.group_size}: a group is incomplete")
-    return [Rollout(*fields, score) for fields, score in zip(flat, scores, strict=True)]
+    return [
+        rollout
+        for start in range(0, len(flat), config.group_size)
+        for rollout in _penalized(flat[start : start + config.group_size], scores[start : start + config.group_size], config)
+    ]
+
+
+def _penalized(group: list[tuple[EncodedPrompt, int, int, Completion, str]], scores: list[Score], config: RlConfig) -> list[Rollout]:
+    """The rollouts of one prompt with the stage's penalties added to their scores."""
+    settings, limit = config.penalties, config.max_response_tokens
+    lengths = [len(completion.token_ids) for _, _, _, completion, _ in group]
+    correct = [score.verdict.outcome is Outcome.CORRECT for score in scores]
+    by_length = penalties.group_length(lengths, correct)
+    rollouts = []
+    for index, (fields, score) in enumerate(zip(group, scores, strict=True)):
+        token_ids = fields[3].token_ids
+        dense = penalties.dense_repetition(token_ids, settings.dense_repetition) if settings.dense_repetition else [0.0] * len(token_ids)
+        added: dict[str, float] = {}
+        if settings.repetition:
+            added["repetition"] = penalties.repetition(token_ids, settings.repetition)
+        if settings.dense_repetition:
+            added["dense_repetition"] = sum(dense)
+        if settings.cosine_length:
+            added["cosine_length"] = penalties.cosine_length(lengths[index], correct[index], limit, settings.cosine_length)
+        if settings.overlong:
+            added["overlong"] = penalties.overlong(lengths[index], limit, settings.overlong)
+        if settings.group_length:
+            added["group_length"] = settings.group_length * by_length[index]
+        total = math.fsum([score.reward, *added.values()])
+        rollouts.append(Rollout(*fields, replace(score, reward=total, components=score.components | added), dense))
+    return rollouts
 
 
 def _rows(rollouts: list[Rollout], step: int, temperature: float, tokenizer: Any) -> list[dict[str, Any]]:

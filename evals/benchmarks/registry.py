@@ -6,7 +6,7 @@ import difflib
 import random
 from pathlib import Path
 
-from evals.benchmarks import gsm8k, knights_knaves
+from evals.benchmarks import countdown, gsm8k, knights_knaves
 from evals.benchmarks.aime24 import AIME24
 from evals.benchmarks.amc23 import AMC23
 from evals.benchmarks.math500 import MATH500
@@ -14,7 +14,7 @@ from evals.config import BenchmarkSettings
 from rl_core.data.prompts import DataError, Prompt
 
 PROBLEM_SETS = {"math500": MATH500, "aime24": AIME24, "amc23": AMC23}
-NAMES = ("knights_knaves", "gsm8k", *PROBLEM_SETS)
+NAMES = ("knights_knaves", "countdown", "gsm8k", *PROBLEM_SETS)
 
 
 def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
@@ -33,7 +33,7 @@ def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
             raise DataError(f"benchmark {settings.name}: `{setting}` is a setting of knights_knaves only; remove it")
     if settings.name == "gsm8k":
         gsm8k.check(data_dir)
-    else:
+    elif settings.name != "countdown":
         PROBLEM_SETS[settings.name].local_file(data_dir)
 
 
@@ -46,7 +46,10 @@ def load(settings: BenchmarkSettings, data_dir: Path | None, seed: int) -> list[
     check(settings, data_dir)
     if settings.name == "knights_knaves":
         return knights_knaves.load(settings.people, settings.names, settings.limit, data_dir, seed)
-    prompts = gsm8k.load(data_dir) if settings.name == "gsm8k" else PROBLEM_SETS[settings.name].load(data_dir)
+    if settings.name == "countdown":
+        prompts = countdown.load(data_dir, seed)
+    else:
+        prompts = gsm8k.load(data_dir) if settings.name == "gsm8k" else PROBLEM_SETS[settings.name].load(data_dir)
     if settings.limit is not None:
         random.Random(seed).shuffle(prompts)
         prompts = prompts[: settings.limit]
@@ -55,4 +58,5 @@ def load(settings: BenchmarkSettings, data_dir: Path | None, seed: int) -> list[
 
 def subset_of(benchmark: str, difficulty: str | None) -> str | None:
     """The part of a benchmark that tables show by itself, such as `3 people`; None where they show only the whole."""
-    return f"{difficulty} people" if benchmark == "knights_knaves" and difficulty else None
+    counted = {"knights_knaves": "people", "countdown": "numbers"}.get(benchmark)
+    return f"{difficulty} {counted}" if counted and difficulty else None

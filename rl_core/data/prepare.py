@@ -103,8 +103,9 @@ def _countdown(config: CountdownData, data_dir: Path | None, seed: int) -> tuple
         ]
 
     test = part("test", config.test)
-    # The public files share some sets of numbers between their splits: those stay held out.
-    held_out = {countdown.number_set(prompt) for prompt in test}
+    # The public files share some sets of numbers between their splits: those stay held out, also where `test` takes only some.
+    public = countdown.read_public(countdown.public_file(data_dir, "test")) if from_files and data_dir else []
+    held_out = {countdown.number_set(prompt) for prompt in [*test, *public]}
     return [prompt for prompt in part("train", config.train) if countdown.number_set(prompt) not in held_out], test
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
-from rl_core.rewards.formats import mentions_box, tags_in_order, tags_on_own_lines
+from rl_core.rewards.formats import mentions_box, reasoning_steps, tag_count, tags_in_order, tags_on_own_lines
 from rl_core.rewards.verdict import Verdict
 
 
@@ -56,6 +56,14 @@ def _tags_on_own_lines(response: str, verdict: Verdict) -> float:
     return float(tags_on_own_lines(response))
 
 
+def _tag_count(response: str, verdict: Verdict) -> float:
+    return tag_count(response)
+
+
+def _reasoning_steps(response: str, verdict: Verdict) -> float:
+    return reasoning_steps(response)
+
+
 COMPONENTS: dict[str, Component] = {
     "knights_knaves": Component(_knights_knaves, -2.0),  # Logic-RL, answer part
     "think_answer_format": Component(_think_answer_format, -1.0),  # Logic-RL, format part
@@ -63,12 +71,15 @@ COMPONENTS: dict[str, Component] = {
     "boxed_math": Component(_boxed_math, -1.0),  # simpleRL-reason v0
     "accuracy": Component(_accuracy, 0.0),  # open-r1
     "tags_on_own_lines": Component(_tags_on_own_lines, 0.0),  # open-r1, format
+    "tag_count": Component(_tag_count, 0.0),  # open-r1
+    "reasoning_steps": Component(_reasoning_steps, 0.0),  # open-r1
 }
 
 PRESETS: dict[str, dict[str, float]] = {
     "logic_rl": {"knights_knaves": 1.0, "think_answer_format": 1.0},
     "tinyzero": {"countdown": 1.0},
     "boxed_math": {"boxed_math": 1.0},
+    "open_r1": {"accuracy": 1.0, "tags_on_own_lines": 1.0, "tag_count": 1.0},
     "accuracy_format": {"accuracy": 1.0, "tags_on_own_lines": 1.0},
 }
 

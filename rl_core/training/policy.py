@@ -30,6 +30,7 @@ class Experience:
     rollout_log_probs: list[float]  # one per response token
     reward: float
     group: int  # its prompt
+    token_rewards: list[float]  # one per response token, on top of `reward`
 
 
 class StepSettings(NamedTuple):
@@ -76,10 +77,13 @@ class Policy:
         several = config.updates_per_step * config.minibatches > 1
         old = self._log_probs(self.backend.model, sequences, settings) if several or in_reward or self.critic else None
         reference = self._log_probs(self.reference, sequences, settings) if kl > 0 and self.reference is not None else None
-        token_rewards = [[0.0] * len(sequence.response) for sequence in sequences]
+        token_rewards = [experience.token_rewards for experience in experiences]
         if in_reward and old and reference:
             estimates = [kl_estimate(mine, theirs, algorithm.kl_estimator) for mine, theirs in zip(old, reference, strict=True)]
-            token_rewards = [(-kl * estimate).tolist() for estimate in estimates]
+            token_rewards = [
+                [dense - kl * value for dense, value in zip(row, estimate.tolist(), strict=True)]
+                for row, estimate in zip(token_rewards, estimates, strict=True)
+            ]
         values = self.critic.values(sequences) if self.critic else None
         advantages, targets = token_advantages(
             algorithm, [e.reward for e in experiences], [e.group for e in experiences], token_rewards, values

@@ -2,6 +2,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evals.benchmarks import registry
@@ -36,6 +38,17 @@ def test_rows_become_problems(tmp_path: Path, name: str) -> None:
     assert problems[3].task == name
     assert problems[3].trace is None
     assert verify(name, rf"so \boxed{{{problems[3].gold}}}", problems[3].gold).outcome is Outcome.CORRECT
+
+
+def test_countdown_is_generated_or_the_public_file(tmp_path: Path) -> None:
+    generated = registry.load(BenchmarkSettings(name="countdown", limit=6), None, seed=0)
+    assert len(generated) == 6
+    assert {problem.difficulty for problem in generated} == {"3", "4"}
+    assert registry.subset_of("countdown", "3") == "3 numbers"
+    (tmp_path / "countdown").mkdir()
+    pq.write_table(pa.table({"nums": [[1, 2, 3]], "target": [6]}), tmp_path / "countdown" / "test.parquet")
+    (problem,) = registry.load(BenchmarkSettings(name="countdown"), tmp_path, seed=0)
+    assert verify("countdown", "<answer>1+2+3</answer>", problem.gold).outcome is Outcome.CORRECT
 
 
 def test_level_is_the_difficulty(tmp_path: Path) -> None:
@@ -88,7 +101,7 @@ def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         (BenchmarkSettings(name="gsm8"), "did you mean 'gsm8k'"),
-        (BenchmarkSettings(name="zzz"), "known: knights_knaves, gsm8k"),
+        (BenchmarkSettings(name="zzz"), "known: knights_knaves, countdown, gsm8k"),
         (BenchmarkSettings(name="aime24", people=[3]), "`people` is a setting of knights_knaves only"),
         (BenchmarkSettings(name="aime24", names=8), "`names` is a setting of knights_knaves only"),
         (BenchmarkSettings(name="amc23"), "amc23/test.jsonl: no such file"),

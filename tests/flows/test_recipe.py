@@ -41,7 +41,8 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
     [
         ("warm.temprature=1", "stages.warm.temprature: unknown key; did you mean 'temperature'?"),
         ("warm.steps=many", "stages.warm.steps: input should be a valid integer, unable to parse string as an integer, not 'many'"),
-        ("warm.group_size=1", "stages.warm.group_size: input should be greater than or equal to 2, not 1"),
+        ("warm.group_size=0", "stages.warm.group_size: input should be greater than or equal to 1, not 0"),
+        ("warm.group_size=1", "stages.warm: `group_size: 1` leaves nothing to compare for `algorithm: grpo`; give 2 or more"),
         ("warm.temperature=-1", "stages.warm.temperature: input should be greater than or equal to 0, not -1"),
         ("warm.learning_rate=.inf", "stages.warm.learning_rate: inf is not a finite number"),
         ("warm.algorithm.nam=grpo", "stages.warm.algorithm.nam: unknown key; did you mean 'name'?"),

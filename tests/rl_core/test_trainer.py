@@ -59,8 +59,10 @@ def content(output: Path) -> tuple[bytes, list[dict[str, object]], list[list[dic
 
 
 @pytest.mark.slow
-def test_four_steps_are_two_and_two_after_a_crash(tmp_path: Path, prompts: Path, tiny_checkpoint: Path, monkeypatch) -> None:
-    assert run(tmp_path / "straight", prompts, str(tiny_checkpoint)) == 0
+@pytest.mark.parametrize("name", ["grpo", "ppo"])
+def test_four_steps_are_two_and_two_after_a_crash(tmp_path: Path, prompts: Path, tiny_checkpoint: Path, monkeypatch, name: str) -> None:
+    changes = {"algorithm": {"name": name, "kl_coefficient": 0.01}, "updates_per_step": 2}
+    assert run(tmp_path / "straight", prompts, str(tiny_checkpoint), **changes) == 0
     straight = content(tmp_path / "straight")
     assert [row["step"] for row in straight[1]] == [1, 2, 3, 4]
 
@@ -75,10 +77,10 @@ def test_four_steps_are_two_and_two_after_a_crash(tmp_path: Path, prompts: Path,
 
     monkeypatch.setattr(trainer, "_write_rollouts", crash)
     with pytest.raises(RuntimeError, match="killed"):
-        run(tmp_path / "broken", prompts, str(tiny_checkpoint))
+        run(tmp_path / "broken", prompts, str(tiny_checkpoint), **changes)
     assert not (tmp_path / "broken" / "result.json").exists()
     monkeypatch.setattr(trainer, "_write_rollouts", write)
-    assert run(tmp_path / "broken", prompts, str(tiny_checkpoint)) == 0
+    assert run(tmp_path / "broken", prompts, str(tiny_checkpoint), **changes) == 0
     assert content(tmp_path / "broken") == straight
 
     rollouts = pq.read_table(tmp_path / "broken" / "rollouts" / "step-000004.parquet")

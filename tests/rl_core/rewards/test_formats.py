@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from rl_core.rewards.formats import mentions_box, tags_in_order, tags_on_own_lines
+from rl_core.rewards.formats import mentions_box, reasoning_steps, tag_count, tags_in_order, tags_on_own_lines
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,20 @@ def test_each_tag_once_and_in_order(response: str, ordered: bool) -> None:
 )
 def test_tags_on_own_lines(response: str, whole: bool) -> None:
     assert tags_on_own_lines(response) is whole
+
+
+def test_tags_are_counted_with_their_line_breaks() -> None:
+    assert tag_count("<think>\na\n</think>\n<answer>\nb\n</answer>") == 1
+    assert tag_count("<think>a\n</think>\n<answer>\nb\n</answer>") == 0.75
+    assert tag_count("<think>\n<think>\na\n</think>\n<answer>\nb\n</answer>") == 0.75  # the first stands twice
+    assert tag_count("b") == 0
+
+
+def test_reasoning_steps() -> None:
+    assert reasoning_steps("Step 1: a\nStep 2: b") == pytest.approx(2 / 3)
+    assert reasoning_steps("1. a\n2. b\n3. c\n4. d") == 1
+    assert reasoning_steps("First, a\n- b") == pytest.approx(2 / 3)
+    assert reasoning_steps("at first sight, 3.5") == 0
 
 
 def test_layout_takes_linear_time() -> None:
