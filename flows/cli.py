@@ -198,6 +198,8 @@ def report(run: str, output: Path | None, workspace: Path) -> None:
 @data_dir_option
 def doctor(workspace: Path, data_dir: Path | None) -> None:
     """Look at versions, devices, memory, disk and ports; say what is missing and how to get it."""
+    from rich.markup import escape
+
     from flows.console import make_console
     from flows.doctor import examine
     from tasks.workspace import Workspace
@@ -206,7 +208,7 @@ def doctor(workspace: Path, data_dir: Path | None) -> None:
     findings = examine(Workspace.at(workspace), data_dir)
     for finding in findings:
         mark = "[green]ok[/green]     " if finding.fine else "[red]missing[/red]" if finding.needed else "[yellow]note[/yellow]   "
-        console.print(f"{mark} {finding.subject:<14} {finding.text}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} {finding.subject:<14} {escape(finding.text)}", highlight=False, soft_wrap=True)
     if any(finding.needed and not finding.fine for finding in findings):
         sys.exit(FAILED)
 

@@ -169,4 +169,6 @@ def test_doctor_looks_at_everything(tmp_path: Path) -> None:
     answer = r1flow("doctor", "--workspace", tmp_path)
     subjects = {line[8:].split()[0] for line in answer.stdout.splitlines()}
     assert {"python", "cpu", "gpu", "memory", "port", "prefect", "mlflow", "ray", "data"} <= subjects
+    if "vllm " in answer.stdout and "not installed" in answer.stdout:  # the brackets are no markup
+        assert "r1flow[" in answer.stdout
     assert answer.returncode in (0, 1)

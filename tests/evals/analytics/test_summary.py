@@ -73,4 +73,5 @@ def test_remarks_carry_numbers(database: Path) -> None:
 
 def test_signs() -> None:
     assert [summary.signed(value) for value in (1.25, -0.5, 0.04, -0.04)] == ["+1.2", "\N{MINUS SIGN}0.5", "0.0", "0.0"]
+    assert summary.signed(100 * 0.2475) == summary.signed(100 * (0.565 - 0.3175)) == "+24.8"
     assert summary.two_decimals(-1.5) == "\N{MINUS SIGN}1.50"
