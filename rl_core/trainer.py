@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -133,12 +133,12 @@ def _train_step(
         value_at(schedule, step - 1, total)
         for schedule in (config.learning_rate, config.temperature, algorithm.kl_coefficient, algorithm.value_learning_rate)
     )
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     clock = time.perf_counter()
 
     def lap(phase: str) -> None:
         nonlocal clock
-        seconds[f"seconds/{phase}"] += time.perf_counter() - clock  # type: ignore[assignment]
+        seconds[f"seconds/{phase}"] += time.perf_counter() - clock
         clock = time.perf_counter()
 
     rollouts: list[Rollout] = []

@@ -28,7 +28,7 @@ def token_advantages(
         rewards: one per response, given for the response as a whole.
         groups: the prompt of each response.
         token_rewards: per response one per token, such as the KL term in the reward; those that compare whole responses sum them up.
-        values: the critic's, per response one per token; wanted by `gae` alone.
+        values: the critic's, per response one per token; given for `gae` alone.
 
     Returns:
         Advantages, and for `gae` what the critic should have said (advantage + value; else empty lists).
@@ -36,26 +36,33 @@ def token_advantages(
     if algorithm.whiten_rewards:
         rewards = whitened(rewards)
     targets: list[list[float]] = [[] for _ in rewards]
-    if algorithm.advantage in ("returns", "gae"):
-        advantages = []
-        for index, (reward, dense) in enumerate(zip(rewards, token_rewards, strict=True)):
-            at_end = [*dense[:-1], dense[-1] + reward]
-            value = values[index] if algorithm.advantage == "gae" and values else [0.0] * len(dense)
-            trace = algorithm.trace if algorithm.advantage == "gae" else 1.0
-            advantages.append(generalized_advantages(at_end, value, discount=algorithm.discount, trace=trace))
-            if algorithm.advantage == "gae":
-                targets[index] = [advantage + was for advantage, was in zip(advantages[-1], value, strict=True)]
+    if algorithm.advantage in GROUP_ESTIMATORS:
+        totals = [reward + sum(dense) for reward, dense in zip(rewards, token_rewards, strict=True)]
+        compared = _compared(GROUP_ESTIMATORS[algorithm.advantage], totals, groups)
+        advantages = [[advantage] * len(dense) for advantage, dense in zip(compared, token_rewards, strict=True)]
     else:
-        members: dict[int, list[int]] = {}
-        for index, group in enumerate(groups):
-            members.setdefault(group, []).append(index)
-        by_response = [0.0] * len(rewards)
-        for rows in members.values():
-            totals = [rewards[row] + sum(token_rewards[row]) for row in rows]
-            for row, advantage in zip(rows, GROUP_ESTIMATORS[algorithm.advantage](totals), strict=True):
-                by_response[row] = advantage
-        advantages = [[advantage] * len(dense) for advantage, dense in zip(by_response, token_rewards, strict=True)]
+        at_end = [[*dense[:-1], dense[-1] + reward] for reward, dense in zip(rewards, token_rewards, strict=True)]
+        # Rewards to go are the generalized advantages without a critic.
+        trace = algorithm.trace if values else 1.0
+        expected = values or [[0.0] * len(dense) for dense in token_rewards]
+        discount = algorithm.discount
+        advantages = [
+            generalized_advantages(row, value, discount=discount, trace=trace) for row, value in zip(at_end, expected, strict=True)
+        ]
+        if values:
+            targets = [[a + v for a, v in zip(row, value, strict=True)] for row, value in zip(advantages, values, strict=True)]
     if algorithm.whiten_advantages:
         flat = iter(whitened(list(chain.from_iterable(advantages))))
         advantages = [list(islice(flat, len(row))) for row in advantages]
     return advantages, targets
+
+
+def _compared(estimator: Callable[[Sequence[float]], list[float]], rewards: Sequence[float], groups: Sequence[int]) -> list[float]:
+    members: dict[int, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group, []).append(row)
+    found = [0.0] * len(rewards)
+    for rows in members.values():
+        for row, advantage in zip(rows, estimator([rewards[row] for row in rows]), strict=True):
+            found[row] = advantage
+    return found

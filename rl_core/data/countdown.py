@@ -7,15 +7,14 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import count as counted
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.prompts import DataError, Prompt, read_columns
+from rl_core.data.splits import Split, side_of
 
 TASK = "countdown"
 HELD_OUT_SHARE = 0.1  # of all number sets, by digest
 LARGEST_NUMBER, SMALLEST_TARGET, LARGEST_TARGET = 99, 10, 100  # the range of Countdown-Tasks-3to4
-
-Split = Literal["train", "test"]
 
 
 def public_file(data_dir: Path, split: Split) -> Path:
@@ -29,15 +28,8 @@ def read_public(path: Path) -> list[Prompt]:
     Raises:
         DataError: no such columns, or a row of another form.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(path, columns=["nums", "target"]).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a Parquet file with the columns nums, target ({error})") from error
     prompts = []
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(read_columns(path, ["nums", "target"]), start=1):
         if not row["nums"] or row["target"] is None:
             raise DataError(f"{path}: row {number} lacks nums or target; repair or remove it")
         prompts.append(_prompt(row["nums"], row["target"]))
@@ -73,8 +65,7 @@ def _problems(dataset: Any) -> Iterable[dict[str, Any]]:
 
 def split_of(numbers: Sequence[int]) -> Split:
     """Which side of the train/test division a set of numbers falls on, in whatever order it is given."""
-    digest = hashlib.sha256(repr(sorted(numbers)).encode()).digest()
-    return "test" if int.from_bytes(digest[:4], "big") < HELD_OUT_SHARE * 2**32 else "train"
+    return side_of(repr(sorted(numbers)), HELD_OUT_SHARE)
 
 
 def number_set(prompt: Prompt) -> tuple[int, ...]:

@@ -8,17 +8,16 @@ logical content, so a training set and a test set never share one, whatever thei
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.prompts import DataError, Prompt, read_columns
+from rl_core.data.splits import Split, side_of
 
 Statement = tuple[Any, ...]  # ("telling-truth" | "lying", person) or (operator, *statements)
-Split = Literal["train", "test"]
 
 TASK = "knights_knaves"
 HELD_OUT_SHARE = 0.2  # of all puzzles, by digest
@@ -137,16 +136,8 @@ def public_file(data_dir: Path, people: int, split: Split) -> Path:
 
 def read_public(path: Path) -> list[Prompt]:
     """Rows of a public kk/{n}ppl Parquet file (columns quiz, names, solution, statements)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = ["quiz", "names", "solution", "statements"]
-    try:
-        table = pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a Parquet file with the columns {', '.join(columns)} ({error})") from error
     prompts = []
-    for number, row in enumerate(table.to_pylist(), start=1):
+    for number, row in enumerate(read_columns(path, ["quiz", "names", "solution", "statements"]), start=1):
         try:
             statements = ast.literal_eval(row["statements"])
             names, solution = row["names"], tuple(bool(value) for value in row["solution"])
@@ -166,8 +157,7 @@ def gold(names: Sequence[str], solution: Sequence[bool]) -> str:
 
 def split_of(statements: tuple[Statement, ...]) -> Split:
     """Which side of the train/test division a puzzle's logical content falls on."""
-    digest = hashlib.sha256(repr(statements).encode()).digest()
-    return "test" if int.from_bytes(digest[:4], "big") < HELD_OUT_SHARE * 2**32 else "train"
+    return side_of(repr(statements), HELD_OUT_SHARE)
 
 
 def solutions(statements: tuple[Statement, ...]) -> list[tuple[bool, ...]]:

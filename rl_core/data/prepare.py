@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData
 from rl_core.data import countdown, gsm8k, knights_knaves
 from rl_core.data.prompts import DataError, Prompt, write_prompts
-
-Split = Literal["train", "test"]
+from rl_core.data.splits import Split
 
 
 def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
@@ -90,23 +89,23 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
 
 
 def _countdown(config: CountdownData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
-    from_files = bool(inputs(config, data_dir))
+    files = inputs(config, data_dir)
+    if not files:
 
-    def part(split: Split, count: int) -> list[Prompt]:
-        if not (from_files and data_dir):
+        def made(split: Split, count: int) -> list[Prompt]:
             return [prompt for amount in config.numbers for prompt in countdown.generate(amount, count, split, seed)]
-        public = countdown.read_public(countdown.public_file(data_dir, split))
-        return [
-            prompt
-            for amount in config.numbers
-            for prompt in _first([prompt for prompt in public if prompt.difficulty == str(amount)], count, seed)
-        ]
 
-    test = part("test", config.test)
+        return made("train", config.train), made("test", config.test)
+    public_train, public_test = (countdown.read_public(path) for path in files)
     # The public files share some sets of numbers between their splits: those stay held out, also where `test` takes only some.
-    public = countdown.read_public(countdown.public_file(data_dir, "test")) if from_files and data_dir else []
-    held_out = {countdown.number_set(prompt) for prompt in [*test, *public]}
-    return [prompt for prompt in part("train", config.train) if countdown.number_set(prompt) not in held_out], test
+    held_out = {countdown.number_set(prompt) for prompt in public_test}
+
+    def some(public: list[Prompt], count: int) -> list[Prompt]:
+        by_amount = [[prompt for prompt in public if prompt.difficulty == str(amount)] for amount in config.numbers]
+        return [prompt for prompts in by_amount for prompt in _first(prompts, count, seed)]
+
+    train = [prompt for prompt in some(public_train, config.train) if countdown.number_set(prompt) not in held_out]
+    return train, some(public_test, config.test)
 
 
 def _first(prompts: list[Prompt], count: int | None, seed: int) -> list[Prompt]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,3 +75,15 @@ def read_prompts(path: Path) -> list[Prompt]:
                 raise DataError(f"{path}: row {number} has no {name}; remove the row or repair it")
         prompts.append(Prompt(row["task"], row["question"], row["gold"], row.get("difficulty"), row.get("trace")))
     return prompts
+
+
+def read_columns(path: Path, columns: list[str]) -> list[dict[str, Any]]:
+    """Rows of a public Parquet file.
+
+    Raises:
+        DataError: it is missing, no Parquet, or lacks a column.
+    """
+    try:
+        return list(pq.read_table(path, columns=columns).to_pylist())
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a Parquet file with the columns {', '.join(columns)} ({error})") from error

@@ -12,8 +12,8 @@ from transformers import AutoConfig, AutoModelForTokenClassification
 from rl_core.algorithms.losses import clipped_value_loss
 from rl_core.config import RlConfig
 from rl_core.training.log_probs import response_values
-from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
-from rl_core.training.torch_backend import TorchBackend
+from rl_core.training.sequences import PaddedBatch, TokenSequence, by_response, micro_batches
+from rl_core.training.torch_backend import rl_backend
 
 WEIGHTS, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetensors"
 
@@ -29,23 +29,11 @@ class Critic:
         torch.nn.init.zeros_(model.score.bias)
         self.clip = config.algorithm.value_clip
         self.pad = int(model.config.pad_token_id or 0)  # never looked at: rows are padded on the right
-        self.backend = TorchBackend(
-            model,
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.max_grad_norm,
-            tokens_per_batch=config.resources.tokens_per_batch,
-            precision=config.precision,
-        )
+        self.backend = rl_backend(model, config)
 
     def values(self, sequences: Sequence[TokenSequence]) -> list[list[float]]:
         """Per response one value per token, that of the state before the token."""
-        found: dict[int, list[float]] = {}
-        for batch in micro_batches(sequences, self.backend.tokens_per_batch, self.pad):
-            with torch.no_grad():
-                values_N = self._values(batch).cpu()
-            rows = values_N.split([len(sequences[index].response) for index in batch.indices])
-            found |= {index: row.tolist() for index, row in zip(batch.indices, rows, strict=True)}
-        return [found[index] for index in range(len(sequences))]
+        return [row.tolist() for row in by_response(sequences, self.backend.tokens_per_batch, self.pad, self._values)]
 
     def update(
         self,

@@ -18,8 +18,8 @@ from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.training.checkpoint import OPTIMIZER, save_model
 from rl_core.training.critic import Critic
 from rl_core.training.log_probs import response_scores
-from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
-from rl_core.training.torch_backend import TorchBackend
+from rl_core.training.sequences import PaddedBatch, TokenSequence, by_response, micro_batches
+from rl_core.training.torch_backend import rl_backend
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,7 @@ class Policy:
     def __init__(self, checkpoint: str, config: RlConfig, reference: str | None = None) -> None:
         self.config = config
         self.tokenizer = load_tokenizer(checkpoint)
-        self.backend = TorchBackend(
-            load_model(checkpoint, dtype=torch.float32),
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.max_grad_norm,
-            tokens_per_batch=config.resources.tokens_per_batch,
-            precision=config.precision,
-        )
+        self.backend = rl_backend(load_model(checkpoint, dtype=torch.float32), config)
         self.reference = load_model(reference, dtype=getattr(torch, config.precision)).eval() if reference else None
         self.critic = Critic(checkpoint, config) if config.algorithm.advantage == "gae" else None
 
@@ -75,11 +69,13 @@ class Policy:
         # With a single update the policy at its start is the policy itself: no second pass for its log-probs.
         in_reward = kl > 0 and algorithm.kl_in == "reward"
         several = config.updates_per_step * config.minibatches > 1
-        old = self._log_probs(self.backend.model, sequences, settings) if several or in_reward or self.critic else None
+        old = self._log_probs(self.backend.model, sequences, settings) if several or in_reward else None
         reference = self._log_probs(self.reference, sequences, settings) if kl > 0 and self.reference is not None else None
         token_rewards = [experience.token_rewards for experience in experiences]
+        metrics = _Totals()
         if in_reward and old and reference:
             estimates = [kl_estimate(mine, theirs, algorithm.kl_estimator) for mine, theirs in zip(old, reference, strict=True)]
+            metrics.add(kl=sum(float(estimate.sum()) for estimate in estimates))
             token_rewards = [
                 [dense - kl * value for dense, value in zip(row, estimate.tolist(), strict=True)]
                 for row, estimate in zip(token_rewards, estimates, strict=True)
@@ -88,9 +84,6 @@ class Policy:
         advantages, targets = token_advantages(
             algorithm, [e.reward for e in experiences], [e.group for e in experiences], token_rewards, values
         )
-        metrics = _Totals()
-        if in_reward and old and reference:
-            metrics.add(kl=sum(float(estimate.sum()) for estimate in estimates))
         # Without KL or entropy in the loss, a response of zero advantage has no gradient and needs no forward pass.
         everything = (kl > 0 and not in_reward) or algorithm.entropy_coefficient > 0
         minibatches = split_by_group([experience.group for experience in experiences], config.minibatches)
@@ -163,14 +156,15 @@ class Policy:
                 kl_N = kl_estimate(scores.log_probs_N, reference_N, algorithm.kl_estimator)
                 total = total + settings.kl_coefficient * (weights_N * kl_N).sum()
                 metrics.add(kl=float(kl_N.detach().sum()))
-            importance_N = (old_N - rollout_N).exp()
+            difference_N = old_N - rollout_N
+            importance_N = difference_N.exp()
             metrics.add(
                 tokens=sum(lengths),
                 loss=float(total.detach()),
                 entropy=float(scores.entropy_N.detach().sum()),
                 clip_fraction=float(policy.clipped),
                 importance_weight=float(policy.importance_N.sum()),
-                rollout_logprob_difference=float((old_N - rollout_N).abs().sum()),
+                rollout_logprob_difference=float(difference_N.abs().sum()),
                 importance=float(importance_N.sum()),
                 importance_squared=float(importance_N.square().sum()),
             )
@@ -182,12 +176,12 @@ class Policy:
 
     def _log_probs(self, model: PreTrainedModel, sequences: Sequence[TokenSequence], settings: StepSettings) -> list[torch.Tensor]:
         """Per response the log-probs of its tokens, float32 on the CPU, no gradient."""
-        found: dict[int, torch.Tensor] = {}
-        for batch in micro_batches(sequences, self.backend.tokens_per_batch, self.tokenizer.pad_token_id):
-            with torch.no_grad(), self.backend.autocast():
-                log_probs_N = response_scores(model, batch, settings.temperature).log_probs_N.cpu()
-            found |= zip(batch.indices, log_probs_N.split([len(sequences[index].response) for index in batch.indices]), strict=True)
-        return [found[index] for index in range(len(sequences))]
+
+        def forward(batch: PaddedBatch) -> torch.Tensor:
+            with self.backend.autocast():
+                return response_scores(model, batch, settings.temperature).log_probs_N
+
+        return by_response(sequences, self.backend.tokens_per_batch, self.tokenizer.pad_token_id, forward)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The policy in bfloat16 on the CPU, tied copies left out, for a rollout engine."""

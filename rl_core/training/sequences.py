@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,3 +51,15 @@ def _pad(sequences: Sequence[TokenSequence], indices: list[int], width: int, pad
         tokens_BT[row, : len(sequence)] = torch.tensor(sequence.prompt + sequence.response)
         mask_BT[row, len(sequence.prompt) - 1 : len(sequence) - 1] = True
     return PaddedBatch(indices, tokens_BT, mask_BT)
+
+
+def by_response(
+    sequences: Sequence[TokenSequence], tokens_per_batch: int, pad: int, forward: Callable[[PaddedBatch], torch.Tensor]
+) -> list[torch.Tensor]:
+    """What `forward` says of the response tokens of a batch (N,), per response on the CPU, without gradients."""
+    found: dict[int, torch.Tensor] = {}
+    for batch in micro_batches(sequences, tokens_per_batch, pad):
+        with torch.no_grad():
+            rows = forward(batch).cpu().split([len(sequences[index].response) for index in batch.indices])
+        found |= zip(batch.indices, rows, strict=True)
+    return [found[index] for index in range(len(sequences))]

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
+from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, RlConfig
 from rl_core.training.log_probs import TokenScores, response_scores
 from rl_core.training.sequences import PaddedBatch
 
@@ -102,3 +102,14 @@ class TorchBackend:
             states[int(number)].setdefault(int(index), {})[name] = tensor
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def rl_backend(model: PreTrainedModel, config: RlConfig) -> TorchBackend:
+    """The backend of a model that an RL stage trains: its policy or its critic."""
+    return TorchBackend(
+        model,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        tokens_per_batch=config.resources.tokens_per_batch,
+        precision=config.precision,
+    )
