@@ -10,13 +10,13 @@ from rl_core.rewards.extraction import extract_answer
 from rl_core.rewards.verdict import Verdict
 
 LETTERS = "ABCDEFGHIJ"  # MMLU-Pro has ten options
-_DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|boxed)\s*|[${}*\s]+")
-_ALONE = re.compile(r"\(?([A-Ja-j])\)?[.:,;]?", re.ASCII)
+_DRESS = re.compile(r"\\(?:textbf|text|mathrm|mathbf|boxed)(?![A-Za-z])|\\[()]|[${}*`]")
+_ALONE = re.compile(r"[(\[]?([A-Ja-j])[)\]]?[.:,;]?")
 # A letter at the head of more text must be marked as an option: "A dog" decides nothing.
 _HEAD = re.compile(
     r"(?:option|choice)?\s*(?:\(([A-J])\)|([A-J])(?=[).:]|\s*$|\s+(?:or|and|because|since|as|is correct)\b))", re.ASCII | re.IGNORECASE
 )
-_OTHERS = re.compile(r"(?:\(|\b(?:or|and)\s|[,/&]\s?)\(?([A-J])(?![A-Za-z])", re.ASCII)
+_OTHERS = re.compile(r"(?:\(|\b(?:or|and)\s+|[,/&]\s*)\(?([A-J])(?![A-Za-z])", re.ASCII)
 _LONGEST = 400  # characters of an answer that are looked at
 
 
@@ -37,10 +37,9 @@ def judge(response: str, gold: str) -> Verdict:
 
 def _letter(answer: str, *, marked: bool) -> str | None:
     """The option named; `marked`: the text was given as the answer, so that more may follow the letter."""
-    text = answer[:_LONGEST].strip()
-    if alone := _ALONE.fullmatch(_DRESS.sub("", text)):
+    text = _DRESS.sub("", answer[:_LONGEST]).strip()
+    if alone := _ALONE.fullmatch(re.sub(r"\s", "", text)):
         return alone[1].upper()
-    text = text.lstrip("$*{ ")
     head = _HEAD.match(text) if marked else None
     if head is None or not (head[1] or head[2]).isupper():
         return None

@@ -11,6 +11,10 @@ from rl_core.rewards.multiple_choice import judge
         r"\boxed{B}",
         r"\boxed{\text{B}}",
         r"so $\boxed{\mathrm{(B)}}$.",
+        r"\boxed{\textbf{(B)}}",
+        r"\boxed{\text{(B) Paris}}",
+        "Answer: `B`",
+        "<answer>[B]</answer>",
         "<think>A? No.</think><answer> (B) </answer>",
         "<think>…</think>\n<answer>b</answer>",
         "The answer is (B) because the others fail.",
@@ -38,6 +42,7 @@ def test_a_letter_however_it_is_dressed(response: str) -> None:
         "The answer is A dog",  # an article
         r"\boxed{A, B}",
         r"\boxed{(A) or (B)}",
+        r"\boxed{A \text{ and } B}",
         "The answer is A or B.",
         "The answer is (A) or (B)",
         "<answer>A B C D</answer>",
