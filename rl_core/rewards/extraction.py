@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.spans import find_spans
+from rl_core.rewards.spans import THINKING, find_spans
 
 # ASCII digits only: \d would take any script's.
 NUMBER = re.compile(r"(?<![0-9A-Za-z.,)])-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
@@ -16,12 +16,12 @@ _MATH_SPAN = re.compile(r"\$+([^$\n]+)\$|\\\(([^\n]+?)\\\)")
 def extract_answer(response: str, *, any_number: bool = False) -> str | None:
     r"""The final answer as written, or None.
 
-    Only what follows a closed `</think>` counts. In it, in this order: the last balanced `\boxed{}`, the last `<answer>…</answer>`,
-    the last `####` line, the last "answer is …" or "answer: …". With `any_number` the last number of the text stands in for all of
-    these, and prose around a single number is dropped.
+    Only what follows the last `</think>` or `</reasoning>` counts. In it, in this order: the last balanced `\boxed{}`, the last
+    `<answer>…</answer>`, the last `####` line, the last "answer is …" or "answer: …". With `any_number` the last number of the text
+    stands in for all of these, and prose around a single number is dropped.
     """
-    closed = response.rfind("</think>")
-    final = response[closed + len("</think>") :] if closed >= 0 else response
+    closed = [position + len(closing) for _, closing in THINKING if (position := response.rfind(closing)) >= 0]
+    final = response[max(closed, default=0) :]
     found = last_boxed(final)
     if found is None:
         found = _tagged(final) or _after_hashes(final) or _after_phrase(final)

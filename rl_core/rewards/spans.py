@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 Span = tuple[int, int]  # character offsets, end exclusive
+THINKING = (("<think>", "</think>"), ("<reasoning>", "</reasoning>"))  # the second pair: Unsloth's notebooks
 
 
 class Spans(NamedTuple):
@@ -17,18 +18,21 @@ class Spans(NamedTuple):
 def find_spans(response: str) -> Spans:
     """Locate thinking and answer in time linear in the length of the response.
 
-    Thinking runs from the first `<think>` to the first `</think>` after it, or to the end when it is never closed. The answer is the
-    inside of the last `<answer>` that is closed.
+    Thinking runs from the first opening tag to the first closing tag of its kind after it, or to the end when it is never closed; from
+    the start where a chat template has opened it in the prompt, so that only `</think>` is there. The answer is the inside of the last
+    `<answer>` that is closed.
     """
     return Spans(_think(response), _answer(response))
 
 
 def _think(response: str) -> Span | None:
-    opened = response.find("<think>")
-    if opened < 0:
-        return None
-    start = opened + len("<think>")
-    end = response.find("</think>", start)
+    opened = [(position, *tags) for tags in THINKING if (position := response.find(tags[0])) >= 0]
+    if not opened:
+        end = response.find("</think>")
+        return (0, end) if end >= 0 else None
+    position, opening, closing = min(opened)
+    start = position + len(opening)
+    end = response.find(closing, start)
     return start, end if end >= 0 else len(response)
 
 

@@ -66,17 +66,17 @@ COMMENT ON COLUMN rollouts.prompt_id IS 'Digest of the question: the same proble
 COMMENT ON COLUMN rollouts.difficulty IS 'Number of people, level, ...';
 COMMENT ON COLUMN rollouts.sample IS 'Index of the response within its group.';
 COMMENT ON COLUMN rollouts.response IS 'The assistant''s turn: prefill of the template and generated text.';
-COMMENT ON COLUMN rollouts.think_start IS 'Character offset in the response, from 0; null without <think>.';
+COMMENT ON COLUMN rollouts.think_start IS 'Character offset in the response, from 0; null without thinking tags.';
 COMMENT ON COLUMN rollouts.finish_reason IS 'stop or length.';
 COMMENT ON COLUMN rollouts.outcome IS 'correct, wrong, unparseable, format_error, truncated or timeout.';
 COMMENT ON COLUMN rollouts.extracted IS 'The answer as the verifier read it.';
 COMMENT ON COLUMN rollouts.policy_version IS 'Step of the weights that wrote the response.';
 COMMENT ON COLUMN rollouts.components IS 'Weighted reward by component.';
 COMMENT ON COLUMN rollouts.logprob IS 'Mean over the response tokens, at the sampling temperature.';
-COMMENT ON COLUMN rollouts.step_wise IS 'Step-wise keywords in the thinking (in the response where there is no <think>).';
-COMMENT ON COLUMN rollouts.reflection IS 'Reflection keywords in the thinking (in the response where there is no <think>).';
+COMMENT ON COLUMN rollouts.step_wise IS 'Step-wise keywords in the thinking (in the response where there are no thinking tags).';
+COMMENT ON COLUMN rollouts.reflection IS 'Reflection keywords in the thinking (in the response where there are no thinking tags).';
 COMMENT ON COLUMN rollouts.keywords IS 'Occurrences by keyword, those that occur; patterns in keyword_patterns.';
-COMMENT ON COLUMN rollouts.think IS 'Text inside <think>.';
+COMMENT ON COLUMN rollouts.think IS 'Text inside the thinking tags.';
 COMMENT ON COLUMN rollouts.answer IS 'Text inside <answer>.';
 
 CREATE TABLE samples (
@@ -123,10 +123,10 @@ COMMENT ON COLUMN samples.response IS 'The assistant''s turn: prefill of the tem
 COMMENT ON COLUMN samples.outcome IS 'correct, wrong, unparseable, format_error, truncated or timeout.';
 COMMENT ON COLUMN samples.extracted IS 'The answer as the verifier read it.';
 COMMENT ON COLUMN samples.temperature IS '0: greedy.';
-COMMENT ON COLUMN samples.step_wise IS 'Step-wise keywords in the thinking (in the response where there is no <think>).';
-COMMENT ON COLUMN samples.reflection IS 'Reflection keywords in the thinking (in the response where there is no <think>).';
+COMMENT ON COLUMN samples.step_wise IS 'Step-wise keywords in the thinking (in the response where there are no thinking tags).';
+COMMENT ON COLUMN samples.reflection IS 'Reflection keywords in the thinking (in the response where there are no thinking tags).';
 COMMENT ON COLUMN samples.keywords IS 'Occurrences by keyword, those that occur; patterns in keyword_patterns.';
-COMMENT ON COLUMN samples.think IS 'Text inside <think>.';
+COMMENT ON COLUMN samples.think IS 'Text inside the thinking tags.';
 COMMENT ON COLUMN samples.answer IS 'Text inside <answer>.';
 
 CREATE TABLE metrics (

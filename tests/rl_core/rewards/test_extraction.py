@@ -35,6 +35,7 @@ def test_last_balanced_box(text: str, inside: str | None) -> None:
         (r"so \boxed{4}", "4"),
         (r"<think>\boxed{5}</think><answer>6</answer>", "6"),  # only what follows the thinking counts
         (r"<think>\boxed{5}</think>I give up", None),
+        (r"<reasoning>\boxed{5}</reasoning><answer>6</answer>", "6"),
         (r"<think>never closed \boxed{5}", "5"),
         (r"<answer>\boxed{6}</answer>", "6"),
         ("<answer>1</answer> no <answer> 2 </answer>", "2"),

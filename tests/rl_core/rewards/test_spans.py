@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_core.rewards.spans import find_spans
+from rl_core.rewards.spans import THINKING, find_spans
 
-PIECES = ["<think>", "</think>", "<answer>", "</answer>", "a", " ", "\n", "<", "\u017f"]
+PIECES = ["<think>", "</think>", "<reasoning>", "</reasoning>", "<answer>", "</answer>", "a", " ", "\n", "<", "\u017f"]
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,11 @@ PIECES = ["<think>", "</think>", "<answer>", "</answer>", "a", " ", "\n", "<", "
         ("<answer>1</answer><answer>open", None, "1"),
         ("<answer>outer <answer>inner</answer></answer>", None, "inner"),
         ("</answer><answer>", None, None),
+        ("<reasoning>\nwhy\n</reasoning>\n<answer>\n42\n</answer>\n", "\nwhy\n", "\n42\n"),
+        ("<reasoning>a<think>b</think>c</reasoning>", "a<think>b</think>c", None),
+        ("<think>a</reasoning>b</think>", "a</reasoning>b", None),
+        ("opened by the prompt</think>5", "opened by the prompt", None),
+        ("opened by no one</reasoning>5", None, None),
         ("<think></think><answer></answer>", "", ""),
         ("", None, None),
     ],
@@ -35,9 +40,11 @@ def test_spans_lie_between_their_tags(response: str) -> None:
     spans = find_spans(response)
     if spans.think:
         start, end = spans.think
-        assert response[:start].endswith("<think>")
-        assert response[end:].startswith("</think>") or end == len(response)
-        assert "</think>" not in response[start:end]
+        opened = next((tags for tags in THINKING if response[:start].endswith(tags[0])), None)
+        assert opened or (start == 0 and not any(opening in response for opening, _ in THINKING))
+        closing = opened[1] if opened else "</think>"
+        assert response[end:].startswith(closing) or (opened and end == len(response))
+        assert closing not in response[start:end]
     if spans.answer:
         start, end = spans.answer
         assert response[:start].endswith("<answer>")
@@ -49,6 +56,6 @@ def test_spans_lie_between_their_tags(response: str) -> None:
 
 def test_many_unclosed_tags_take_linear_time() -> None:
     started = time.perf_counter()
-    for text in ("<answer>" * 300_000, "</answer>" * 300_000, "<think>" * 300_000, "<answer>" * 150_000 + "</answer>" * 150_000):
+    for text in ("<answer>" * 300_000, "</answer>" * 300_000, "<think>" * 300_000, "</think>" * 300_000, "<answer>" * 150_000 + "</answer>" * 150_000):
         find_spans(text)
     assert time.perf_counter() - started < 1
