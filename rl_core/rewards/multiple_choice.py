@@ -7,6 +7,7 @@ import re
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.extraction import extract_answer
+from rl_core.rewards.readers import Reader
 from rl_core.rewards.verdict import Verdict
 
 LETTERS = "ABCDEFGHIJ"  # MMLU-Pro has ten options
@@ -20,15 +21,20 @@ _OTHERS = re.compile(r"(?:\(|\b(?:or|and)\s+|[,/&]\s*)\(?([A-J])(?![A-Za-z])", r
 _LONGEST = 400  # characters of an answer that are looked at
 
 
-def judge(response: str, gold: str) -> Verdict:
+def judge(response: str, gold: str, read: Reader | None = None) -> Verdict:
     """Verdict on a response whose options are letters; one that names two different ones decides for none.
+
+    Args:
+        read: as in `verify.settle`.
 
     Raises:
         InputError: the gold is no letter from A to J.
     """
     if len(gold) != 1 or gold not in LETTERS:
         raise InputError(f"gold of a multiple-choice prompt must be a letter from A to {LETTERS[-1]}, not {gold[:80]!r}")
-    answer = extract_answer(response)
+    answer = read(response) if read else extract_answer(response)
+    if read and answer is None:
+        return Verdict(Outcome.FORMAT_ERROR, None)
     letter = _letter(answer if answer is not None else response.rstrip().rpartition("\n")[2], marked=answer is not None)
     if letter is None:
         return Verdict(Outcome.UNPARSEABLE, answer)

@@ -13,3 +13,4 @@ class Verdict:
 
     outcome: Outcome
     extracted: str | None
+    truncated: bool = False  # the response was cut off by the token limit, whatever its outcome

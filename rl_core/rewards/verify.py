@@ -8,6 +8,7 @@ from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards import countdown, knights_knaves, mathematics, multiple_choice
 from rl_core.rewards.extraction import extract_answer
+from rl_core.rewards.readers import Reader
 from rl_core.rewards.verdict import Verdict
 
 __all__ = ["TASKS", "OpenQuestion", "Verdict", "settle", "verify"]
@@ -30,8 +31,12 @@ class OpenQuestion(NamedTuple):
         return Verdict(outcome, mathematics.canonical(self.answer))
 
 
-def settle(task: str, response: str, gold: str) -> Verdict | OpenQuestion:
+def settle(task: str, response: str, gold: str, read: Reader | None = None) -> Verdict | OpenQuestion:
     """Judge a response as far as that takes time linear in its length; safe in any process.
+
+    Args:
+        read: finds the answer of a mathematical or multiple-choice task; a response in which it finds none has a format error. Default:
+            the answer may stand in any of the usual places. Puzzles have one place for it, whatever `read` is.
 
     Raises:
         InputError: the task has no verifier, or the gold answer is not of its form.
@@ -41,12 +46,12 @@ def settle(task: str, response: str, gold: str) -> Verdict | OpenQuestion:
     if task == "countdown":
         return countdown.judge(response, gold)
     if task in _MULTIPLE_CHOICE:
-        return multiple_choice.judge(response, gold)
+        return multiple_choice.judge(response, gold, read)
     if task not in _MATHEMATICS:
         raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(TASKS)}")
-    answer = extract_answer(response, any_number=_MATHEMATICS[task])
+    answer = read(response) if read else extract_answer(response, any_number=_MATHEMATICS[task])
     if answer is None:
-        return Verdict(Outcome.UNPARSEABLE, None)
+        return Verdict(Outcome.FORMAT_ERROR if read else Outcome.UNPARSEABLE, None)
     question = OpenQuestion(gold, answer)
     outcome = mathematics.quick(gold, answer)
     return question if outcome is None else question.verdict(outcome)

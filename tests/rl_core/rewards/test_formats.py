@@ -2,7 +2,16 @@ import time
 
 import pytest
 
-from rl_core.rewards.formats import mentions_box, reasoning_steps, tag_count, tags_in_order, tags_on_own_lines
+from rl_core.rewards.formats import (
+    equation_format,
+    mentions_box,
+    reasoning_steps,
+    reasoning_tag_count,
+    reasoning_then_answer,
+    tag_count,
+    tags_in_order,
+    tags_on_own_lines,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +65,72 @@ def test_reasoning_steps() -> None:
     assert reasoning_steps("at first sight, 3.5") == 0
 
 
+def test_unsloths_strict_format_is_open_r1s_with_another_tag() -> None:
+    assert tags_on_own_lines("<reasoning>\na\nb\n</reasoning>\n<answer>\n72\n</answer>\n", "reasoning")  # there one line of thought
+    assert not tags_on_own_lines("<think>\na\n</think>\n<answer>\n72\n</answer>\n", "reasoning")
+
+
+@pytest.mark.parametrize(
+    ("response", "whole"),
+    [
+        ("<reasoning>a</reasoning><answer>b</answer>", True),
+        ("<reasoning>\na\nb\n</reasoning>\n\n<answer>\nc\n</answer> and more", True),
+        ("so <reasoning>a</reasoning><answer>b</answer>", False),
+        ("<reasoning>a</reasoning> so <answer>b</answer>", False),
+        ("<reasoning>a</reasoning><answer>b", False),
+        ("<answer>b</answer><reasoning>a</reasoning>", False),
+        ("<reasoning>a<answer>b</answer></reasoning>", False),
+        ("", False),
+    ],
+)
+def test_reasoning_then_answer(response: str, whole: bool) -> None:
+    assert reasoning_then_answer(response) is whole
+
+
+@pytest.mark.parametrize(
+    ("response", "count"),
+    [
+        ("<reasoning>\na\n</reasoning>\n<answer>\n72\n</answer>\n", 0.5),
+        ("<reasoning>\n" + "a" * 1000 + "\n</reasoning>\n<answer>\n72\n</answer>", 0.5),  # there 0.5 - 1.0 for want of a line break
+        ("<reasoning>\na\n</reasoning>\n<answer>\n72\n</answer>\n" + "a" * 100, 0.3),
+        ("<reasoning>\na\n</reasoning>\n<answer>\n72\n</answer>\n" + "a" * 1_000_000, 0.0),  # there -1999.5
+        ("<reasoning>\n<reasoning>\na\n</reasoning>\n<answer>\n72\n</answer>\n", 0.375),
+        ("<reasoning>a</reasoning><answer>72</answer>", 0.0),
+        ("<reasoning>\na", 0.125),
+        ("", 0.0),
+    ],
+)
+def test_reasoning_tags_are_counted_less_what_trails(response: str, count: float) -> None:
+    assert reasoning_tag_count(response) == pytest.approx(count)
+
+
+@pytest.mark.parametrize(
+    ("response", "reward"),
+    [
+        ("<think>a</think>\n<answer>(1 + 2) / 3</answer>", 1.0),
+        ("Let me solve this step by step.\n<think>a < b</think>\n<answer>\n1+2\n</answer>", 1.0),
+        ("<think>a</think>\n<answer>1 + 2 = 3</answer>", 0.5),
+        ("<think>a</think>\n<answer>\u0661 + 2</answer>", 0.5),  # Arabic-Indic digit
+        ("<think>a</think>\n<answer></answer>", 0.5),
+        ("<think>a</think><answer>1 + 2</answer>", 0.0),
+        ("<think>a<think>b</think>\n<answer>1 + 2</answer>", 0.0),
+        ("<think>a</think>b</think>\n<answer>1 + 2</answer>", 0.0),
+        ("<think>a</think>\n<answer>1 + 2</answer> so", 0.0),
+        ("a</think>\n<answer>1 + 2</answer>", 0.0),
+        ("<answer>1 + 2</answer>", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_equation_format(response: str, reward: float) -> None:
+    assert equation_format(response) == reward
+
+
 def test_layout_takes_linear_time() -> None:
     started = time.perf_counter()
+    for hostile in ("</reasoning>" + " " * 300_000, "</reasoning> " * 100_000, "\n</answer>" * 100_000, "</think>\n<answer>" * 50_000):
+        for check in (reasoning_then_answer, reasoning_tag_count, equation_format):
+            check("<reasoning>" + hostile)
+            check("<think>" + hostile)
     tags_on_own_lines("<think>\n" + "\n</think>\n<answer>\n" * 100_000 + "x")
     tags_in_order("<think>" * 300_000)
     assert time.perf_counter() - started < 1

@@ -4,6 +4,7 @@ import pytest
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
+from rl_core.rewards.readers import answer_line
 from rl_core.rewards.verdict import Verdict
 from rl_core.rewards.verify import OpenQuestion, settle, verify
 
@@ -27,6 +28,27 @@ def test_by_task(task: str, response: str, gold: str, outcome: Outcome, extracte
 def test_knights_knaves() -> None:
     gold = json.dumps({"names": ["Zoey"], "roles": ["knave"]})
     assert verify("knights_knaves", "<think></think><answer>Zoey is a knave</answer>", gold).outcome is Outcome.CORRECT
+
+
+@pytest.mark.parametrize(
+    ("task", "gold", "response", "outcome", "extracted"),
+    [
+        ("math", "5", "\\boxed{4}\nAnswer: 5", Outcome.CORRECT, "5"),
+        ("math", "4", "\\boxed{4}\nAnswer: 5", Outcome.WRONG, "5"),
+        ("math", "5", "The answer is 5.", Outcome.FORMAT_ERROR, None),
+        ("math", "5", "Answer:", Outcome.UNPARSEABLE, ""),
+        ("gsm8k", "5", "5 apples", Outcome.FORMAT_ERROR, None),  # a reader leaves no number to chance
+        ("mmlu_pro", "B", "Answer: (B)", Outcome.CORRECT, "B"),
+        ("mmlu_pro", "B", "(B)", Outcome.FORMAT_ERROR, None),
+    ],
+)
+def test_a_reader_says_where_the_answer_stands(task: str, gold: str, response: str, outcome: Outcome, extracted: str | None) -> None:
+    assert settle(task, response, gold, answer_line) == Verdict(outcome, extracted)
+
+
+def test_puzzles_have_one_place_for_the_answer() -> None:
+    gold = json.dumps({"numbers": [1, 2], "target": 3})
+    assert settle("countdown", "<answer>1 + 2</answer>", gold, answer_line) == Verdict(Outcome.CORRECT, "1 + 2")
 
 
 def test_only_symbolic_work_is_left_open() -> None:
