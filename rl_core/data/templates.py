@@ -1,4 +1,7 @@
-"""Prompt templates: how a question becomes the text that a model continues."""
+"""Prompt templates: how a question becomes the text that a model continues.
+
+Prompts of reproduced projects are exact, down to their blanks; what is marked "ours" is not from them.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,18 @@ from rl_core.data.prompts import DataError
 
 @dataclass(frozen=True)
 class Template:
-    """A chat of one turn; the checkpoint's own chat template writes the markup around it."""
+    """A chat of one turn; the checkpoint's own chat template writes the markup around it, unless the text is `raw`."""
 
-    system: str | None
     user: str = "{question}"
+    system: str | None = None
     prefill: str = ""  # text written on the assistant's behalf; part of the response for verifiers
+    raw: bool = False  # `user` and `prefill` are the whole prompt: for base models, which know no chat
 
 
 TEMPLATES = {
     # Only the question: for models trained from scratch on traces, where an instruction would teach nothing.
-    "plain": Template(system=None),
-    # The system prompt of Logic-RL (examples/data_preprocess/kk.py) asks for the same tags; it opens <think> for the model.
+    "plain": Template(),
+    # Ours, after the system prompt of Logic-RL: it asks for the same tags and opens <think> for the model.
     "think_answer": Template(
         system=(
             "You are a helpful assistant. First think about the problem step by step, then give the answer. Put your reasoning between "
@@ -31,8 +35,92 @@ TEMPLATES = {
         ),
         prefill="<think>",
     ),
-    # The instruction of Qwen2.5-Math's evaluation, used by simpleRL-reason.
+    # Logic-RL, examples/data_preprocess/kk.py: qwen-instruct and base.
+    "logic_rl_instruct": Template(
+        system=(
+            "You are a helpful assistant. The assistant first thinks about the reasoning process in the mind and then provides the user "
+            "with the answer. The reasoning process and answer are enclosed within <think> </think> and<answer> </answer> tags, "
+            "respectively, i.e., <think> reasoning process here </think><answer> answer here </answer>.  Now the user asks you to solve "
+            "a logical reasoning problem. After thinking, when you finally reach a conclusion, clearly state the identity of each "
+            "character within <answer> </answer> tags. i.e., <answer> (1) Zoey is a knight\n(2) ... </answer>.\n"
+        ),
+        user="{question}\n",
+        prefill="<think>",
+    ),
+    "logic_rl_base": Template(
+        user=(
+            "The user asks a question, and the Assistant solves it.The assistant first thinks about the reasoning process in the mind "
+            "and then provides the user with the final answer. The reasoning process and answer are enclosed within <think> </think> and "
+            "<answer> </answer> tags, respectively, i.e., <think> reasoning process here </think><answer> answer here </answer>. Now the "
+            "user asks you to solve a logical reasoning problem. After thinking, when you finally reach a conclusion, clearly state the "
+            "identity of each character within <answer> </answer> tags. List the identity of each person one by one, for example, "
+            "<answer> (1) Zoey is a knight\n(2) Oliver is a knight\n(3)... </answer>.\n\nUser:{question}\nAssistant: "
+        ),
+        prefill="<think>",
+        raw=True,
+    ),
+    # TinyZero, examples/data_preprocess/countdown.py, base. The puzzle itself is worded by the question: ours.
+    "tinyzero": Template(
+        user=(
+            "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant first "
+            "thinks about the reasoning process in the mind and then provides the user with the answer.\nUser: {question} Show your work "
+            "in <think> </think> tags. And return the final answer in <answer> </answer> tags, for example <answer> (1 + 2) / 3 "
+            "</answer>.\nAssistant: "
+        ),
+        prefill="Let me solve this step by step.\n<think>",
+        raw=True,
+    ),
+    # nano-aha-moment, nano_r1_script.py. The puzzle itself is worded by the question: ours.
+    "nano_aha": Template(
+        system=(
+            "You are a helpful assistant. You first think about the reasoning process in the mind and then provide the user with the "
+            "answer."
+        ),
+        user=(
+            "{question} Show your work in <think> </think> tags. And return the final equation and answer in <answer> </answer> tags, "
+            "for example <answer>(1 + 2) / (3 * 5)</answer>."
+        ),
+        prefill="Let me solve this step by step.\n<think>",
+    ),
+    # The instruction of Qwen2.5-Math's evaluation: simpleRL-reason v0, and the template qwen_math of oat-zero.
     "boxed": Template(system="Please reason step by step, and put your final answer within \\boxed{}."),
+    # SimpleRL-Zoo: for strong base models, and abel for weak ones.
+    "qwen_boxed": Template(
+        system="You are a helpful assistant.",
+        user="{question}\nPlease reason step by step, and put your final answer within \\boxed{{}}.",
+    ),
+    "abel": Template(user="Question:\n{question}\nAnswer:\nLet's think step by step.\n", raw=True),
+    # oat-zero, train_zero_math.py.
+    "r1": Template(
+        user=(
+            "A conversation between User and Assistant. The User asks a question, and the Assistant solves it. The Assistant first "
+            "thinks about the reasoning process in the mind and then provides the User with the answer. The reasoning process is enclosed "
+            "within <think> </think> and answer is enclosed within <answer> </answer> tags, respectively, i.e., <think> reasoning process "
+            "here </think> <answer> answer here </answer>.\nUser: {question}\nAssistant: "
+        ),
+        prefill="<think>",
+        raw=True,
+    ),
+    # open-r1, recipes/Qwen2.5-1.5B-Instruct/grpo/config_demo.yaml.
+    "open_r1": Template(
+        system=(
+            "You are a helpful AI Assistant that provides well-reasoned and detailed responses. You first think about the reasoning "
+            "process as an internal monologue and then provide the user with the answer. Respond in the following format: "
+            "<think>\n...\n</think>\n<answer>\n...\n</answer>"
+        )
+    ),
+    # DeepScaleR, scripts/data/deepscaler_dataset.py.
+    "deepscaler": Template(user="{question} Let's think step by step and output the final answer within \\boxed{{}}."),
+    # DAPO, the prompts of DAPO-Math-17k.
+    "dapo": Template(
+        user=(
+            "Solve the following math problem step by step. The last line of your response should be of the form Answer: $Answer (without "
+            "quotes) where $Answer is the answer to the problem.\n\n{question}\n\n"
+            'Remember to put your answer on its own line after "Answer:".'
+        )
+    ),
+    # Unsloth, the notebook of Qwen2.5 (3B) with GRPO.
+    "unsloth": Template(system="\nRespond in the following format:\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"),
 }
 
 
@@ -45,14 +133,23 @@ def find_template(name: str) -> Template:
 
 
 def render(name: str, question: str, tokenizer: Any) -> str:
-    """The whole prompt as text, up to and including the assistant's header and the prefill.
+    """The whole prompt as text, with the token that begins a text where the tokenizer has one, up to and including the prefill.
 
     Raises:
-        DataError: the tokenizer has no chat template.
+        DataError: the tokenizer has no chat template and the template is not raw.
     """
     template = find_template(name)
+    user = template.user.format(question=question)
+    if template.raw:
+        return _beginning(tokenizer) + user + template.prefill
     if not getattr(tokenizer, "chat_template", None):
         raise DataError(f"{getattr(tokenizer, 'name_or_path', 'the tokenizer')}: no chat template, which template {name!r} needs")
     messages = [{"role": "system", "content": template.system}] if template.system else []
-    messages.append({"role": "user", "content": template.user.format(question=question)})
+    messages.append({"role": "user", "content": user})
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)) + template.prefill
+
+
+def _beginning(tokenizer: Any) -> str:
+    """What a tokenizer puts before plain text of its own accord. Chat templates write it themselves, so prompts are encoded without it."""
+    first = tokenizer("").input_ids[:1]
+    return str(tokenizer.bos_token) if first and first[0] == tokenizer.bos_token_id else ""

@@ -1,0 +1,124 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.templates import TEMPLATES, find_template, render
+from rl_core.rewards.formats import equation_format, tags_in_order
+from rl_core.rewards.readers import box_or_r1_tags
+from rl_core.rollout.responses import encode_prompts
+
+QUESTION = r"What is $\frac{1}{2} + {x}$?"  # braces that are no placeholders
+RAW = [name for name, template in TEMPLATES.items() if template.raw]
+
+
+@pytest.fixture(scope="module")
+def chat(tiny_checkpoint: Path) -> Any:
+    """A tokenizer with ChatML."""
+    return AutoTokenizer.from_pretrained(tiny_checkpoint)
+
+
+def base_tokenizer(*, begins: bool) -> Any:
+    """A tokenizer without chat template; `begins`: it puts <s> before every text, as Llama's does."""
+    words = Tokenizer(WordLevel({"<s>": 0, "</s>": 1, "<unk>": 2, "Question": 3, ":": 4}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    if begins:
+        words.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    return PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_question_stands_once_and_whole(name: str, chat: Any) -> None:
+    text = render(name, QUESTION, chat)
+    assert text.count(QUESTION) == 1
+    assert text.endswith(find_template(name).prefill)
+    assert "{question}" not in text
+    assert "{{" not in text
+    assert ("<|im_start|>" in text) is (name not in RAW)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        # With Qwen's markup: the prompts as the projects write them by hand.
+        (
+            "boxed",
+            "<|im_start|>system\nPlease reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n"
+            "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        (
+            "qwen_boxed",
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n1+1?\nPlease reason step by step, and put your "
+            "final answer within \\boxed{}.<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        ("abel", "Question:\n1+1?\nAnswer:\nLet's think step by step.\n"),
+        (
+            "deepscaler",
+            "<|im_start|>user\n1+1? Let's think step by step and output the final answer within \\boxed{}.<|im_end|>\n"
+            "<|im_start|>assistant\n",
+        ),
+    ],
+)
+def test_whole_prompts(name: str, text: str, chat: Any) -> None:
+    assert render(name, "1+1?", chat) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("r1", "<answer> answer here </answer>.\nUser: 1+1?\nAssistant: <think>"),
+        ("tinyzero", "for example <answer> (1 + 2) / 3 </answer>.\nAssistant: Let me solve this step by step.\n<think>"),
+        ("logic_rl_base", "(2) Oliver is a knight\n(3)... </answer>.\n\nUser:1+1?\nAssistant: <think>"),
+        ("logic_rl_instruct", "(2) ... </answer>.\n<|im_end|>\n<|im_start|>user\n1+1?\n<|im_end|>\n<|im_start|>assistant\n<think>"),
+        ("nano_aha", "<|im_end|>\n<|im_start|>assistant\nLet me solve this step by step.\n<think>"),
+        ("dapo", '\n\n1+1?\n\nRemember to put your answer on its own line after "Answer:".<|im_end|>\n<|im_start|>assistant\n'),
+        (
+            "open_r1",
+            "<think>\n...\n</think>\n<answer>\n...\n</answer><|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        ("unsloth", "\n</reasoning>\n<answer>\n...\n</answer>\n<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n"),
+    ],
+)
+def test_endings(name: str, ending: str, chat: Any) -> None:
+    assert render(name, "1+1?", chat).endswith(ending)
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_a_raw_prompt_needs_no_chat_template(name: str, chat: Any) -> None:
+    assert render(name, QUESTION, base_tokenizer(begins=False)) == render(name, QUESTION, chat)
+
+
+def test_other_prompts_need_one() -> None:
+    with pytest.raises(DataError, match="no chat template, which template 'dapo' needs"):
+        render("dapo", QUESTION, base_tokenizer(begins=False))
+
+
+def test_a_raw_prompt_begins_as_the_tokenizer_begins_texts() -> None:
+    tokenizer = base_tokenizer(begins=True)
+    [encoded] = encode_prompts([Prompt("math", "Question", "1")], "abel", tokenizer)
+    assert encoded.text == "<s>Question:\nQuestion\nAnswer:\nLet's think step by step.\n"
+    assert encoded.token_ids == tokenizer(encoded.text.removeprefix("<s>")).input_ids  # once
+    assert encoded.token_ids[:4] == [0, 3, 4, 3]
+
+
+def test_the_prefill_is_part_of_the_response_alone(chat: Any) -> None:
+    [encoded] = encode_prompts([Prompt("countdown", QUESTION, "{}")], "tinyzero", chat)
+    assert encoded.text.endswith("\nAssistant: ")
+    assert chat.decode(encoded.token_ids) == encoded.text + "Let me solve this step by step.\n<think>"
+
+
+def test_what_a_model_adds_to_the_prefill_has_the_format_that_is_asked_for() -> None:
+    assert tags_in_order(find_template("logic_rl_instruct").prefill + "a</think><answer>(1) Zoey is a knave</answer>")
+    assert equation_format(find_template("nano_aha").prefill + "a</think>\n<answer>1 + 2</answer>") == 1.0
+    assert box_or_r1_tags(find_template("r1").prefill + "a </think> <answer> 3 </answer>") == "3"
+
+
+def test_an_unknown_template_is_named_with_its_nearest() -> None:
+    with pytest.raises(DataError, match="unknown template 'qwen-boxed'; did you mean 'qwen_boxed'"):
+        find_template("qwen-boxed")
