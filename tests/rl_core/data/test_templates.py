@@ -8,7 +8,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.templates import TEMPLATES, find_template, render
 from rl_core.rewards.formats import equation_format, tags_in_order
 from rl_core.rewards.readers import box_or_r1_tags
@@ -87,6 +87,11 @@ def test_whole_prompts(name: str, text: str, chat: Any) -> None:
 )
 def test_endings(name: str, ending: str, chat: Any) -> None:
     assert render(name, "1+1?", chat).endswith(ending)
+
+
+def test_logic_rls_prompt_is_the_one_in_its_data(chat: Any, data_dir: Path) -> None:
+    row = read_columns(data_dir / "kk" / "3ppl" / "train.parquet", ["quiz", "prompt"])[0]
+    assert render("logic_rl_instruct", row["quiz"], chat) == row["prompt"][0]["content"]
 
 
 @pytest.mark.parametrize("name", RAW)

@@ -12,7 +12,9 @@ import pytest
 
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
-from rl_core.rewards.reward import PRESETS
+from rl_core.rewards.reward import PRESETS, reader, resolve, score
+from rl_core.rewards.verdict import Verdict
+from rl_core.rewards.verify import settle
 
 KK_GOLD = json.dumps({"names": ["Zoey", "Oliver", "Mia"], "roles": ["knight", "knave", "knave"]})
 KK_RIGHT = "(1) Zoey is a knight\n(2) Oliver is a knave\n(3) Mia is a knave"
@@ -192,11 +194,38 @@ def test_two_thousand_hostile_answers() -> None:
     assert seconds < 120 + deadline * outcomes[Outcome.TIMEOUT]
 
 
+@pytest.mark.parametrize(
+    ("preset", "around"),
+    [
+        ("deepscaler", "a</think>\\boxed{%s}"),
+        ("dapo", "so\nAnswer: %s"),
+        ("oat_zero", "<think>a </think> <answer>%s</answer>"),
+        ("oat_zero", "\\boxed{%s}"),
+        ("unsloth_gsm8k", "<reasoning>\na\n</reasoning>\n<answer>\n%s\n</answer>"),
+    ],
+)
+def test_hostile_text_in_the_place_where_a_reward_wants_the_answer(preset: str, around: str) -> None:
+    read = reader(resolve(preset))
+    assert read is not None
+    for task, gold, right in (("math", "7", "7"), ("mmlu_pro", "B", "(B)")):
+        found = settle(task, around % right, gold, read)
+        assert isinstance(found, Verdict)
+        assert found.outcome is Outcome.CORRECT
+    rng = random.Random(0)
+    began = time.perf_counter()
+    outcomes: Counter[Outcome | None] = Counter()
+    for number in range(450):
+        text = FAMILIES[number % len(FAMILIES)](rng)
+        for task, gold in (("math", "7"), ("mmlu_pro", "B")):
+            found = settle(task, around % text, gold, read)
+            outcomes[found.outcome if isinstance(found, Verdict) else None] += 1
+    assert Outcome.CORRECT not in outcomes
+    assert outcomes[None] < 450  # left to the workers
+    assert time.perf_counter() - began < 30
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_component_of_a_reward_breaks_on_hostile_text(name: str) -> None:
-    from rl_core.rewards.reward import resolve, score
-    from rl_core.rewards.verdict import Verdict
-
     began = time.perf_counter()
     for item in hostile(300):
         found = score(resolve(name), item.response, Verdict(Outcome.WRONG, None))
