@@ -16,7 +16,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from evals.config import EvalConfig
-from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, RlConfig, ScratchModel, Settings, SftConfig
+from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData, RlConfig, ScratchModel, Settings, SftConfig
 from rl_core.errors import InputError
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -49,6 +49,12 @@ class Gsm8kStage(Gsm8kData):
 
 class CountdownStage(CountdownData):
     """Prompts: Countdown."""
+
+    kind: Literal["data"]
+
+
+class MathStage(MathData):
+    """Prompts: mathematical problems."""
 
     kind: Literal["data"]
 
@@ -97,7 +103,7 @@ class ReportStage(Settings):
     of: Stages
 
 
-DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage, Field(discriminator="task")]
+DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage | MathStage, Field(discriminator="task")]
 Stage = Annotated[DataStage | SftStage | RlStage | EvalStage | AnalyzeStage | ReportStage, Field(discriminator="kind")]
 
 # What a reference of each role may name; `model` is allowed besides where a checkpoint is wanted.
@@ -384,7 +390,7 @@ def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
 
 def _stage_class(stage: dict[str, Any]) -> type[Settings]:
     if stage.get("kind") == "data":
-        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage}
+        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage, "math": MathStage}
         return of_task.get(str(stage.get("task")), KnightsKnavesStage)
     by_kind: dict[str, type[Settings]] = {"sft": SftStage, "rl": RlStage, "eval": EvalStage, "analyze": AnalyzeStage, "report": ReportStage}
     return by_kind[str(stage.get("kind"))]

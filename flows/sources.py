@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evals.config import BenchmarkSettings, EvalConfig
-from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData
+from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData
 from rl_core.errors import InputError
 
 MODEL_FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "vocab.json", "merges.txt")
@@ -28,7 +28,7 @@ def local_files(stage: object, where: str, data_dir: Path | None) -> list[Path]:
     Raises:
         InputError: one that is needed is missing, or a benchmark unknown; `where` is put in front.
     """
-    if isinstance(stage, KnightsKnavesData | Gsm8kData | CountdownData):
+    if isinstance(stage, KnightsKnavesData | Gsm8kData | CountdownData | MathData):
         from rl_core.data.prepare import inputs
 
         with naming(where):

@@ -16,7 +16,8 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
     result = manifest["result"]
     match spec.kind:
         case "data":
-            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']})"
+            dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
+            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped})"
         case "sft" | "rl":
             return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens -> {result['checkpoint']}"
         case "eval":

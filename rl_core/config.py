@@ -127,7 +127,19 @@ class CountdownData(Settings):
     test: int = Field(100, ge=0, description="Held-out problems per amount of numbers.")
 
 
-DataConfig = Annotated[KnightsKnavesData | Gsm8kData | CountdownData, Field(discriminator="task")]
+class MathData(Settings):
+    """Mathematical problems with a short answer, of one public set."""
+
+    task: Literal["math"] = "math"
+    dataset: str = Field(description="A set of rl_core/data/math_sets.py: math, simplerl_8k, deepscaler, dapo, open_r1, aime.")
+    levels: list[Annotated[int, Field(ge=1, le=5)]] | None = Field(
+        None, min_length=1, description="Only problems of these levels, for sets that have them; default: all."
+    )
+    train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
+    test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")
+
+
+DataConfig = Annotated[KnightsKnavesData | Gsm8kData | CountdownData | MathData, Field(discriminator="task")]
 
 
 class SftConfig(Settings):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.rows import hub_rows, read_rows
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,8 @@ class ProblemSet:
             DataError: file missing, a row broken, or the hub out of reach.
         """
         path = self.local_file(data_dir)
-        rows = self._hub_rows() if path is None else read_json_lines(path)
+        rows = read_rows(path) if path else hub_rows(self.hub_id, self.hub_split, self.file)
         return [self._prompt(row, f"{path or self.hub_id}: row {number}") for number, row in enumerate(rows, start=1)]
-
-    def _hub_rows(self) -> Iterable[Any]:
-        from datasets import load_dataset
-
-        try:
-            return load_dataset(self.hub_id, split=self.hub_split)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{self.hub_id}: cannot be fetched ({reason}); give a directory with {self.file} by --data-dir") from error
 
     def _prompt(self, row: Any, where: str) -> Prompt:
         problem = row.get("problem") or row.get("question") if isinstance(row, dict) else None
@@ -64,18 +55,6 @@ class ProblemSet:
             raise DataError(f"{where}: {row['answer']!r} is no answer of this benchmark; repair or remove it") from error
         difficulty = row.get(self.difficulty) if self.difficulty else None
         return Prompt(self.task, problem.strip(), gold, None if difficulty is None else str(difficulty))
-
-
-def read_json_lines(path: Path) -> list[Any]:
-    """Rows of a JSON-lines file; raises DataError naming the row that is no JSON."""
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise DataError(f"{path}: row {number} is not JSON ({error.msg}); repair or remove it") from error
-    return rows
 
 
 def integer_gold(answer: Any) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.rows import hub_rows, read_rows
 
 HUB_ID = "openai/gsm8k"
+REVISION = "740312add88f781978c0658806c59bc2815b9866"
 TASK = "gsm8k"
 
 
@@ -34,26 +34,8 @@ def load(split: Literal["train", "test"], data_dir: Path | None) -> list[Prompt]
         DataError: file missing, a row broken, or the hub out of reach.
     """
     path = local_file(split, data_dir)
-    source = str(path or HUB_ID)
-    return [_prompt(row, f"{source}: row {number}") for number, row in enumerate(_rows(path, split), start=1)]
-
-
-def _rows(path: Path | None, split: str) -> Iterable[Any]:
-    if path is None:
-        from datasets import load_dataset
-
-        try:
-            return load_dataset(HUB_ID, "main", split=split)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{HUB_ID}: cannot be fetched ({reason}); give a directory with gsm8k/{split}.jsonl by --data-dir") from error
-    rows = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}: row {number} is not JSON ({error.msg}); repair or remove it") from error
-    return rows
+    rows = read_rows(path) if path else hub_rows(HUB_ID, split, f"gsm8k/{split}.jsonl", config="main", revision=REVISION)
+    return [_prompt(row, f"{path or HUB_ID}: row {number}") for number, row in enumerate(rows, start=1)]
 
 
 def _prompt(row: Any, where: str) -> Prompt:

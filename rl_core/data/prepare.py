@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData
-from rl_core.data import countdown, gsm8k, knights_knaves
+from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData, MathData
+from rl_core.data import countdown, gsm8k, knights_knaves, math_sets
 from rl_core.data.prompts import DataError, Prompt, write_prompts
 from rl_core.data.splits import Split
 
@@ -17,11 +17,15 @@ def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
     """The local files that the stage reads; empty if it generates its data or loads it from the hub.
 
     Raises:
-        DataError: a file that is needed is missing.
+        DataError: a file that is needed is missing, or a set unknown.
     """
     if isinstance(config, Gsm8kData):
         files = [gsm8k.local_file(split, data_dir) for split in ("train", "test")]
         return [path for path in files if path]
+    if isinstance(config, MathData):
+        math_sets.check(config.dataset, config.levels)
+        file = math_sets.local_file(config.dataset, data_dir)
+        return [file] if file else []
     if config.source == "generate" or (config.source == "auto" and data_dir is None):
         return []
     if data_dir is None:
@@ -44,8 +48,11 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
     Raises:
         DataError: a file is missing or broken, or a held-out problem is also in the training split.
     """
+    dropped = 0
     if isinstance(config, Gsm8kData):
         train, test = _gsm8k(config, data_dir, seed)
+    elif isinstance(config, MathData):
+        train, test, dropped = _math(config, data_dir, seed)
     elif isinstance(config, CountdownData):
         train, test = _countdown(config, data_dir, seed)
     else:
@@ -61,7 +68,8 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
         "train": len(train),
         "test": len(test),
         "dropped_overlap": len(shared),
-        "source": "files" if inputs(config, data_dir) else "hub" if isinstance(config, Gsm8kData) else "generated",
+        "dropped_rows": dropped,  # without an answer, or a problem again
+        "source": "files" if inputs(config, data_dir) else "hub" if isinstance(config, Gsm8kData | MathData) else "generated",
         "by_difficulty": dict(Counter(prompt.difficulty or "all" for prompt in train)),
     }
 
@@ -71,6 +79,13 @@ def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Pr
         return _first(gsm8k.load(split, data_dir), count, seed)
 
     return part("train", config.train), part("test", config.test)
+
+
+def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt], int]:
+    prompts, dropped = math_sets.load(config.dataset, config.levels, data_dir)
+    held_out = {prompt.prompt_id for prompt in sorted(prompts, key=lambda prompt: prompt.prompt_id)[: config.test]}
+    train = [prompt for prompt in prompts if prompt.prompt_id not in held_out]
+    return _first(train, config.train, seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped
 
 
 def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
