@@ -135,6 +135,10 @@ class MathData(Settings):
     levels: list[Annotated[int, Field(ge=1, le=5)]] | None = Field(
         None, min_length=1, description="Only problems of these levels, for sets that have them; default: all."
     )
+    bare_answers: bool = Field(
+        False,
+        description="The worked response of a problem without a solution is its answer in a box; false: it has none, and SFT skips it.",
+    )
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
     test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")
 
@@ -289,7 +293,9 @@ class Lora(Settings):
 
     rank: int = Field(16, ge=1)
     alpha: int | None = Field(None, ge=1, description="Scale of the update, over the rank; default: the rank.")
-    targets: list[str] | None = Field(None, min_length=1, description="Names of the adapted layers; default: every linear one of the blocks.")
+    targets: list[str] | None = Field(
+        None, min_length=1, description="Names of the adapted layers; default: every linear one of the blocks."
+    )
 
 
 class RlConfig(Settings):

@@ -120,10 +120,11 @@ def local_file(name: str, data_dir: Path | None) -> Path | None:
     return path
 
 
-def load(name: str, levels: Sequence[int] | None, data_dir: Path | None) -> tuple[list[Prompt], int]:
+def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare_answers: bool = False) -> tuple[list[Prompt], int]:
     """The different problems of a set in its order, and how many rows were left out because they have no answer or repeat a problem.
 
-    A solution becomes the worked response of its problem; it ends with the answer in a box.
+    A solution becomes the worked response of its problem; it ends with the answer in a box. With `bare_answers` that box alone is the
+    worked response of a problem without a solution.
 
     Raises:
         DataError: file missing, a row broken, or the hub out of reach.
@@ -145,7 +146,7 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None) -> tupl
         level = _level(_column(row, found.level))
         if levels and level not in levels:
             continue
-        prompt = _prompt(found, row, question.strip(), level, where)
+        prompt = _prompt(found, row, question.strip(), level, bare_answers, where)
         if prompt is None or prompt.question in prompts:
             left_out += 1
         else:
@@ -153,7 +154,7 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None) -> tupl
     return list(prompts.values()), left_out
 
 
-def _prompt(found: MathSet, row: Any, question: str, level: int | None, where: str) -> Prompt | None:
+def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_answers: bool, where: str) -> Prompt | None:
     """None for a row without an answer to compare with."""
     solution = _column(row, found.solution)
     solution = solution.strip() if isinstance(solution, str) else ""
@@ -167,8 +168,8 @@ def _prompt(found: MathSet, row: Any, question: str, level: int | None, where: s
     gold = "" if answer is None else str(answer).strip()
     if gold.lower() in NO_ANSWER:
         return None
-    trace = solution if last_boxed(solution) is not None else f"{solution}\n\\boxed{{{gold}}}"
-    return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution else None)
+    trace = solution if last_boxed(solution) is not None else f"{solution}\n\\boxed{{{gold}}}".strip()
+    return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution or bare_answers else None)
 
 
 _ABSENT = object()

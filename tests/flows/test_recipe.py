@@ -62,7 +62,7 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
         ),
         ("scores.checkpoints=[cold, cold]", "stages.scores.checkpoints: a stage is named twice"),
         ("scores.benchmarks=[{nam: gsm8k}]", "stages.scores.benchmarks.0.nam: unknown key; did you mean 'name'?"),
-        ("puzzles.task=chess", "stages.puzzles.task: 'chess' is not known; known: knights_knaves, gsm8k, countdown"),
+        ("puzzles.task=chess", "stages.puzzles.task: 'chess' is not known; known: knights_knaves, gsm8k, countdown, math"),
         ("puzzles.people=[9]", "stages.puzzles.people.0: input should be less than or equal to 8, not 9"),
         (
             "stages.puzzles={kind: data, task: knights_knaves, people: [2], doubt: 0.1}",

@@ -8,7 +8,14 @@ from rl_core.data.prompts import DataError, read_prompts
 def test_generated_split(tmp_path) -> None:
     config = KnightsKnavesData(people=[2, 3], train=20, test=10)
     summary = prepare(config, tmp_path, data_dir=None, seed=3)
-    assert summary == {"train": 40, "test": 20, "dropped_overlap": 0, "source": "generated", "by_difficulty": {"2": 20, "3": 20}}
+    assert summary == {
+        "train": 40,
+        "test": 20,
+        "dropped_overlap": 0,
+        "dropped_rows": 0,
+        "source": "generated",
+        "by_difficulty": {"2": 20, "3": 20},
+    }
     assert len(read_prompts(tmp_path / "train.parquet")) == 40
     assert all(prompt.trace for prompt in read_prompts(tmp_path / "test.parquet"))
 
