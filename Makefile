@@ -1,17 +1,18 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
+DEV_STAMP := .venv/.installed-dev
 
 .PHONY: quickstart test lint clean
 
 quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
 	$(BIN)/r1flow run quickstart
 
-test: $(STAMP)  ## the whole suite, fast tests first
+test: $(DEV_STAMP)  ## the whole suite, fast tests first
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow
 
-lint: $(STAMP)
+lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -24,3 +25,7 @@ clean:
 $(STAMP): pyproject.toml infra/constraints.txt infra/bootstrap.sh
 	PYTHON=$(PYTHON) infra/bootstrap.sh
 	touch $@
+
+$(DEV_STAMP): pyproject.toml infra/constraints.txt infra/bootstrap.sh
+	PYTHON=$(PYTHON) infra/bootstrap.sh dev
+	touch $(STAMP) $@

@@ -26,7 +26,7 @@ from rl_core.errors import InputError
 from rl_core.model.pretrained import check_model
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
-from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
+from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling, generate_all
 from rl_core.rollout.records import SAMPLE_SCHEMA
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
 from rl_core.training.journal import Journal, peak_memory
@@ -126,7 +126,7 @@ def _run(task: _Task, engine: RolloutEngine, pool: ScoringPool, journal: Journal
     for number, (mode, samples, sampling) in enumerate(task.modes):
         for batch in _batches(encoded, samples, sampling.max_tokens, batch_tokens):
             requests = [Request(encoded[index].token_ids, samples, _seed(task.seed, encoded[index].prompt)) for index in batch]
-            groups = engine.generate(requests, sampling)
+            groups = generate_all(engine, requests, sampling)
             made = _judged(task, mode, sampling, [encoded[index] for index in batch], requests, groups, engine.tokenizer, pool)
             rows += [(number, batch[position], row) for position, row in made]
             tokens += sum(row["response_tokens"] for _, row in made)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.recipe import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, Recipe, RlStage, SftStage
+from flows.recipe import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, MathStage, Recipe, RlStage, SftStage
 from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, ScratchModel
+from rl_core.data.math_sets import size_of_set
 from tasks.stage import MANIFEST, SPEC, StageSpec
 from tasks.workspace import Workspace, read_json
 
@@ -25,6 +26,7 @@ BENCHMARK_ROWS = {"gsm8k": 1319, "math500": 500, "aime24": 30, "amc23": 40, "cou
 PUZZLE_SIZES, PUZZLES = 5, 100  # knights_knaves without `people` and `limit`
 
 BYTES_TRAINING = 16  # per parameter: weights, gradients and two moments of Adam in float32
+BYTES_FROZEN = 2  # bfloat16
 BYTES_ROLLOUT = 4  # a second copy of the weights
 BYTES_CHECKPOINT = 12  # weights and moments
 PROCESS = 0.5e9  # an interpreter with torch
@@ -96,6 +98,9 @@ def rows_of(recipe: Recipe, stage: str) -> int:
         return data.train * len(data.people)
     if isinstance(data, CountdownStage):
         return data.train * len(data.numbers)
+    if isinstance(data, MathStage):
+        there = size_of_set(data.dataset, data.levels) - data.test
+        return min(data.train or there, there)
     return min(data.train or GSM8K_TRAIN, GSM8K_TRAIN) if isinstance(data, Gsm8kStage) else 0
 
 
@@ -170,13 +175,26 @@ def _memory(stage: SftStage | RlStage | EvalStage, model: Model | None) -> float
         return PROCESS + 4 * model.parameters + 4 * stage.batch_tokens * model.cache_width
     tokens = stage.resources.tokens_per_batch or (TOKENS_PER_BATCH_GPU if shutil.which("nvidia-smi") else TOKENS_PER_BATCH_CPU)
     logits = 3 * 4 * tokens * model.vocabulary  # logits, their log-softmax, their gradient
-    memory = PROCESS + BYTES_TRAINING * model.parameters + logits
+    memory = PROCESS + _training_bytes(stage) * model.parameters + logits
     if isinstance(stage, RlStage):
         cache = 4 * stage.prompts_per_step * stage.group_size * stage.max_response_tokens * model.cache_width
         copies = BYTES_ROLLOUT * model.parameters * (2 if stage.algorithm.uses_reference else 1)
-        copies += BYTES_TRAINING * model.parameters * (stage.algorithm.advantage == "gae")  # the critic
+        copies += BYTES_TRAINING * model.parameters * (stage.algorithm.advantage == "gae")  # the critic, never adapted
         memory += copies + min(cache, 4 * 65536 * model.cache_width) + (RAY if stage.resources.ray else 0)
     return memory
+
+
+def _training_bytes(stage: SftStage | RlStage) -> float:
+    """Per parameter of the policy, in one of the processes that train it."""
+    if not isinstance(stage, RlStage):
+        return BYTES_TRAINING
+    if stage.lora:
+        return BYTES_FROZEN  # adapters are a hundredth of it
+    if stage.backend == "deepspeed":
+        # float32 moments (8 bytes) are shared out from stage 1, gradients (4) from 2, weights (4) from 3.
+        shared = {1: 8, 2: 12, 3: 16}[stage.resources.zero_stage]
+        return BYTES_TRAINING - shared + shared / stage.resources.training_workers
+    return BYTES_TRAINING
 
 
 def _disk(recipe: Recipe, stage: SftStage | RlStage | EvalStage, model: Model | None, tokens: int) -> float:

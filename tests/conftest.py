@@ -22,14 +22,14 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Qwen2 of two layers with its own tokenizer, as a Hugging Face directory."""
+    """A random Qwen2 of two layers with its own tokenizer, as a directory; heads of 32, the least that vLLM takes on a CPU."""
     from rl_core.config import ScratchModel
     from rl_core.data.knights_knaves import generate
     from rl_core.model.scratch import make_model, train_tokenizer
     from rl_core.training.checkpoint import save_model
 
     prompts = [prompt for people in (2, 3) for prompt in generate(people, 60, "train", seed=0)]
-    config = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=512, context=512)
+    config = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=2, key_value_heads=1, vocabulary=512, context=512)
     tokenizer = train_tokenizer([text for prompt in prompts for text in (prompt.question, prompt.trace or "")], 512, 512)
     model = make_model(config, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id, seed=0)
     directory = tmp_path_factory.mktemp("tiny")

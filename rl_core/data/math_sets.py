@@ -102,6 +102,12 @@ def check(name: str, levels: Sequence[int] | None) -> None:
         raise DataError(f"set {name!r} has no levels (there are some in {having}); remove `levels`")
 
 
+def size_of_set(name: str, levels: Sequence[int] | None) -> int:
+    """Rows of a set, or of some of its levels; raises DataError for an unknown set."""
+    found = find_set(name)
+    return sum(found.rows_by_level[level - 1] for level in levels) if levels and found.rows_by_level else found.rows
+
+
 def local_file(name: str, data_dir: Path | None) -> Path | None:
     """The file that stands in for the hub.
 

@@ -16,7 +16,7 @@ class ModelError(InputError):
     """A model cannot be loaded; the message names it and the remedy."""
 
 
-NEEDED = {"config": ["config.json"], "weights": ["*.safetensors"], "tokenizer": ["tokenizer.json", "tokenizer.model"]}
+NEEDED = {"config.json": ["config.json"], "weights": ["*.safetensors"], "tokenizer": ["tokenizer.json", "tokenizer.model"]}
 
 
 def check_model(name: str) -> None:
@@ -30,13 +30,16 @@ def check_model(name: str) -> None:
         if path.is_absolute() or name.startswith("."):
             raise ModelError(f"{name}: no such model directory")
         return
-    for what, patterns in {
-        "config.json": ["config.json"],
-        "weights": ["*.safetensors"],
-        "tokenizer": ["tokenizer.json", "tokenizer.model"],
-    }.items():
+    for what, patterns in NEEDED.items():
         if not any(next(path.glob(pattern), None) for pattern in patterns):
             raise ModelError(f"{name}: no {what} ({' or '.join(patterns)}); give a complete Hugging Face directory or a hub id")
+
+
+def device() -> str:
+    """Where models run in this process: the GPU it sees, else the CPU."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def load_tokenizer(name: str) -> Any:
@@ -50,9 +53,20 @@ def load_tokenizer(name: str) -> Any:
         raise ModelError(_explain(name, error)) from error
 
 
+def end_tokens(name: str, tokenizer: Any) -> set[int]:
+    """The tokens that end a response: the tokenizer's, and those of the checkpoint's generation settings."""
+    from transformers import AutoConfig, GenerationConfig
+
+    try:
+        settings = GenerationConfig.from_pretrained(name)
+    except OSError:  # it has no such file
+        settings = GenerationConfig.from_model_config(AutoConfig.from_pretrained(name))
+    ends = settings.eos_token_id
+    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+
+
 def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> PreTrainedModel:
-    """The causal language model of a hub id or directory, from safetensors, on the GPU if there is one."""
-    import torch
+    """The causal language model of a hub id or directory, from safetensors, on the CPU."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -64,8 +78,6 @@ def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> Pre
         )
     except (OSError, ValueError) as error:
         raise ModelError(_explain(name, error)) from error
-    if torch.cuda.is_available():
-        model.cuda()  # type: ignore[call-arg]  # its decorator hides the bound method
     return model
 
 

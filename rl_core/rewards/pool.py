@@ -6,8 +6,8 @@ import math
 import multiprocessing
 import resource
 import signal
-from collections.abc import Mapping, Sequence
-from concurrent.futures import TimeoutError
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from rl_core.rewards.verdict import Verdict
 from rl_core.rewards.verify import OpenQuestion, settle
 
 if TYPE_CHECKING:
-    from pebble import ProcessPool
+    from pebble import ProcessFuture, ProcessPool
 
 MEMORY = 2 * 1024**3  # bytes of address space of one worker: a huge power becomes a MemoryError there, not a problem of the machine
 
@@ -73,36 +73,58 @@ class ScoringPool:
         Raises:
             InputError: a task without verifier, a broken gold answer.
         """
-        return [score(components, item.response, verdict) for item, verdict in zip(items, self.judge(items), strict=True)]
+        return self.score_later(items, components)()
+
+    def score_later(self, items: Sequence[ScoreItem], components: Mapping[str, float]) -> Callable[[], list[Score]]:
+        """As `score`, for the workers to do while the caller goes on; the call of what is returned waits for them."""
+        verdicts = self.judge_later(items)
+        return lambda: [score(components, item.response, verdict) for item, verdict in zip(items, verdicts(), strict=True)]
 
     def judge(self, items: Sequence[ScoreItem]) -> list[Verdict]:
         """Verdicts in the order of the items; see `score`."""
+        return self.judge_later(items)()
+
+    def judge_later(self, items: Sequence[ScoreItem]) -> Callable[[], list[Verdict]]:
+        """As `judge`; see `score_later`."""
         found = [settle(item.task, item.response, item.gold) for item in items]
         # Samples of one prompt often agree: each different question is asked once.
         outcomes = self._ask({question for question in found if isinstance(question, OpenQuestion)})
-        verdicts = [entry.verdict(outcomes[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
-        return [_truncated(item, verdict) for item, verdict in zip(items, verdicts, strict=True)]
 
-    def _ask(self, questions: set[OpenQuestion]) -> dict[OpenQuestion, Outcome]:
-        from pebble import ProcessExpired
+        def verdicts() -> list[Verdict]:
+            known = outcomes()
+            judged = [entry.verdict(known[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
+            return [_truncated(item, verdict) for item, verdict in zip(items, judged, strict=True)]
 
-        outcomes: dict[OpenQuestion, Outcome] = {}
-        waiting = sorted(questions)
-        for _ in range(3):
-            if not waiting or self._closed:
-                break
-            pool = self._running()
-            with suppress(BrokenProcessPool):  # it lost all its workers at once: ask again in a new one
-                futures = [(question, pool.schedule(_work, (question, self.deadline), timeout=self.deadline)) for question in waiting]
-                for question, future in futures:
-                    try:
-                        outcomes[question] = future.result()
-                    except (TimeoutError, ProcessExpired, MemoryError):
-                        outcomes[question] = Outcome.TIMEOUT
-            waiting = [question for question in waiting if question not in outcomes]
-            if waiting:
-                self._stop()
-        return outcomes | dict.fromkeys(waiting, Outcome.TIMEOUT)
+        return verdicts
+
+    def _ask(self, questions: set[OpenQuestion]) -> Callable[[], dict[OpenQuestion, Outcome]]:
+        asked = self._schedule(sorted(questions))
+
+        def outcomes() -> dict[OpenQuestion, Outcome]:
+            nonlocal asked
+            found: dict[OpenQuestion, Outcome] = {}
+            for _ in range(3):
+                pool, futures = asked
+                found |= _answers(futures)
+                waiting = [question for question in sorted(questions) if question not in found]
+                if not waiting or self._closed:
+                    break
+                if pool is self._pool:  # it lost all its workers at once: ask again in a new one
+                    self._stop()
+                asked = self._schedule(waiting)
+            return dict.fromkeys(questions, Outcome.TIMEOUT) | found
+
+        return outcomes
+
+    def _schedule(self, questions: Sequence[OpenQuestion]) -> tuple[ProcessPool | None, dict[OpenQuestion, ProcessFuture]]:
+        if not questions or self._closed:
+            return None, {}
+        pool = self._running()
+        futures: dict[OpenQuestion, ProcessFuture] = {}
+        with suppress(BrokenProcessPool):
+            for question in questions:
+                futures[question] = pool.schedule(_work, (question, self.deadline), timeout=self.deadline)
+        return pool, futures
 
     def _running(self) -> ProcessPool:
         if self._pool is None:
@@ -114,6 +136,21 @@ class ScoringPool:
             context.set_forkserver_preload(["math_verify", __name__])
             self._pool = ProcessPool(max_workers=self.workers, context=context, initializer=_start_worker)
         return self._pool
+
+
+def _answers(futures: Mapping[OpenQuestion, ProcessFuture]) -> dict[OpenQuestion, Outcome]:
+    """Waits; questions that were lost with their pool have none."""
+    from pebble import ProcessExpired
+
+    found: dict[OpenQuestion, Outcome] = {}
+    for question, future in futures.items():
+        try:
+            found[question] = future.result()
+        except (TimeoutError, ProcessExpired, MemoryError):
+            found[question] = Outcome.TIMEOUT
+        except (BrokenProcessPool, CancelledError):
+            continue
+    return found
 
 
 def _start_worker() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from rl_core.errors import InputError
+
 if TYPE_CHECKING:
     import torch
 
@@ -52,3 +54,19 @@ class RolloutEngine(Protocol):
 
     def wake(self) -> None:
         """Be ready for `update_weights` and `generate` again. Without a `sleep` before, nothing happens."""
+
+
+def check_context(requests: list[Request], sampling: Sampling, context: int) -> None:
+    """Raises InputError if a prompt and a response of the longest kind do not fit the model's context together."""
+    for request in requests:
+        if len(request.prompt_token_ids) + sampling.max_tokens > context:
+            raise InputError(
+                f"a prompt of {len(request.prompt_token_ids)} tokens and a response of {sampling.max_tokens} exceed the model's "
+                f"context of {context}; lower max_tokens or drop the prompt"
+            )
+
+
+def generate_all(engine: RolloutEngine, requests: list[Request], sampling: Sampling) -> list[list[Completion]]:
+    """Responses in the order of the requests."""
+    found = dict(engine.generate(requests, sampling))
+    return [found[index] for index in range(len(requests))]

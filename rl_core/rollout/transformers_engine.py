@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -9,10 +10,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.errors import InputError
-from rl_core.model.pretrained import load_model, load_tokenizer
+from rl_core.model.pretrained import device, end_tokens, load_model, load_tokenizer
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
-from rl_core.rollout.engine import Completion, Request, Sampling
+from rl_core.rollout.engine import Completion, Request, Sampling, check_context
 
 SHRINK_BELOW = 0.8  # share of unfinished rows under which the batch is cut to them
 ROW_STEP = 32  # ... rounded up to a multiple of it, for few shapes (see `rl_core.training.sequences.WIDTH_STEP`)
@@ -35,12 +35,11 @@ class TransformersEngine:
 
     def __init__(self, checkpoint: str, *, batch_tokens: int = 65536) -> None:
         self.tokenizer = load_tokenizer(checkpoint)
-        self.model: PreTrainedModel = load_model(checkpoint, dtype=torch.bfloat16, attention=ATTENTION).eval()
+        self.model: PreTrainedModel = load_model(checkpoint, dtype=torch.bfloat16, attention=ATTENTION).to(device()).eval()  # type: ignore[arg-type]
         self.batch_tokens = batch_tokens
         # Rows of the embedding that no token stands for must never be drawn.
         self.vocabulary = min(len(self.tokenizer), self.model.config.get_text_config().vocab_size)
-        ends = self.model.generation_config.eos_token_id
-        self.end_tokens = {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+        self.end_tokens = end_tokens(checkpoint, self.tokenizer)
 
     def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """Copy `weights` into the running model."""
@@ -49,17 +48,16 @@ class TransformersEngine:
         if unexpected or missing:
             raise ValueError(f"weights of another architecture: {', '.join([*unexpected, *missing][:3])} …")
 
+    def sleep(self) -> None:
+        """The weights stay where they are: there is no cache between calls that could be freed."""
+
+    def wake(self) -> None:
+        """Always awake."""
+
     @torch.inference_mode()
-    def generate(self, requests: list[Request], sampling: Sampling) -> list[list[Completion]]:
+    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `RolloutEngine.generate`. Requests are sorted by prompt length and cut into batches of `batch_tokens`."""
-        limit = self.model.config.get_text_config().max_position_embeddings
-        for request in requests:
-            if len(request.prompt_token_ids) + sampling.max_tokens > limit:
-                raise InputError(
-                    f"a prompt of {len(request.prompt_token_ids)} tokens and a response of {sampling.max_tokens} exceed the model's "
-                    f"context of {limit}; lower max_tokens or drop the prompt"
-                )
-        results: list[list[Completion]] = [[] for _ in requests]
+        check_context(requests, sampling, self.model.config.get_text_config().max_position_embeddings)
         order = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_token_ids), reverse=True)
         while order:
             batch: list[int] = []
@@ -70,12 +68,14 @@ class TransformersEngine:
                 if batch and tokens > self.batch_tokens:
                     break
                 batch.append(order.pop(0))
-            for row in self._decode([(index, requests[index]) for index in batch], sampling):
-                completion = Completion(row.token_ids, row.logprobs, "stop" if row.finished else "length")
-                results[row.request].append(completion)
-        return results
+            for rows in self._decode([(index, requests[index]) for index in batch], sampling):
+                yield (
+                    rows[0].request,
+                    [Completion(row.token_ids, row.logprobs, "stop" if row.finished else "length") for row in rows],
+                )
 
-    def _decode(self, batch: list[tuple[int, Request]], sampling: Sampling) -> list[_Row]:
+    def _decode(self, batch: list[tuple[int, Request]], sampling: Sampling) -> Iterator[list[_Row]]:
+        """The rows of each request of the batch when the last of them is finished."""
         device = self.model.device
         width = max(len(request.prompt_token_ids) for _, request in batch)
         tokens_PT = torch.full((len(batch), width), self.tokenizer.pad_token_id or 0)
@@ -92,18 +92,18 @@ class TransformersEngine:
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        rows = [
-            _Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens))
+        rows = {
+            index: [_Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens)) for sample in range(request.samples)]
             for index, request in batch
-            for sample in range(request.samples)
-        ]
+        }
         prompt_of_row = torch.tensor([prompt for prompt, (_, request) in enumerate(batch) for _ in range(request.samples)])
         cache.select_rows(prompt_of_row.to(device))
         hidden_BH = hidden_PTH[:, -1][prompt_of_row.to(device)]
         # The mask's columns for tokens still to come are open: a row never pads after its prompt.
         mask_BS = torch.nn.functional.pad(mask_PT[prompt_of_row], (0, sampling.max_tokens), value=True).to(device)
         positions_B = positions_PT[:, -1][prompt_of_row].to(device)
-        alive = list(rows)
+        alive = [row for group in rows.values() for row in group]
+        writing = {index: len(group) for index, group in rows.items()}  # rows of each request that are not finished
         for step in range(sampling.max_tokens):
             tokens_B, logprobs_B = self._sample(hidden_BH, [row.uniforms[step] for row in alive], sampling.temperature)
             for row, token, logprob in zip(alive, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
@@ -111,8 +111,12 @@ class TransformersEngine:
                     row.token_ids.append(token)
                     row.logprobs.append(logprob)
                     row.finished = token in self.end_tokens
+                    writing[row.request] -= row.finished
+            for index in [index for index, count in writing.items() if count == 0 or step + 1 == sampling.max_tokens]:
+                del writing[index]
+                yield rows[index]
             unfinished = [index for index, row in enumerate(alive) if not row.finished]
-            if not unfinished or step + 1 == sampling.max_tokens:
+            if not writing:
                 break
             if len(unfinished) < SHRINK_BELOW * len(alive):
                 finished = (index for index, row in enumerate(alive) if row.finished)
@@ -129,7 +133,6 @@ class TransformersEngine:
                 past_key_values=cache,
                 use_cache=True,
             ).last_hidden_state[:, -1]
-        return rows
 
     def _sample(self, hidden_BH: torch.Tensor, uniforms: list[float], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Next tokens and their log-probabilities, both (B,), by inversion of the cumulative distribution."""

@@ -15,18 +15,24 @@ STATE = "trainer.json"
 OPTIMIZER = "optimizer.safetensors"
 
 
-def save_model(directory: Path, model: Any, tokenizer: Any) -> None:
-    """A directory that `from_pretrained` loads."""
-    model.save_pretrained(directory)
+def save_model(directory: Path, model: Any, tokenizer: Any, weights: dict[str, Any] | None = None) -> None:
+    """A directory that `from_pretrained` loads; `weights` where the model in memory does not hold them as they are to be loaded."""
+    model.save_pretrained(directory, state_dict=weights)
     tokenizer.save_pretrained(directory)
 
 
-def save_checkpoint(root: Path, step: int, write: Callable[[Path], None], state: dict[str, Any], *, keep_last: int) -> Path:
-    """Write `root/step-NNNNNN` through a temporary directory, then prune to the newest `keep_last`.
+def save_checkpoint(
+    root: Path, step: int, write: Callable[[Path], None], state: dict[str, Any], *, keep_last: int, keep_best: bool = False
+) -> Path:
+    """Write `root/step-NNNNNN` through a temporary directory, verify it, then prune to the newest `keep_last`.
 
     Args:
         write: puts model, tokenizer and optimizer files into the directory it is given.
         state: JSON-able state of the loop (step, sampler, ...).
+        keep_best: spare the one with the highest `mean` in its state, too.
+
+    Raises:
+        OSError: what was written does not read back as it should; the checkpoints before it are untouched.
     """
     final = root / f"step-{step:06d}"
     aside = root / f".step-{step:06d}.partial"
@@ -34,16 +40,27 @@ def save_checkpoint(root: Path, step: int, write: Callable[[Path], None], state:
     aside.mkdir(parents=True)
     write(aside)
     (aside / STATE).write_text(json.dumps(state))
-    (aside / FILES).write_text(json.dumps({path.name: _describe(path) for path in sorted(aside.iterdir())}, indent=1))
-    for path in [*aside.iterdir(), aside]:
+    files = sorted(path for path in aside.rglob("*") if path.is_file())
+    (aside / FILES).write_text(json.dumps({str(path.relative_to(aside)): _describe(path) for path in files}, indent=1))
+    for path in [*aside.rglob("*"), aside]:
         _flush(path)
+    if not verify(aside):
+        raise OSError(f"{aside}: the checkpoint does not read back as it was written; check the disk")
     if final.exists():
         shutil.rmtree(final)
     aside.rename(final)
     _flush(root)
+    spared = best(root) if keep_best else None
     for old in checkpoints(root)[:-keep_last]:
-        shutil.rmtree(old)
+        if old != spared:
+            shutil.rmtree(old)
     return final
+
+
+def best(root: Path) -> Path | None:
+    """The checkpoint with the highest `mean` in its state, the later of equals."""
+    means = [(json.loads((path / STATE).read_text()).get("mean"), path) for path in checkpoints(root)]
+    return max(((mean, path) for mean, path in means if mean is not None), default=(None, None))[1]
 
 
 def checkpoints(root: Path) -> list[Path]:

@@ -11,9 +11,11 @@ from transformers import AutoConfig, AutoModelForTokenClassification
 
 from rl_core.algorithms.losses import clipped_value_loss
 from rl_core.config import RlConfig
+from rl_core.training.backend import by_response
+from rl_core.training.backends import rl_backend
+from rl_core.training.collective import TrainingGroup
 from rl_core.training.log_probs import response_values
-from rl_core.training.sequences import PaddedBatch, TokenSequence, by_response, micro_batches
-from rl_core.training.torch_backend import rl_backend
+from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
 
 WEIGHTS, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetensors"
 
@@ -21,19 +23,20 @@ WEIGHTS, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetenso
 class Critic:
     """The start checkpoint's transformer with a linear head of its own, which starts at zero."""
 
-    def __init__(self, checkpoint: str, config: RlConfig) -> None:
+    def __init__(self, checkpoint: str, config: RlConfig, group: TrainingGroup, resumed: Path | None = None) -> None:
         shape = AutoConfig.from_pretrained(checkpoint, num_labels=1)
         shape.classifier_dropout = 0.0  # the default would draw noise into every value
         model = AutoModelForTokenClassification.from_pretrained(checkpoint, config=shape, dtype=torch.float32)
         torch.nn.init.zeros_(model.score.weight)
         torch.nn.init.zeros_(model.score.bias)
+        if resumed:
+            model.load_state_dict(load_file(resumed / WEIGHTS))
         self.clip = config.algorithm.value_clip
-        self.pad = int(model.config.pad_token_id or 0)  # never looked at: rows are padded on the right
-        self.backend = rl_backend(model, config)
+        self.backend = rl_backend(model, config, group)
 
     def values(self, sequences: Sequence[TokenSequence]) -> list[list[float]]:
         """Per response one value per token, that of the state before the token."""
-        return [row.tolist() for row in by_response(sequences, self.backend.tokens_per_batch, self.pad, self._values)]
+        return [row.tolist() for row in by_response(self.backend, sequences, self._values)]
 
     def update(
         self,
@@ -43,28 +46,28 @@ class Critic:
         targets: Sequence[Sequence[float]],
         learning_rate: float,
     ) -> float:
-        """One optimizer step on the mean loss over all tokens of `rows`; returns that mean."""
+        """One optimizer step on the mean loss over all tokens of `rows`; returns this process's part of that mean."""
         tokens = sum(len(sequences[row].response) for row in rows)
+        own = [rows[index] for index in self.backend.group.share([sequences[row] for row in rows])]
         seen = 0.0
 
         def loss(batch: PaddedBatch) -> torch.Tensor:
             nonlocal seen
             values_N = self._values(batch)
             device = values_N.device
-            old_N = torch.tensor([value for index in batch.indices for value in old[rows[index]]], device=device)
-            targets_N = torch.tensor([value for index in batch.indices for value in targets[rows[index]]], device=device)
+            old_N = torch.tensor([value for index in batch.indices for value in old[own[index]]], device=device)
+            targets_N = torch.tensor([value for index in batch.indices for value in targets[own[index]]], device=device)
             weights_N = torch.full_like(values_N, 1 / tokens)
             total = clipped_value_loss(values_N, old_N, targets_N, weights_N, self.clip)
             seen += float(total.detach())
             return total
 
-        batches = micro_batches([sequences[row] for row in rows], self.backend.tokens_per_batch, self.pad)
+        batches = list(micro_batches([sequences[row] for row in own], self.backend.tokens_per_batch))
         self.backend.update(batches, loss, learning_rate=learning_rate)
         return seen
 
     def _values(self, batch: PaddedBatch) -> torch.Tensor:
-        with self.backend.autocast():
-            return response_values(self.backend.model, batch)
+        return self.backend.run(response_values, batch)
 
     @staticmethod
     def summary(values: Sequence[Sequence[float]], targets: Sequence[Sequence[float]], loss: float) -> dict[str, float]:
@@ -75,11 +78,12 @@ class Critic:
         return {"value_loss": loss, "value_mean": float(values_N.mean()), "value_explained_variance": float(1 - unexplained)}
 
     def save(self, directory: Path) -> None:
-        """Write weights and optimizer beside the policy's."""
-        save_file({name: tensor.contiguous() for name, tensor in self.backend.model.state_dict().items()}, directory / WEIGHTS)
-        self.backend.save_optimizer(directory / OPTIMIZER_OF_CRITIC)
+        """Write weights and optimizer beside the policy's; the first process does."""
+        weights, optimizer = self.backend.weights(), self.backend.optimizer_state()
+        if self.backend.group.rank == 0:
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, directory / WEIGHTS)
+            save_file(optimizer, directory / OPTIMIZER_OF_CRITIC)
 
-    def load(self, directory: Path) -> None:
-        """Continue from what `save` wrote."""
-        self.backend.model.load_state_dict(load_file(directory / WEIGHTS))
-        self.backend.load_optimizer(directory / OPTIMIZER_OF_CRITIC)
+    def load_optimizer(self, directory: Path) -> None:
+        """Continue the optimizer of what `save` wrote; the weights come with the constructor."""
+        self.backend.load_optimizer_state(load_file(directory / OPTIMIZER_OF_CRITIC))

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from transformers import PreTrainedModel
+from safetensors.torch import load_file, save_file
 
 from rl_core.algorithms.credit import token_advantages
 from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_weights
 from rl_core.config import RlConfig
-from rl_core.model.pretrained import load_model, load_tokenizer
+from rl_core.model.pretrained import device, load_model, load_tokenizer
+from rl_core.training.backend import by_response
+from rl_core.training.backends import rl_backend
 from rl_core.training.checkpoint import OPTIMIZER, save_model
+from rl_core.training.collective import TrainingGroup
 from rl_core.training.critic import Critic
+from rl_core.training.flops import peak_flops, size_of
 from rl_core.training.log_probs import response_scores
-from rl_core.training.sequences import PaddedBatch, TokenSequence, by_response, micro_batches
-from rl_core.training.torch_backend import rl_backend
+from rl_core.training.lora import add_adapters, load_adapters, merged, save_adapters, without_adapters
+from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
+
+Scorer = Callable[[PaddedBatch, float], torch.Tensor]  # batch and temperature -> log-probs of its response tokens (N,)
 
 
 @dataclass(frozen=True)
@@ -47,35 +53,86 @@ class TrainedStep(NamedTuple):
 
     metrics: dict[str, float]
     advantages: list[float]  # per response, the mean over its tokens
+    flops: float  # of the model, recomputed activations not counted
+    peak_flops: float  # per second, of all devices that train
 
 
 class Policy:
-    """Model and optimizer; with a KL term the frozen reference, with `gae` the critic."""
+    """Model and optimizer; with a KL term the frozen reference, with `gae` the critic.
 
-    def __init__(self, checkpoint: str, config: RlConfig, reference: str | None = None) -> None:
-        self.config = config
-        self.tokenizer = load_tokenizer(checkpoint)
-        self.backend = rl_backend(load_model(checkpoint, dtype=torch.float32), config)
-        self.reference = load_model(reference, dtype=getattr(torch, config.precision)).eval() if reference else None
-        self.critic = Critic(checkpoint, config) if config.algorithm.advantage == "gae" else None
+    In a group every process holds one and makes the same calls: each works on its share of the responses, the results are those of one.
+    """
+
+    def __init__(
+        self,
+        start: str,
+        config: RlConfig,
+        reference: str | None = None,
+        *,
+        resumed: Path | None = None,
+        group: TrainingGroup | None = None,
+        seed: int = 0,
+    ) -> None:
+        """`start`: the checkpoint that the stage began with; `resumed`: the one of this stage to go on from."""
+        self.config, self.start, self.group = config, start, group or TrainingGroup()
+        self.tokenizer = load_tokenizer(start)
+        dtype: torch.dtype = getattr(torch, config.precision)
+        if config.lora:
+            model = load_model(start, dtype=dtype)
+            add_adapters(model, config.lora, seed)
+            if resumed:
+                load_adapters(resumed, model)
+        else:
+            model = load_model(str(resumed or start), dtype=torch.float32)
+        self.size = size_of(model)
+        self.peak = peak_flops()
+        self.backend = rl_backend(model, config, self.group)
+        self.reference = self._make_reference(reference, dtype) if reference else None
+        self.critic = Critic(start, config, self.group, resumed) if config.algorithm.advantage == "gae" else None
+        if resumed:
+            self.backend.load_optimizer_state(load_file(resumed / OPTIMIZER))
+            if self.critic:
+                self.critic.load_optimizer(resumed)
+
+    def _make_reference(self, reference: str, dtype: torch.dtype) -> Scorer:
+        if self.config.lora and reference == self.start:
+
+            def without(batch: PaddedBatch, temperature: float) -> torch.Tensor:
+                with without_adapters(self.backend.model):
+                    return self.backend.run(response_scores, batch, temperature).log_probs_N
+
+            return without
+        model = load_model(reference, dtype=dtype).eval()
+        if self.config.backend == "deepspeed" and self.config.resources.zero_stage == 3:
+            from rl_core.training.deepspeed_backend import sharded_reference
+
+            run = sharded_reference(model, self.config)
+            return lambda batch, temperature: run(response_scores, batch, temperature).log_probs_N
+        model.to(device())
+
+        def frozen(batch: PaddedBatch, temperature: float) -> torch.Tensor:
+            with torch.autocast(device(), dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+                return response_scores(model, batch, temperature).log_probs_N
+
+        return frozen
 
     def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
         """Update on all experiences in `updates_per_step` passes of `minibatches` updates each."""
         if not experiences:
-            return TrainedStep({"grad_norm": 0.0, "trained_tokens": 0.0}, [])
+            return TrainedStep({"grad_norm": 0.0, "trained_tokens": 0.0}, [], 0.0, self.peak * self.group.size)
         config, algorithm = self.config, self.config.algorithm
         sequences = [experience.sequence for experience in experiences]
         kl = settings.kl_coefficient if self.reference is not None else 0.0
         # With a single update the policy at its start is the policy itself: no second pass for its log-probs.
         in_reward = kl > 0 and algorithm.kl_in == "reward"
         several = config.updates_per_step * config.minibatches > 1
-        old = self._log_probs(self.backend.model, sequences, settings) if several or in_reward else None
-        reference = self._log_probs(self.reference, sequences, settings) if kl > 0 and self.reference is not None else None
+        old = self._log_probs(self._score, sequences, settings.temperature) if several or in_reward else None
+        reference = self._log_probs(self.reference, sequences, settings.temperature) if kl > 0 and self.reference is not None else None
         token_rewards = [experience.token_rewards for experience in experiences]
-        metrics = _Totals()
+        metrics, kl_of_reward = _Totals(), 0.0
         if in_reward and old and reference:
             estimates = [kl_estimate(mine, theirs, algorithm.kl_estimator) for mine, theirs in zip(old, reference, strict=True)]
-            metrics.add(kl=sum(float(estimate.sum()) for estimate in estimates))
+            kl_of_reward = sum(float(estimate.sum()) for estimate in estimates)
             token_rewards = [
                 [dense - kl * value for dense, value in zip(row, estimate.tolist(), strict=True)]
                 for row, estimate in zip(token_rewards, estimates, strict=True)
@@ -95,8 +152,12 @@ class Policy:
                 norms.append(self._update(used, experiences, advantages, old, None if in_reward else reference, settings, metrics))
             if self.critic and values:
                 metrics.value_loss += self.critic.update(rows, sequences, values, targets, settings.value_learning_rate)
+                metrics.flops += 3 * self._forward([sequences[row] for row in rows]) / self.group.size
+        metrics = metrics.over(self.group)
         tokens = sum(len(sequence.response) for sequence in sequences)
-        kl_tokens = tokens if in_reward else metrics.tokens
+        kl_sum, kl_tokens = (kl_of_reward, tokens) if in_reward else (metrics.kl, metrics.tokens)
+        forward_passes = (old is not None) + (reference is not None) + (values is not None)
+        flops = forward_passes * self._forward(sequences) + metrics.flops
         return TrainedStep(
             {
                 "grad_norm": norms[-1] if norms else 0.0,
@@ -105,9 +166,11 @@ class Policy:
                 "trained_tokens": metrics.tokens / config.updates_per_step,
             }
             | ({"loss": metrics.loss / len(norms)} | metrics.means() if metrics.tokens else {})
-            | ({"kl": metrics.kl / kl_tokens} if kl > 0 and kl_tokens else {})
+            | ({"kl": kl_sum / kl_tokens} if kl > 0 and kl_tokens else {})
             | (self.critic.summary(values, targets, metrics.value_loss / len(norms or [1])) if self.critic and values else {}),
             [sum(row) / len(row) for row in advantages],
+            flops,
+            self.peak * self.group.size,
         )
 
     def _update(
@@ -122,9 +185,11 @@ class Policy:
     ) -> float:
         """One optimizer step on rows given with the weight of each of their tokens; returns the gradient norm."""
         algorithm = self.config.algorithm
+        used = [used[index] for index in self.group.share([experiences[row].sequence for row, _ in used])]
+        sequences = [experiences[row].sequence for row, _ in used]
 
         def loss(batch: PaddedBatch) -> torch.Tensor:
-            scores = self.backend.scores(batch, settings.temperature, entropy_gradient=algorithm.entropy_coefficient > 0)
+            scores = self.backend.run(response_scores, batch, settings.temperature, entropy_gradient=algorithm.entropy_coefficient > 0)
             device = scores.log_probs_N.device
             rows = [used[index] for index in batch.indices]
             lengths = [len(experiences[row].sequence.response) for row, _ in rows]
@@ -170,37 +235,43 @@ class Policy:
             )
             return total
 
-        sequences = [experiences[row].sequence for row, _ in used]
-        batches = micro_batches(sequences, self.backend.tokens_per_batch, self.tokenizer.pad_token_id)
+        # Of adapted layers only the adapters have gradients of their own: the backward pass costs one forward pass, not two.
+        metrics.flops += (2 if self.config.lora else 3) * self._forward(sequences)
+        batches = list(micro_batches(sequences, self.backend.tokens_per_batch))
         return self.backend.update(batches, loss, learning_rate=settings.learning_rate)
 
-    def _log_probs(self, model: PreTrainedModel, sequences: Sequence[TokenSequence], settings: StepSettings) -> list[torch.Tensor]:
+    def _forward(self, sequences: Sequence[TokenSequence]) -> float:
+        return sum(self.size.forward(len(sequence), len(sequence) / 2) for sequence in sequences)
+
+    def _score(self, batch: PaddedBatch, temperature: float) -> torch.Tensor:
+        return self.backend.run(response_scores, batch, temperature).log_probs_N
+
+    def _log_probs(self, scorer: Scorer, sequences: Sequence[TokenSequence], temperature: float) -> list[torch.Tensor]:
         """Per response the log-probs of its tokens, float32 on the CPU, no gradient."""
+        return by_response(self.backend, sequences, lambda batch: scorer(batch, temperature))
 
-        def forward(batch: PaddedBatch) -> torch.Tensor:
-            with self.backend.autocast():
-                return response_scores(model, batch, settings.temperature).log_probs_N
-
-        return by_response(sequences, self.backend.tokens_per_batch, self.tokenizer.pad_token_id, forward)
+    def log_probs(self, sequences: Sequence[TokenSequence], temperature: float) -> list[list[float]]:
+        """Per response the log-probs of its tokens under the policy as it is."""
+        return [row.tolist() for row in self._log_probs(self._score, sequences, temperature)]
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The policy in bfloat16 on the CPU, tied copies left out, for a rollout engine."""
-        model = self.backend.model
-        tied = set(model.all_tied_weights_keys)
-        return {name: tensor.to("cpu", torch.bfloat16) for name, tensor in model.state_dict().items() if name not in tied}
+        """For engines: bfloat16 on the CPU, tied copies left out, adapters merged; empty on processes other than the first."""
+        weights = self.backend.weights()
+        if self.config.lora:
+            weights = merged(weights, self.config.lora)
+        return {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}
 
     def save(self, directory: Path) -> None:
-        """Write model, tokenizer and optimizer state, and the critic's."""
-        save_model(directory, self.backend.model, self.tokenizer)
-        self.backend.save_optimizer(directory / OPTIMIZER)
+        """Write model, tokenizer and optimizer state, adapters by themselves, and the critic; the first process does."""
+        weights, optimizer = self.backend.weights(), self.backend.optimizer_state()
+        if self.group.rank == 0:
+            if self.config.lora:
+                save_adapters(directory, weights, self.config.lora, self.start)
+                weights = merged(weights, self.config.lora)
+            save_model(directory, self.backend.model, self.tokenizer, weights)
+            save_file(optimizer, directory / OPTIMIZER)
         if self.critic:
             self.critic.save(directory)
-
-    def load_optimizer(self, directory: Path) -> None:
-        """Continue the optimizer and the critic of a checkpoint; the model itself comes with the constructor."""
-        self.backend.load_optimizer(directory / OPTIMIZER)
-        if self.critic:
-            self.critic.load(directory)
 
 
 @dataclass
@@ -217,6 +288,11 @@ class _Totals:
     importance: float = 0.0
     importance_squared: float = 0.0
     value_loss: float = 0.0
+    flops: float = 0.0
+
+    def over(self, group: TrainingGroup) -> _Totals:
+        """The sums over all processes of a group."""
+        return _Totals(*group.sum_(torch.tensor(astuple(self), dtype=torch.float64)).tolist())
 
     def add(self, **sums: float) -> None:
         for name, value in sums.items():

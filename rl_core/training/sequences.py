@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,25 +26,25 @@ class TokenSequence:
 
 @dataclass(frozen=True)
 class PaddedBatch:
-    """Right-padded sequences. Causal attention needs no padding mask: a real token never sees the padding after it."""
+    """Right-padded sequences. Causal attention needs no padding mask: a real token never sees the padding after it, whatever it is."""
 
     indices: list[int]  # positions of the rows in the list the batch was cut from
     tokens_BT: torch.Tensor  # long
     response_mask_BT: torch.Tensor  # bool, over tokens_BT[:, 1:]: the predicted token belongs to the response
 
 
-def micro_batches(sequences: Sequence[TokenSequence], tokens_per_batch: int, pad: int) -> Iterator[PaddedBatch]:
+def micro_batches(sequences: Sequence[TokenSequence], tokens_per_batch: int) -> Iterator[PaddedBatch]:
     """Cut sequences, sorted by length, into batches of at most `tokens_per_batch` padded tokens (at least one sequence each)."""
     order = sorted(range(len(sequences)), key=lambda index: len(sequences[index]), reverse=True)
     while order:
         width = math.ceil(len(sequences[order[0]]) / WIDTH_STEP) * WIDTH_STEP
         rows = max(1, tokens_per_batch // width)
-        yield _pad(sequences, order[:rows], width, pad)
+        yield _pad(sequences, order[:rows], width)
         order = order[rows:]
 
 
-def _pad(sequences: Sequence[TokenSequence], indices: list[int], width: int, pad: int) -> PaddedBatch:
-    tokens_BT = torch.full((len(indices), width), pad)
+def _pad(sequences: Sequence[TokenSequence], indices: list[int], width: int) -> PaddedBatch:
+    tokens_BT = torch.zeros((len(indices), width), dtype=torch.long)
     mask_BT = torch.zeros((len(indices), width - 1), dtype=torch.bool)
     for row, index in enumerate(indices):
         sequence = sequences[index]
@@ -53,13 +53,8 @@ def _pad(sequences: Sequence[TokenSequence], indices: list[int], width: int, pad
     return PaddedBatch(indices, tokens_BT, mask_BT)
 
 
-def by_response(
-    sequences: Sequence[TokenSequence], tokens_per_batch: int, pad: int, forward: Callable[[PaddedBatch], torch.Tensor]
-) -> list[torch.Tensor]:
-    """What `forward` says of the response tokens of a batch (N,), per response on the CPU, without gradients."""
-    found: dict[int, torch.Tensor] = {}
-    for batch in micro_batches(sequences, tokens_per_batch, pad):
-        with torch.no_grad():
-            rows = forward(batch).cpu().split([len(sequences[index].response) for index in batch.indices])
-        found |= zip(batch.indices, rows, strict=True)
-    return [found[index] for index in range(len(sequences))]
+def filler_batch() -> PaddedBatch:
+    """A batch that stands for no row: processes that share a model must make equally many passes."""
+    mask_BT = torch.zeros((1, WIDTH_STEP - 1), dtype=torch.bool)
+    mask_BT[0, 0] = True
+    return PaddedBatch([], torch.zeros((1, WIDTH_STEP), dtype=torch.long), mask_BT)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from rl_core.algorithms.schedules import value_at
 from rl_core.config import ScratchModel, SftConfig, TrainJob
@@ -17,6 +18,7 @@ from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
 from rl_core.training.checkpoint import OPTIMIZER, latest_whole, save_checkpoint, save_model
 from rl_core.training.journal import Journal, Stopped, StopRequest
+from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
 from rl_core.training.torch_backend import TorchBackend
 
@@ -46,14 +48,14 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     sampler = EpochSampler(len(examples), job.seed)
     first = 0
     if resumed:
-        backend.load_optimizer(resumed[0] / OPTIMIZER)
+        backend.load_optimizer_state(load_file(resumed[0] / OPTIMIZER))
         first, sampler.drawn = resumed[1]["step"], resumed[1]["drawn"]
     journal.rewind(first)
     started, tokens = time.time(), 0
 
     def write(directory: Path) -> None:
         save_model(directory, model, tokenizer)
-        backend.save_optimizer(directory / OPTIMIZER)
+        save_file(backend.optimizer_state(), directory / OPTIMIZER)
 
     for step in range(first + 1, config.steps + 1):
         began = time.time()
@@ -66,14 +68,14 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         sums = {"loss": 0.0, "accuracy": 0.0}
 
         def loss(batch: PaddedBatch, targets: int = targets, sums: dict[str, float] = sums) -> torch.Tensor:
-            scores = backend.scores(batch, temperature=1.0)
+            scores = backend.run(response_scores, batch, 1.0)
             total = -scores.log_probs_N.sum()
             sums["loss"] += float(total.detach())
             sums["accuracy"] += float(scores.greedy_N.sum())
             return total / targets
 
         learning_rate = value_at(config.learning_rate, step - 1, config.steps)
-        norm = backend.update(micro_batches(batch, backend.tokens_per_batch, tokenizer.pad_token_id), loss, learning_rate=learning_rate)
+        norm = backend.update(list(micro_batches(batch, backend.tokens_per_batch)), loss, learning_rate=learning_rate)
         seen = sum(len(example) for example in batch)
         tokens += seen
         journal.log(

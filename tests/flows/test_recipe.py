@@ -63,6 +63,13 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
         ("scores.checkpoints=[cold, cold]", "stages.scores.checkpoints: a stage is named twice"),
         ("scores.benchmarks=[{nam: gsm8k}]", "stages.scores.benchmarks.0.nam: unknown key; did you mean 'name'?"),
         ("puzzles.task=chess", "stages.puzzles.task: 'chess' is not known; known: knights_knaves, gsm8k, countdown, math"),
+        ("warm.resources.tensor_parallel=2", "stages.warm: `resources.tensor_parallel` needs `engine: vllm`, not transformers"),
+        (
+            "warm.resources={ray: false, training_workers: 2}",
+            "stages.warm: more than one worker needs Ray: remove `resources.ray: false`, or ask for one",
+        ),
+        ("warm.resources.offload=optimizer", "stages.warm: `resources.offload` needs `backend: deepspeed`, not torch"),
+        ("warm.lora={rank: 0}", "stages.warm.lora.rank: input should be greater than or equal to 1, not 0"),
         ("puzzles.people=[9]", "stages.puzzles.people.0: input should be less than or equal to 8, not 9"),
         (
             "stages.puzzles={kind: data, task: knights_knaves, people: [2], doubt: 0.1}",

@@ -19,6 +19,9 @@ from rl_core.data.prompts import write_prompts
 from rl_core.rollout.records import ROLLOUT_SCHEMA
 from rl_core.train import main
 
+# Metrics that are readings of clocks and meters, not results.
+MEASURED = ("seconds/", "tokens_per", "rollout_tokens_per", "train_tokens_per", "train_flops_per", "flop_utilisation", "memory/")
+
 RL = {
     "template": "plain",
     "reward": "logic_rl",
@@ -52,7 +55,7 @@ def run(output: Path, prompts: Path, model: str, **changes: object) -> int:
 def content(output: Path) -> tuple[bytes, list[dict[str, object]], list[list[dict[str, object]]]]:
     weights = (output / json.loads((output / "result.json").read_text())["checkpoint"] / "model.safetensors").read_bytes()
     metrics = [
-        {name: value for name, value in json.loads(line).items() if "second" not in name}
+        {name: value for name, value in json.loads(line).items() if not name.startswith(MEASURED)}
         for line in (output / "metrics.jsonl").read_text().splitlines()
     ]
     return weights, metrics, [pq.read_table(path).to_pylist() for path in sorted((output / "rollouts").glob("*.parquet"))]
@@ -68,18 +71,18 @@ def test_four_steps_are_two_and_two_after_a_crash(tmp_path: Path, prompts: Path,
 
     import rl_core.trainer as trainer
 
-    write = trainer._write_rollouts
+    write = trainer.write_rollouts
 
     def crash(output: Path, step: int, rows: list[dict[str, object]]) -> None:
         write(output, step, rows)
         if step == 3:
             raise RuntimeError("killed")
 
-    monkeypatch.setattr(trainer, "_write_rollouts", crash)
+    monkeypatch.setattr(trainer, "write_rollouts", crash)
     with pytest.raises(RuntimeError, match="killed"):
         run(tmp_path / "broken", prompts, str(tiny_checkpoint), **changes)
     assert not (tmp_path / "broken" / "result.json").exists()
-    monkeypatch.setattr(trainer, "_write_rollouts", write)
+    monkeypatch.setattr(trainer, "write_rollouts", write)
     assert run(tmp_path / "broken", prompts, str(tiny_checkpoint), **changes) == 0
     assert content(tmp_path / "broken") == straight
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_core.config import Resources, RlConfig
+from rl_core.config import RlConfig, RlResources
 from tasks.fingerprint import differences, fingerprint, meaning
 
 LEAVES = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
@@ -13,7 +13,7 @@ IDENTITIES = st.dictionaries(st.text(min_size=1, max_size=4), LEAVES | st.lists(
 
 def test_resources_are_left_out_at_any_depth() -> None:
     assert "resources" not in meaning(RlConfig(steps=1))
-    assert meaning(RlConfig(steps=1)) == meaning(RlConfig(steps=1, resources=Resources(threads=7)))
+    assert meaning(RlConfig(steps=1)) == meaning(RlConfig(steps=1, resources=RlResources(threads=7)))
     assert meaning(RlConfig(steps=1)) != meaning(RlConfig(steps=2))
 
 

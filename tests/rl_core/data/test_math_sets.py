@@ -2,124 +2,123 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from rl_core.config import MathData
-from rl_core.data.math_sets import MATH_SETS, load, local_file
+from rl_core.data import math_sets
 from rl_core.data.prepare import inputs, prepare
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.outcome import Outcome
 from rl_core.rewards.verify import verify
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
+ROWS = [
+    {"problem": "What is 1+1?", "level": "Level 1", "solution": "Count: \\boxed{2}."},
+    {"problem": "What is 1+1?", "level": "Level 1", "solution": "Again \\boxed{2}."},  # repeats a problem
+    {"problem": "Half of 7?", "level": "Level 3", "answer": 3.5},
+    {"problem": "Prove it.", "level": "Level 5", "answer": "proof"},  # nothing to compare with
+    {"problem": "A third?", "difficulty": 3.0, "answer": "\\frac13", "solution": "It is a third."},
+]
 
 
-def directory(tmp_path: Path, folder: str, rows: list[Any]) -> Path:
-    (tmp_path / folder).mkdir()
-    (tmp_path / folder / "train.json").write_text(json.dumps(rows))
+def directory(tmp_path: Path, rows: list[dict[str, object]]) -> Path:
+    (tmp_path / "math_train").mkdir()
+    (tmp_path / "math_train" / "train.json").write_text(json.dumps(rows))
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [name for name in MATH_SETS if name != "aime"])
+def test_golds_traces_levels_and_what_is_left_out(tmp_path: Path) -> None:
+    prompts, left_out = math_sets.load("math", None, directory(tmp_path, ROWS))
+    assert [(p.question, p.gold, p.difficulty) for p in prompts] == [
+        ("What is 1+1?", "2", "1"),
+        ("Half of 7?", "3.5", "3"),
+        ("A third?", "\\frac13", "3"),
+    ]
+    assert [p.trace for p in prompts] == ["Count: \\boxed{2}.", None, "It is a third.\n\\boxed{\\frac13}"]
+    assert left_out == 2
+    assert [p.question for p in math_sets.load("math", [3], tmp_path)[0]] == ["Half of 7?", "A third?"]
+
+
+@pytest.mark.parametrize("name", [name for name in math_sets.MATH_SETS if name != "aime"])
 def test_every_set_reads_the_form_of_its_source(name: str) -> None:
-    prompts, dropped = load(name, None, FIXTURES)
-    assert (len(prompts), dropped) == (12, int(name == "open_r1"))  # OpenR1's proof has no answer
-    assert prompts[0].question == "Compute $\\sin 225^\\circ$."
-    assert prompts[0].gold == "-\\frac{\\sqrt{2}}{2}"
+    prompts, left_out = math_sets.load(name, None, FIXTURES)
+    assert (len(prompts), left_out) == (12, int(name == "open_r1"))  # OpenR1's proof has no answer
+    assert (prompts[0].question, prompts[0].gold) == ("Compute $\\sin 225^\\circ$.", "-\\frac{\\sqrt{2}}{2}")
     for prompt in prompts:
         assert verify(prompt.task, f"\\boxed{{{prompt.gold}}}", prompt.gold).outcome is Outcome.CORRECT
 
 
-def test_both_forms_of_math_give_the_same(tmp_path: Path) -> None:
-    hub = {"problem": "1 + 1?", "level": "Level 3", "type": "Algebra", "solution": "It is $\\boxed{2}$."}
-    circulating = {"problem": "1 + 1?", "answer": "2", "difficulty": 3.0, "type": "Algebra"}
-    [first], _ = load("math", [3], directory(tmp_path, "math_train", [hub]))
-    (tmp_path / "math_train" / "train.json").unlink()
-    pq.write_table(pa.Table.from_pylist([circulating]), tmp_path / "math_train" / "train.parquet")
-    [second], _ = load("math", [3], tmp_path)
-    assert (first.gold, first.difficulty) == (second.gold, second.difficulty) == ("2", "3")
-    assert first.prompt_id == second.prompt_id
-    assert first.trace == "It is $\\boxed{2}$."
-    assert second.trace is None
+def test_a_bare_answer_may_stand_in_for_a_solution(tmp_path: Path) -> None:
+    prompts, _ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True)
+    assert [p.trace for p in prompts] == ["\\boxed{3.5}", "It is a third.\n\\boxed{\\frac13}"]
 
 
-def test_a_solution_ends_with_the_answer_and_may_be_asked_for(tmp_path: Path) -> None:
-    rows = [{"problem": "a", "answer": "2", "solution": "Count."}, {"problem": "b", "answer": 3, "solution": ""}]
-    data = directory(tmp_path, "deepscaler", rows)
-    assert [prompt.trace for prompt in load("deepscaler", None, data)[0]] == ["Count.\n\\boxed{2}", None]
-    assert [prompt.trace for prompt in load("deepscaler", None, data, bare_answers=True)[0]] == ["Count.\n\\boxed{2}", "\\boxed{3}"]
+def test_a_parquet_file_is_as_good(tmp_path: Path) -> None:
+    (tmp_path / "math_train").mkdir()
+    pq.write_table(pa.Table.from_pylist(ROWS[2:3]), tmp_path / "math_train" / "train.parquet")
+    assert [p.gold for p in math_sets.load("math", None, tmp_path)[0]] == ["3.5"]
 
 
-def test_levels_choose_and_repeats_and_rows_without_answer_are_counted(tmp_path: Path) -> None:
-    rows: list[dict[str, Any]] = [
-        {"problem": "a", "answer": "1", "difficulty": 1.0},
-        {"problem": "b", "answer": "1", "difficulty": 4.0},
-        {"problem": " b ", "answer": "1", "difficulty": 4.0},
-        {"problem": "c", "answer": None, "difficulty": 5.0},
-        {"problem": "d", "answer": "1", "difficulty": 0.0},
-    ]
-    data = directory(tmp_path, "math_train", rows)
-    prompts, dropped = load("math", [3, 4, 5], data)
-    assert ([prompt.question for prompt in prompts], dropped) == (["b"], 2)
-    assert [prompt.question for prompt in load("math", None, data)[0]] == ["a", "b", "d"]
-
-
-def test_held_out_problems_are_the_same_whatever_the_seed(tmp_path: Path) -> None:
-    def questions(seed: int, split: str, **settings: Any) -> set[str]:
-        prepare(MathData(dataset="math", test=4, **settings), tmp_path, data_dir=FIXTURES, seed=seed)
-        return {prompt.question for prompt in read_prompts(tmp_path / f"{split}.parquet")}
-
-    held_out = questions(0, "test")
-    assert len(held_out) == 4
-    assert questions(1, "test", train=3) == held_out
-    trained = questions(1, "train")
-    assert (len(trained), trained & held_out) == (8, set())
+def test_the_stage_holds_out_the_same_problems_whatever_the_seed(tmp_path: Path) -> None:
+    data = directory(tmp_path, [{"problem": f"{n}+1?", "level": 3, "answer": n + 1} for n in range(20)])
+    config = MathData(dataset="math", train=8, test=5)
+    held_out = []
+    for seed in (0, 1):
+        output = tmp_path / str(seed)
+        output.mkdir()
+        found = prepare(config, output, data_dir=data, seed=seed)
+        assert (found["train"], found["test"], found["source"]) == (8, 5, "files")
+        held_out.append({p.question for p in read_prompts(output / "test.parquet")})
+        assert not held_out[-1] & {p.question for p in read_prompts(output / "train.parquet")}
+    assert held_out[0] == held_out[1]
+    assert pq.read_table(tmp_path / "0" / "train.parquet") != pq.read_table(tmp_path / "1" / "train.parquet")
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"problem": "a", "answer": "1"}, {"answer": "1"}], "train.json: row 2 lacks the text `problem`; repair or remove it"),
-        ([{"problem": "a"}], "train.json: row 1 lacks `answer`; repair or remove it"),
-        ([{"problem": "a", "answer": ["1"]}], "train.json: row 1: the answer ['1'] is neither a text nor a number; repair or remove it"),
-        (["a"], "train.json: row 1 lacks the text `problem`; repair or remove it"),
+        ([{"answer": "1"}], r"train.json: row 1 lacks the text `problem`; repair or remove it"),
+        ([ROWS[0], {"problem": "x"}], r"train.json: row 2 lacks `answer`; repair or remove it"),
+        ([{"problem": "x", "answer": [1]}], r"train.json: row 1: the answer \[1\] is neither a text nor a number"),
     ],
 )
-def test_a_broken_row_is_named(tmp_path: Path, rows: list[Any], message: str) -> None:
-    with pytest.raises(DataError) as caught:
-        load("deepscaler", None, directory(tmp_path, "deepscaler", rows))
-    assert str(caught.value) == f"{tmp_path}/deepscaler/{message}"
+def test_a_broken_row_is_named(tmp_path: Path, rows: list[dict[str, object]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        math_sets.load("math", None, directory(tmp_path, rows))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[1,\n", "line 2 is not JSON"), ('{"problem": 1}', "a list of objects is wanted"), (b"\xff", "not UTF-8 text")],
+    [(b"[1,\n", "line 2 is not JSON"), (b'{"problem": 1}', "a list of objects is wanted"), (b"\xff", "not UTF-8 text")],
 )
-def test_a_broken_file_is_named(tmp_path: Path, text: str | bytes, message: str) -> None:
-    (tmp_path / "deepscaler").mkdir()
-    (tmp_path / "deepscaler" / "train.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DataError, match=rf"deepscaler/train.json: {message}"):
-        load("deepscaler", None, tmp_path)
+def test_a_broken_file_is_named(tmp_path: Path, text: bytes, message: str) -> None:
+    directory(tmp_path, [])
+    (tmp_path / "math_train" / "train.json").write_bytes(text)
+    with pytest.raises(DataError, match=rf"math_train/train.json: {message}"):
+        math_sets.load("math", None, tmp_path)
 
 
-def test_what_is_missing_is_said_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown set 'deepscalar'; did you mean 'deepscaler'"):
-        inputs(MathData(dataset="deepscalar"), None)
-    with pytest.raises(DataError, match="set 'dapo' has no levels"):
-        inputs(MathData(dataset="dapo", levels=[3]), None)
-    with pytest.raises(DataError, match=r"math_train/train.\{parquet,json,jsonl\}: no such file; put the set 'math' there or leave out"):
-        inputs(MathData(dataset="math"), tmp_path)
-    with pytest.raises(DataError, match="set 'aime' is not on the hub: give a directory with aime_train"):
+def test_what_is_missing_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"unknown set 'deepscale'; did you mean 'deepscaler'\?"):
+        inputs(MathData(dataset="deepscale"), None)
+    with pytest.raises(
+        DataError, match=r"deepscaler/train.{parquet,json,jsonl}: no such file; put the set 'deepscaler' there or leave out"
+    ):
+        inputs(MathData(dataset="deepscaler"), tmp_path)
+    with pytest.raises(DataError, match=r"set 'aime' is not on the hub: give a directory with aime_train/"):
         inputs(MathData(dataset="aime"), None)
-    assert inputs(MathData(dataset="math"), None) == []
-    assert local_file("math", FIXTURES) == FIXTURES / "math_train" / "train.json"
+    with pytest.raises(DataError, match=r"set 'dapo' has no levels \(there are some in math\); remove `levels`"):
+        inputs(MathData(dataset="dapo", levels=[3]), None)
 
 
-def test_real_rows(data_dir: Path) -> None:
-    prompts, dropped = load("math", [3, 4, 5], data_dir)
-    assert len(prompts) + dropped == 1584 + 1681 + 2298
-    assert len(load("aime", None, data_dir)[0]) == MATH_SETS["aime"].rows
+def test_the_public_sets_read_whole(data_dir: Path) -> None:
+    prompts, left_out = math_sets.load("math", None, data_dir)
+    assert len(prompts) + left_out == 7474
+    assert left_out < 30
+    hard, _ = math_sets.load("math", [3, 4, 5], data_dir)
+    assert 5400 < len(hard) < math_sets.size_of_set("math", [3, 4, 5]) + 1
+    assert all(prompt.gold for prompt in prompts)
+    assert len(math_sets.load("aime", None, data_dir)[0]) > 960

@@ -15,7 +15,7 @@ def model(tiny_checkpoint):
 
 def by_sequence(model, tokens_per_batch: int, temperature: float) -> list[list[float]]:
     result: list[list[float]] = [[] for _ in SEQUENCES]
-    for batch in micro_batches(SEQUENCES, tokens_per_batch, pad=0):
+    for batch in micro_batches(SEQUENCES, tokens_per_batch):
         scores = response_scores(model, batch, temperature).log_probs_N.tolist()
         for index in batch.indices:
             count = len(SEQUENCES[index].response)
@@ -38,7 +38,7 @@ def test_equal_to_the_plain_model_whatever_the_batch(model, temperature: float) 
 
 
 def test_micro_batches_hold_every_row_once_within_the_budget() -> None:
-    batches = list(micro_batches(SEQUENCES, 2 * WIDTH_STEP, pad=0))
+    batches = list(micro_batches(SEQUENCES, 2 * WIDTH_STEP))
     assert sorted(index for batch in batches for index in batch.indices) == [0, 1, 2]
     assert [tuple(batch.tokens_BT.shape) for batch in batches] == [(2, WIDTH_STEP), (1, WIDTH_STEP)]
     first = batches[0]

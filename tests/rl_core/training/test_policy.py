@@ -35,7 +35,7 @@ def test_a_step_does_not_depend_on_the_micro_batches(tiny_checkpoint, name: str)
         trained = policy(tiny_checkpoint, algorithm={"name": name, "kl_coefficient": 0.1}, reference=True, updates_per_step=2)
         trained.backend.tokens_per_batch = tokens_per_batch
         before = parameters(trained)
-        metrics, advantages = trained.train(experiences(), SETTINGS)
+        metrics, advantages, *_ = trained.train(experiences(), SETTINGS)
         assert all(math.isfinite(value) for value in metrics.values())
         assert len(advantages) == 6
         found.append((parameters(trained) - before, metrics))
@@ -57,7 +57,7 @@ def test_responses_without_a_gradient_are_left_out_and_change_nothing(tiny_check
 def test_nothing_to_learn_changes_nothing(tiny_checkpoint) -> None:
     trained = policy(tiny_checkpoint)
     before = parameters(trained)
-    metrics, advantages = trained.train(experiences((1.0,) * 6), SETTINGS)
+    metrics, advantages, *_ = trained.train(experiences((1.0,) * 6), SETTINGS)
     assert advantages == [0.0] * 6
     assert metrics["grad_norm"] == 0
     assert torch.equal(before, parameters(trained))
@@ -93,9 +93,8 @@ def test_critic_and_optimizers_continue_bit_for_bit_from_disk(tiny_checkpoint, t
         for _ in range(2):
             trained.train(experiences(), SETTINGS)
     first.save(tmp_path)
-    second = policy(tmp_path, algorithm={"name": "ppo"})
-    second.load_optimizer(tmp_path)
-    assert straight.train(experiences(), SETTINGS) == second.train(experiences(), SETTINGS)
+    second = Policy(str(tiny_checkpoint), first.config, resumed=tmp_path)
+    assert straight.train(experiences(), SETTINGS)[:3] == second.train(experiences(), SETTINGS)[:3]
     assert torch.equal(parameters(straight), parameters(second))
 
 

@@ -76,7 +76,7 @@ def test_loss_and_gradient_are_those_of_trl(tiny_checkpoint, tmp_path, name: str
     random = torch.Generator().manual_seed(0)
     completions = [torch.randint(20, 200, (length,), generator=random).tolist() for length in LENGTHS]
     sequences = [TokenSequence(PROMPT, completion) for completion in completions]
-    now = policy._log_probs(policy.backend.model, sequences, SETTINGS)
+    now = policy._log_probs(policy._score, sequences, SETTINGS.temperature)
     # Old and reference a little away, so that some ratios are clipped and the KL term is not nothing.
     old = [row + 0.3 * torch.randn(len(row), generator=random) for row in now]
     reference = [row + 0.5 * torch.randn(len(row), generator=random) for row in now]

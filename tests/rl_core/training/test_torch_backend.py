@@ -1,7 +1,9 @@
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rl_core.model.pretrained import load_model
+from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import TokenSequence, micro_batches
 from rl_core.training.torch_backend import MUON_RATE, TorchBackend
 
@@ -15,8 +17,8 @@ def make(checkpoint, optimizer: str = "adamw", weight_decay: float = 0.1) -> Tor
 
 def step(backend: TorchBackend, tokens_per_batch: int, learning_rate: float = 0.0) -> float:
     return backend.update(
-        micro_batches(SEQUENCES, tokens_per_batch, pad=0),
-        lambda batch: -backend.scores(batch, temperature=1.0).log_probs_N.sum() / 24,
+        list(micro_batches(SEQUENCES, tokens_per_batch)),
+        lambda batch: -backend.run(response_scores, batch, 1.0).log_probs_N.sum() / 24,
         learning_rate=learning_rate,
     )
 
@@ -40,10 +42,10 @@ def test_optimizer_continues_bit_for_bit_from_disk(tiny_checkpoint, tmp_path, op
     first = make(tiny_checkpoint, optimizer)
     for _ in range(2):
         step(first, 10_000, 1e-2)
-    first.save_optimizer(tmp_path / "optimizer.safetensors")
+    save_file(first.optimizer_state(), tmp_path / "optimizer.safetensors")
     second = make(tiny_checkpoint, optimizer)
     second.model.load_state_dict(first.model.state_dict())
-    second.load_optimizer(tmp_path / "optimizer.safetensors")
+    second.load_optimizer_state(load_file(tmp_path / "optimizer.safetensors"))
     for _ in range(2):
         step(second, 10_000, 1e-2)
     assert all(torch.equal(a, b) for a, b in zip(straight.model.parameters(), second.model.parameters(), strict=True))
@@ -68,8 +70,8 @@ def test_a_gradient_that_is_not_finite_skips_the_step(tiny_checkpoint) -> None:
     backend = make(tiny_checkpoint)
     before = [parameter.clone() for parameter in backend.model.parameters()]
     norm = backend.update(
-        micro_batches(SEQUENCES, 10_000, pad=0),
-        lambda batch: backend.scores(batch, temperature=1.0).log_probs_N.sum() * float("nan"),
+        list(micro_batches(SEQUENCES, 10_000)),
+        lambda batch: backend.run(response_scores, batch, 1.0).log_probs_N.sum() * float("nan"),
         learning_rate=1e-2,
     )
     assert norm != pytest.approx(norm, nan_ok=False)

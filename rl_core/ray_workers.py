@@ -1,0 +1,230 @@
+"""The workers as Ray actors, on a local Ray of this process or on a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl_core.config import RlConfig
+from rl_core.placement import check_resources, here, layout, meeting_point, reserve, show_devices
+from rl_core.rollout.engine import Completion, Request, Sampling
+from rl_core.training.journal import Stopped, StopRequest
+from rl_core.workers import Models, WorkerLost, make_engine, make_policy, memory_in_use
+
+if TYPE_CHECKING:
+    from rl_core.training.policy import Experience, StepSettings, TrainedStep
+    from rl_core.training.sequences import TokenSequence
+
+ENGINE_RESTARTS = 3  # of one engine within one call of `generate`
+
+
+class RayWorkers:
+    """One actor for each training process and each engine, placed in the order of nodes and devices."""
+
+    def __init__(self, models: Models, config: RlConfig, stop: StopRequest) -> None:
+        import ray
+
+        self.ray: Any = ray
+        self.models, self.config, self.stop = models, config, stop
+        self.weights: Any = None  # what the engines run, in Ray's object store: for one that has to be started again
+        resources = config.resources
+        address = resources.cluster or os.environ.get("RAY_ADDRESS")
+        # Telemetry and dashboard are off: nothing should listen or report that nobody asked for.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        local: dict[str, Any] = {"include_dashboard": False}
+        if not address:  # on a cluster of our own, workers that the machine has too few cores for take turns
+            wanted = layout(resources, gpus=False)
+            local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        stop.install()  # ray.init replaces the handler of SIGTERM
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        resources = self.config.resources
+        present = self.ray.cluster_resources()
+        self.layout = layout(resources, gpus=bool(present.get("GPU")))
+        check_resources(self.layout, present)
+        self.group = reserve(self.layout, resources.start_timeout)
+        trainers = [self._actor(bundle, 1) for bundle in range(resources.training_workers)]
+        places = self._all("start", [actor.run.remote(here) for actor in trainers])
+        # Ray numbers bundles as it likes; neighbours in rank should be neighbours on the machine.
+        self.trainers = [trainers[index] for index in sorted(range(len(trainers)), key=lambda index: places[index])]
+        self.places = sorted(places)
+        if len(self.trainers) > 1:
+            address = self.ray.get(self.trainers[0].run.remote(meeting_point))
+            size, timeout = len(self.trainers), resources.start_timeout
+            self._all("reach each other", [actor.join.remote(rank, size, address, timeout) for rank, actor in enumerate(self.trainers)])
+        loading = [actor.make.remote(make_policy, self.models, self.config) for actor in self.trainers]
+        started = [self._engine(number) for number in range(resources.rollout_workers)]
+        self.engines = [engine for engine, _ in started]
+        self._all("load the policy", loading)
+        self._all("load the engine", [loaded for _, loaded in started])
+        self.tokenizer = self.ray.get(self.engines[0].attribute.remote("tokenizer"))
+
+    def _actor(self, bundle: int, devices: int) -> Any:
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        amount = {"num_gpus": devices, "num_cpus": 0} if self.layout.device == "GPU" else {"num_cpus": devices}
+        placed = PlacementGroupSchedulingStrategy(self.group, placement_group_bundle_index=bundle)
+        return self.ray.remote(scheduling_strategy=placed, **amount)(_Actor).remote()
+
+    def _engine(self, number: int) -> tuple[Any, Any]:
+        """An actor with the engine of that number, and what it returns once that is loaded."""
+        actor = self._actor(self.layout.engines[number], self.layout.devices_per_engine)
+        width = self.config.resources.tensor_parallel
+        beside = self.places[number * width : (number + 1) * width]
+        if self.layout.device == "GPU" and not self.layout.devices_per_engine:
+            if len({node for node, _ in beside}) > 1:
+                raise RuntimeError(
+                    f"engine {number}: its {width} devices are on several nodes; lower tensor_parallel or add devices per node"
+                )
+            actor.run.remote(show_devices, [device for _, devices in beside for device in devices])
+        return actor, actor.make.remote(make_engine, self.models, self.config)
+
+    def _all(self, what: str, references: list[Any]) -> list[Any]:
+        """Results of all actors.
+
+        Raises:
+            RuntimeError: some did not come in time.
+        """
+        timeout = self.config.resources.start_timeout
+        _, missing = self.ray.wait(references, num_returns=len(references), timeout=timeout)
+        if missing:
+            late = [index for index, reference in enumerate(references) if reference in missing]
+            raise RuntimeError(
+                f"workers {late} of {len(references)} did not {what} within {timeout:.0f} s (resources.start_timeout); the cluster has "
+                f"{self.ray.cluster_resources()}, free {self.ray.available_resources()}"
+            )
+        return self.ray.get(references)
+
+    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
+        """See `Workers.generate`. An engine that dies is started again and gets what it had not answered; a request to stop ends it all."""
+        open_: dict[int, list[int]] = {number: list(range(number, len(requests), len(self.engines))) for number in range(len(self.engines))}
+        answered: set[int] = set()
+        deaths: Counter[int] = Counter()
+        streams = {self._stream(number, requests, indices, sampling): number for number, indices in open_.items() if indices}
+        while streams:
+            ready, _ = self.ray.wait(list(streams), timeout=0.5)
+            if self.stop.requested:
+                raise Stopped
+            for stream in ready:
+                number = streams[stream]
+                try:
+                    position, completions = self.ray.get(next(stream))
+                except StopIteration:
+                    del streams[stream]
+                except self.ray.exceptions.RayActorError as error:
+                    del streams[stream]
+                    deaths[number] += 1
+                    if deaths[number] > ENGINE_RESTARTS:
+                        raise WorkerLost(f"engine {number} died {deaths[number]} times in one step: {_first_line(error)}") from error
+                    self._restart_engine(number)
+                    open_[number] = [index for index in open_[number] if index not in answered]
+                    streams[self._stream(number, requests, open_[number], sampling)] = number
+                else:
+                    index = open_[number][position]
+                    answered.add(index)
+                    yield index, completions
+
+    def _stream(self, number: int, requests: list[Request], indices: list[int], sampling: Sampling) -> Any:
+        own = [requests[index] for index in indices]
+        return self.engines[number].stream.options(num_returns="streaming").remote(own, sampling)
+
+    def _restart_engine(self, number: int) -> None:
+        print(f"warning: engine {number} died; it is started again and repeats what it had not finished", flush=True)
+        self.engines[number], loaded = self._engine(number)
+        self._all("load the engine", [loaded])
+        if self.weights is not None:
+            self.ray.get(self.engines[number].call.remote("update_weights", self.weights))
+
+    def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
+        """See `Workers.train`. Always runs to its end: half an update cannot be checkpointed."""
+        if self._take_turns:
+            self._get([engine.call.remote("sleep") for engine in self.engines])
+        shared = self.ray.put(experiences)
+        return self._of_trainers("train", shared, settings)[0]
+
+    @property
+    def _take_turns(self) -> bool:
+        """Engines give way while the policy trains; not so if they sample the next step's responses meanwhile."""
+        return self.config.resources.placement == "colocated" and not self.config.asynchronous
+
+    def log_probs(self, sequences: Sequence[TokenSequence], temperature: float) -> list[list[float]]:
+        """See `Workers.log_probs`."""
+        return self._of_trainers("log_probs", sequences, temperature)[0]
+
+    def sync(self) -> None:
+        """Hand the weights from the first training process to all engines through Ray's object store."""
+        references = [actor.call.remote("weights") for actor in self.trainers]
+        self.weights = references[0]
+        if self._take_turns:
+            self._get([engine.call.remote("wake") for engine in self.engines])
+        self._get(references[1:])
+        self._get([engine.call.remote("update_weights", self.weights) for engine in self.engines])
+
+    def save(self, directory: Path) -> None:
+        """See `Workers.save`; on a cluster the directory must be on shared storage."""
+        self._of_trainers("save", directory)
+
+    def memory(self) -> dict[str, float]:
+        """See `Workers.memory`."""
+        actors = {f"policy-{rank}": actor for rank, actor in enumerate(self.trainers)}
+        actors |= {f"engine-{number}": actor for number, actor in enumerate(self.engines)}
+        found = self._get([actor.memory.remote() for actor in actors.values()])
+        return {f"{kind}/{name}": value for name, used in zip(actors, found, strict=True) for kind, value in used.items()}
+
+    def close(self) -> None:
+        """End the actors, and the local Ray with them."""
+        self.ray.shutdown()
+
+    def _of_trainers(self, method: str, *args: Any) -> list[Any]:
+        return self._get([actor.call.remote(method, *args) for actor in self.trainers])
+
+    def _get(self, references: list[Any]) -> list[Any]:
+        try:
+            return self.ray.get(references)
+        except self.ray.exceptions.RayActorError as error:
+            raise WorkerLost(f"a worker died: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+class _Actor:
+    """Makes a worker in the actor's process and calls its methods."""
+
+    def __init__(self) -> None:
+        self.worker: Any = None
+        self.group: Any = None
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+    def join(self, rank: int, size: int, address: str, timeout: float) -> None:
+        from rl_core.training.collective import join
+
+        self.group = join(rank, size, address, timeout)
+
+    def make(self, make: Callable[..., Any], *args: Any) -> None:
+        self.worker = make(*args, self.group) if self.group else make(*args)
+
+    def attribute(self, name: str) -> Any:
+        return getattr(self.worker, name)
+
+    def call(self, method: str, *args: Any) -> Any:
+        return getattr(self.worker, method)(*args)
+
+    def stream(self, requests: list[Request], sampling: Sampling) -> Iterator[Any]:
+        yield from self.worker.generate(requests, sampling)
+
+    def memory(self) -> dict[str, float]:
+        return memory_in_use()

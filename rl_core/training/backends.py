@@ -1,0 +1,28 @@
+"""The backend that a recipe asks for."""
+
+from __future__ import annotations
+
+from transformers import PreTrainedModel
+
+from rl_core.config import RlConfig
+from rl_core.training.backend import TrainingBackend
+from rl_core.training.collective import TrainingGroup
+from rl_core.training.torch_backend import TorchBackend
+
+
+def rl_backend(model: PreTrainedModel, config: RlConfig, group: TrainingGroup) -> TrainingBackend:
+    """The backend of a model that an RL stage trains: its policy or its critic."""
+    if config.resources.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if config.backend == "deepspeed":
+        from rl_core.training.deepspeed_backend import DeepSpeedBackend
+
+        return DeepSpeedBackend(model, config, group)
+    return TorchBackend(
+        model,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        tokens_per_batch=config.resources.tokens_per_batch,
+        precision=config.precision,
+        group=group,
+    )

@@ -1,0 +1,103 @@
+"""Low-rank adapters: put into a model, switched off for the reference, merged for engines and checkpoints.
+
+The adapters sit inside the model's own layers, so the model keeps its class, and everything that runs it works as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from rl_core.config import Lora
+from rl_core.errors import InputError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+ADAPTER = "adapter"  # directory within a checkpoint, in peft's own layout
+_WEIGHTS = "adapter_model.safetensors"
+_NAME = "default"
+
+
+def add_adapters(model: PreTrainedModel, settings: Lora, seed: int) -> None:
+    """Freeze the model and put float32 adapters in, which change nothing yet: B is zero, A drawn from `seed`.
+
+    Raises:
+        InputError: no layer has one of the names in `targets`.
+    """
+    from peft import inject_adapter_in_model
+
+    torch.manual_seed(seed)
+    try:
+        inject_adapter_in_model(_config(settings), model, adapter_name=_NAME)
+    except ValueError as error:
+        layers = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)})
+        raise InputError(
+            f"lora.targets: {settings.targets} fits no layer of the model; its linear layers are {', '.join(layers)}"
+        ) from error
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def _config(settings: Lora) -> LoraConfig:
+    from peft import LoraConfig
+
+    return LoraConfig(r=settings.rank, lora_alpha=settings.alpha or settings.rank, target_modules=settings.targets or "all-linear")
+
+
+@contextmanager
+def without_adapters(model: PreTrainedModel) -> Iterator[None]:
+    """Within it the model is the one that the adapters were put into."""
+    from peft.tuners.lora import LoraLayer
+
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+
+
+def merged(weights: Mapping[str, torch.Tensor], settings: Lora) -> dict[str, torch.Tensor]:
+    """The state dict of a plain model, float32: each adapted W (out, in) becomes W + alpha / rank * B A (arXiv 2106.09685, eq. 3)."""
+    scale = (settings.alpha or settings.rank) / settings.rank
+    found = {}
+    for name, tensor in weights.items():
+        if ".lora_" in name:
+            continue
+        layer = name.removesuffix(".base_layer.weight")
+        tensor = tensor.float()
+        if layer != name:
+            a, b = (weights[f"{layer}.lora_{part}.{_NAME}.weight"].float() for part in "AB")  # (rank, in), (out, rank)
+            tensor = tensor + scale * (b @ a)
+        found[name.replace(".base_layer.", ".")] = tensor
+    return found
+
+
+def save_adapters(directory: Path, weights: Mapping[str, torch.Tensor], settings: Lora, base: str) -> None:
+    """Write what peft loads: the adapters alone and the name of the model they belong to."""
+    config = _config(settings)
+    config.base_model_name_or_path = base
+    config.inference_mode = True
+    config.save_pretrained(str(directory / ADAPTER))
+    adapters = {
+        f"base_model.model.{name.replace(f'.{_NAME}.', '.')}": tensor.contiguous() for name, tensor in weights.items() if ".lora_" in name
+    }
+    save_file(adapters, directory / ADAPTER / _WEIGHTS)
+
+
+def load_adapters(directory: Path, model: PreTrainedModel) -> None:
+    """Replace the adapters by those of a checkpoint."""
+    from peft import set_peft_model_state_dict
+
+    saved = load_file(directory / ADAPTER / _WEIGHTS)
+    set_peft_model_state_dict(model, {name.removeprefix("base_model.model."): tensor for name, tensor in saved.items()}, _NAME)

@@ -1,0 +1,85 @@
+"""Adapters: what is trained, merged, saved for peft, and switched off for the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rl_core.config import Lora, RlConfig
+from rl_core.errors import InputError
+from rl_core.model.pretrained import load_model
+from rl_core.training.lora import add_adapters, merged
+from rl_core.training.policy import Experience, Policy, StepSettings
+from rl_core.training.sequences import TokenSequence
+
+SETTINGS = StepSettings(learning_rate=1e-2, temperature=1.0, kl_coefficient=0.1, value_learning_rate=0.0)
+TOKENS = torch.arange(20, 50)[None]
+
+
+def experiences() -> list[Experience]:
+    sequences = [TokenSequence([5, 6, 7], [20 + n] * (3 + n)) for n in range(4)]
+    return [Experience(s, [-5.0] * len(s.response), float(n % 2), 0, [0.0] * len(s.response)) for n, s in enumerate(sequences)]
+
+
+def policy(checkpoint: Path, resumed: Path | None = None, **changes: object) -> Policy:
+    config = {"steps": 1, "precision": "float32", "max_response_tokens": 16, "lora": {"rank": 4, "alpha": 8}} | changes
+    return Policy(str(checkpoint), RlConfig.model_validate(config), str(checkpoint), resumed=resumed, seed=3)
+
+
+def test_merging_is_the_formula() -> None:
+    weights = {
+        "q.base_layer.weight": torch.tensor([[1.0, 0.0], [0.0, 1.0]]),
+        "q.lora_A.default.weight": torch.tensor([[1.0, 2.0]]),
+        "q.lora_B.default.weight": torch.tensor([[3.0], [4.0]]),
+        "norm.weight": torch.tensor([7.0]),
+    }
+    found = merged(weights, Lora(rank=1, alpha=2))  # W + 2 B A
+    assert found["q.weight"].tolist() == [[7.0, 12.0], [8.0, 17.0]]
+    assert found["norm.weight"].tolist() == [7.0]
+    assert found.keys() == {"q.weight", "norm.weight"}
+
+
+def test_only_adapters_learn_and_the_reference_stays_what_it_was(tiny_checkpoint: Path) -> None:
+    trained = policy(tiny_checkpoint)
+    before = {name: p.detach().clone() for name, p in trained.backend.model.named_parameters()}
+    metrics = [trained.train(experiences(), SETTINGS).metrics for _ in range(3)]
+    changed = {name for name, p in trained.backend.model.named_parameters() if not torch.equal(p, before[name])}
+    assert changed
+    assert all(".lora_" in name for name in changed)
+    assert metrics[0]["kl"] == pytest.approx(0, abs=1e-6)
+    assert metrics[2]["kl"] > 1e-5
+    # The reference is the same model with its adapters off; they are on again afterwards.
+    sequences = [e.sequence for e in experiences()]
+    assert trained.reference is not None
+    reference = trained._log_probs(trained.reference, sequences, 1.0)
+    untouched = policy(tiny_checkpoint).log_probs(sequences, 1.0)
+    assert [row.tolist() for row in reference] == untouched
+    assert trained.log_probs(sequences, 1.0) != untouched
+
+
+def test_checkpoint_engine_and_peft_see_the_same_model_and_training_goes_on_bit_for_bit(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    straight, first = policy(tiny_checkpoint), policy(tiny_checkpoint)
+    for trained in (straight, first):
+        trained.train(experiences(), SETTINGS)
+    first.save(tmp_path)
+    logits = first.backend.model(TOKENS).logits
+    plain = load_model(str(tmp_path), dtype=torch.float32)
+    torch.testing.assert_close(plain(TOKENS).logits, logits, atol=1e-5, rtol=0)
+    with_peft = PeftModel.from_pretrained(load_model(str(tiny_checkpoint), dtype=torch.float32), tmp_path / "adapter")
+    torch.testing.assert_close(with_peft(TOKENS).logits, logits, atol=1e-5, rtol=0)
+    for_engine = load_model(str(tiny_checkpoint), dtype=torch.float32)
+    missing, unexpected = for_engine.load_state_dict({name: t.float() for name, t in first.weights().items()}, strict=False)
+    assert unexpected == []
+    assert missing == ["lm_head.weight"]  # tied
+    torch.testing.assert_close(for_engine(TOKENS).logits, logits, atol=0.05, rtol=0)  # bfloat16
+    second = policy(tiny_checkpoint, resumed=tmp_path)
+    assert straight.train(experiences(), SETTINGS)[:3] == second.train(experiences(), SETTINGS)[:3]
+
+
+def test_targets_that_fit_nothing_are_said(tiny_checkpoint: Path) -> None:
+    with pytest.raises(InputError, match=r"lora\.targets: \['wq'\] fits no layer of the model; its linear layers are down_proj"):
+        add_adapters(load_model(str(tiny_checkpoint), dtype=torch.float32), Lora(targets=["wq"]), 0)
