@@ -97,6 +97,7 @@ class KnightsKnavesData(Settings):
     doubt: float = Field(
         0.0, ge=0, le=1, description="Chance that the worked response of a generated puzzle doubts its finding and calls everyone a knight."
     )
+    bare_answers: bool = Field(False, description="Worked responses give the answer without the reasoning.")
     train: int = Field(900, ge=1, description="Training puzzles per number of people.")
     test: int = Field(100, ge=0, description="Held-out puzzles per number of people.")
 

@@ -97,8 +97,9 @@ def find_set(name: str) -> MathSet:
 
 def check(name: str, levels: Sequence[int] | None) -> None:
     """Raises DataError for an unknown set, or levels of a set that has none."""
-    if levels and not find_set(name).level:
-        having = ", ".join(other for other, found in MATH_SETS.items() if found.level)
+    found = find_set(name)
+    if levels and not found.level:
+        having = ", ".join(other for other, entry in MATH_SETS.items() if entry.level)
         raise DataError(f"set {name!r} has no levels (there are some in {having}); remove `levels`")
 
 

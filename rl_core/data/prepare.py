@@ -98,7 +98,7 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
                 prompts += _first(knights_knaves.read_public(knights_knaves.public_file(data_dir, people, split)), count, seed)
             else:
                 prompts += knights_knaves.generate(people, count, split, seed, config.names, config.doubt)
-        return prompts
+        return [knights_knaves.without_reasoning(prompt) for prompt in prompts] if config.bare_answers else prompts
 
     return part("train", config.train), part("test", config.test)
 
