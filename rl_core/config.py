@@ -358,6 +358,9 @@ class RlConfig(Settings):
             raise ValueError("more than one worker needs Ray: remove `resources.ray: false`, or ask for one")
         if self.asynchronous and resources.placement == "colocated" and self.engine == "vllm":
             raise ValueError("`asynchronous` needs engines that need not give way to the training: set `resources.placement: separate`")
+        for key, wanted, there in (("zero_stage", "backend: deepspeed", self.backend), ("engine_memory", "engine: vllm", self.engine)):
+            if getattr(resources, key) != RlResources.model_fields[key].default and there not in wanted:
+                raise ValueError(f"`resources.{key}` needs `{wanted}`, not {there}")
         if resources.offload != "none" and self.backend != "deepspeed":
             raise ValueError(f"`resources.offload` needs `backend: deepspeed`, not {self.backend}")
         if resources.offload == "all" and resources.zero_stage < 3:

@@ -44,31 +44,25 @@ def _is_prose(text: str) -> bool:
 def last_boxed(text: str) -> str | None:
     r"""Inside of the last balanced `\boxed{}` or `\fbox{}`; of nested ones the innermost that is nothing but a box's content."""
     found: tuple[int, int] | None = None
-    opened: list[int | None] = []  # start of the inside for boxes, None for other groups
+    boxes: dict[int, tuple[int, int]] = {}  # inside of each closed box, by where its command begins
+    opened: list[tuple[int, int] | None] = []  # command and inside of the boxes that are open, None for other groups
     for token in _BRACES.finditer(text):
         if token[0].endswith("{") and token[0] != "\\{":
-            opened.append(token.end() if token[0] != "{" else None)
-        elif token[0] == "}" and opened and (start := opened.pop()) is not None:
-            found = start, token.start()
+            opened.append((token.start(), token.end()) if token[0] != "{" else None)
+        elif token[0] == "}" and opened and (box := opened.pop()) is not None:
+            found = boxes[box[0]] = box[1], token.start()
     if found is None:
         return None
-    inside = text[slice(*found)].strip()
-    while (prefix := re.match(r"\\(?:boxed|fbox)\s*\{", inside)) and _closes_at_end(inside):
-        inside = inside[prefix.end() : -1].strip()
-    return inside
-
-
-def _closes_at_end(text: str) -> bool:
-    """Whether the first group of a balanced text ends with the text."""
-    depth = 0
-    for token in _BRACES.finditer(text):
-        if token[0].endswith("{") and token[0] != "\\{":
-            depth += 1
-        elif token[0] == "}":
-            depth -= 1
-            if depth == 0:
-                return token.end() == len(text)
-    return False
+    start, end = found
+    while True:
+        while start < end and text[start].isspace():
+            start += 1
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        inner = boxes.get(start)
+        if inner is None or inner[1] + 1 != end:
+            return text[start:end]
+        start, end = inner
 
 
 def _tagged(text: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
-from rl_core.rewards import countdown, knights_knaves, mathematics
+from rl_core.rewards import countdown, knights_knaves, mathematics, multiple_choice
 from rl_core.rewards.extraction import extract_answer
 from rl_core.rewards.verdict import Verdict
 
@@ -15,7 +15,9 @@ __all__ = ["TASKS", "OpenQuestion", "Verdict", "settle", "verify"]
 # Mathematical tasks; true where the last number of a response without any marked answer counts as the answer.
 _MATHEMATICS = {"math": False, "math500": False, "aime24": False, "amc23": False, "gsm8k": True}
 
-TASKS = ("knights_knaves", "countdown", *_MATHEMATICS)
+_MULTIPLE_CHOICE = ("gpqa_diamond", "mmlu_pro")
+
+TASKS = ("knights_knaves", "countdown", *_MATHEMATICS, *_MULTIPLE_CHOICE)
 
 
 class OpenQuestion(NamedTuple):
@@ -38,6 +40,8 @@ def settle(task: str, response: str, gold: str) -> Verdict | OpenQuestion:
         return knights_knaves.judge(response, gold)
     if task == "countdown":
         return countdown.judge(response, gold)
+    if task in _MULTIPLE_CHOICE:
+        return multiple_choice.judge(response, gold)
     if task not in _MATHEMATICS:
         raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(TASKS)}")
     answer = extract_answer(response, any_number=_MATHEMATICS[task])

@@ -34,10 +34,8 @@ def train(exact: bool, results: "multiprocessing.Queue[tuple[float, int]]") -> N
         count = sum(len(sequence) for sequence in batch)
         began = time.perf_counter()
         backend.update(
-            sequences.micro_batches(batch, backend.tokens_per_batch, pad=0),
-            lambda batch, scores: -scores.log_probs_N.sum(),
-            temperature=1.0,
-            divisor=count,
+            list(sequences.micro_batches(batch, backend.tokens_per_batch)),
+            lambda batch, count=count: -backend.run(log_probs.response_scores, batch, 1.0).log_probs_N.sum() / count,
             learning_rate=1e-4,
         )
         rates.append(count / (time.perf_counter() - began))

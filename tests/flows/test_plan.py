@@ -8,7 +8,7 @@ import pytest
 
 from flows.estimate import estimates
 from flows.plan import Plan
-from flows.recipe import RecipeError
+from flows.recipe import RecipeError, shipped
 from rl_core.errors import InputError
 from tasks.stage import set_aside
 
@@ -23,6 +23,15 @@ def running(plan: Plan) -> set[str]:
 
 def reasons(plan: Plan, stage: str) -> list[str]:
     return next(planned.reasons for planned in plan.stages if planned.spec.stage == stage)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_plans_without_a_hub(name: str, plan_of: Planner) -> None:
+    plan = plan_of(recipe=name)
+    assert running(plan) == set(plan.recipe.stages)
+    costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.stages}, plan.workspace)
+    trained = [costs[stage] for stage, settings in plan.recipe.stages.items() if settings.kind in ("sft", "rl")]
+    assert all(cost.tokens and cost.disk for cost in trained)
 
 
 @pytest.fixture

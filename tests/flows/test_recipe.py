@@ -69,6 +69,8 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
             "stages.warm: more than one worker needs Ray: remove `resources.ray: false`, or ask for one",
         ),
         ("warm.resources.offload=optimizer", "stages.warm: `resources.offload` needs `backend: deepspeed`, not torch"),
+        ("warm.resources.zero_stage=3", "stages.warm: `resources.zero_stage` needs `backend: deepspeed`, not torch"),
+        ("warm.resources.engine_memory=0.9", "stages.warm: `resources.engine_memory` needs `engine: vllm`, not transformers"),
         ("warm.lora={rank: 0}", "stages.warm.lora.rank: input should be greater than or equal to 1, not 0"),
         ("puzzles.people=[9]", "stages.puzzles.people.0: input should be less than or equal to 8, not 9"),
         (
