@@ -13,7 +13,7 @@ IDENTITIES = st.dictionaries(st.text(min_size=1, max_size=4), LEAVES | st.lists(
 
 def test_resources_are_left_out_at_any_depth() -> None:
     assert "resources" not in meaning(RlConfig(steps=1))
-    assert meaning(RlConfig(steps=1)) == meaning(RlConfig(steps=1, resources=RlResources(threads=7, training_workers=2, zero_stage=3)))
+    assert meaning(RlConfig(steps=1)) == meaning(RlConfig(steps=1, resources=RlResources(threads=7, training_workers=2)))
     assert meaning(RlConfig(steps=1)) != meaning(RlConfig(steps=2))
 
 
