@@ -57,7 +57,14 @@ class VllmEngine:
         self.directory = Path(tempfile.mkdtemp(prefix="r1flow-engine-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         config.update({"tie_word_embeddings": False, "vocab_size": self.vocabulary})
         config.save_pretrained(self.directory)
-        memory: dict[str, Any] = {"gpu_memory_utilization": memory_share} if self.on_gpu else {"kv_cache_memory_bytes": CPU_CACHE}
+        by_device: dict[str, Any] = {"gpu_memory_utilization": memory_share}
+        if not self.on_gpu:
+            # A prompt read in two parts crashes seeded requests there: the CPU's random generator cannot be set back.
+            by_device = {
+                "kv_cache_memory_bytes": CPU_CACHE,
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(self.context, 4096),
+            }
         arguments = EngineArgs(
             model=str(self.directory),
             skip_tokenizer_init=True,
@@ -71,7 +78,7 @@ class VllmEngine:
             enable_sleep_mode=self.on_gpu,
             enforce_eager=not self.on_gpu,
             disable_log_stats=True,
-            **memory,
+            **by_device,
         )
         self.engine = LLMEngine.from_engine_args(arguments)
         self.engine.collective_rpc("update_config", args=({"load_config": {"load_format": "safetensors"}},))

@@ -92,6 +92,13 @@ def test_responses_end_at_end_tokens_and_only_known_tokens_are_drawn(engine: Vll
     assert max(token for c in completions for token in c.token_ids) < len(engine.tokenizer)
 
 
+def test_more_prompt_tokens_than_one_pass_takes(engine: VllmEngine) -> None:
+    # A prompt cut in two by a full pass made vLLM's CPU worker fail on requests with a seed.
+    requests = [Request([5 + n, *range(20, 170)], 1, seed=n) for n in range(64)]
+    groups = generate_all(engine, requests, Sampling(1.0, 4))
+    assert [len(completion.token_ids) for [completion] in groups if completion.finish_reason == "length"].count(4) >= 32
+
+
 def test_a_consumer_that_leaves_early_leaves_nothing_behind(engine: VllmEngine) -> None:
     stream = engine.generate(REQUESTS, Sampling(1.0, 200))
     next(stream)
