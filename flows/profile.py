@@ -25,7 +25,7 @@ BASE, TEXTS = "smoke_base", "smoke_texts"  # stages that the smoke profile adds
 SMOKE_MODEL = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=1024, context=4096)
 THREADS = 1  # matrices this small are not worth more
 STEPS = 2
-SFT_STEPS, SFT_BATCH, SFT_TOKENS = 40, 8, 2048
+SFT_STEPS, SFT_BATCH, SFT_TOKENS = 30, 8, 2048
 PROMPTS, GROUP, MINIBATCHES, PASSES, SAMPLES = 4, 4, 2, 2, 2
 TRAIN, TEST, PROBLEMS = 16, 4, 2
 LONGEST, SHORTEST = 192, 48  # tokens of a response

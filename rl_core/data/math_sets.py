@@ -42,6 +42,10 @@ class MathSet:
         """What a data directory may hold instead of the hub."""
         return f"{self.folder}/train.{{{','.join(FORMATS)}}}"
 
+    def find(self, data_dir: Path) -> Path | None:
+        """The file of a data directory that holds it."""
+        return next((path for ending in FORMATS if (path := data_dir / self.folder / f"train.{ending}").is_file()), None)
+
 
 MATH_SETS = {
     # Hendrycks et al. (2103.03874), the training problems; two of them have no level.
@@ -120,7 +124,7 @@ def local_file(name: str, data_dir: Path | None) -> Path | None:
         if found.hub_id is None:
             raise DataError(f"set {name!r} is not on the hub: give a directory with {found.local} by --data-dir")
         return None
-    path = next((path for ending in FORMATS if (path := data_dir / found.folder / f"train.{ending}").is_file()), None)
+    path = found.find(data_dir)
     if path is None:
         hub = f" or leave out --data-dir to use the hub ({found.hub_id})" if found.hub_id else ""
         raise DataError(f"{data_dir / found.local}: no such file; put the set {name!r} there{hub}")
