@@ -27,6 +27,7 @@ THREADS = 1  # matrices this small are not worth more
 STEPS = 2
 SFT_STEPS, SFT_BATCH, SFT_TOKENS = 30, 8, 2048
 PROMPTS, GROUP, MINIBATCHES, PASSES, SAMPLES = 4, 4, 2, 2, 2
+FROM_NOTHING: dict[str, Any] = {"optimizer": "muon", "learning_rate": Schedule(schedule="cosine", start=1e-2, end=1e-3, warmup=2)}
 TRAIN, TEST, PROBLEMS = 16, 4, 2
 LONGEST, SHORTEST = 192, 48  # tokens of a response
 NGRAM = 8  # repeats within a response that short
@@ -47,7 +48,9 @@ def smoke(recipe: Recipe) -> Recipe:
     """
     scale = LONGEST / max(_lengths(recipe), default=LONGEST)
     stages = {name: _shrunk(stage, min(scale, 1.0)) for name, stage in recipe.stages.items()}
-    if isinstance(recipe.model, str):
+    if isinstance(recipe.model, ScratchModel):
+        stages = {name: _from_nothing(stage) for name, stage in stages.items()}
+    else:
         stages = {name: _from_base(stage) for name, stage in stages.items()}
         stages |= _base(stages)
     small = recipe.model_copy(update={"name": f"{recipe.name}-smoke", "model": SMOKE_MODEL, "stages": stages})
@@ -74,11 +77,15 @@ def _base(stages: dict[str, Stage]) -> dict[str, Stage]:
         steps=SFT_STEPS,
         batch_size=SFT_BATCH,
         max_tokens=SFT_TOKENS,
-        optimizer="muon",
-        learning_rate=Schedule(schedule="cosine", start=1e-2, end=1e-3, warmup=2),
+        **FROM_NOTHING,
         resources=Resources(threads=THREADS),
     )
     return added
+
+
+def _from_nothing(stage: Stage) -> Stage:
+    """Where a stage teaches a model with random weights, it has steps for one rate only."""
+    return stage.model_copy(update=FROM_NOTHING) if isinstance(stage, SftStage) and stage.start == MODEL else stage
 
 
 def _from_base(stage: Stage) -> Stage:
