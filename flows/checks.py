@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.estimate import estimates
 from flows.plan import Plan
-from flows.recipe import EvalStage, Recipe, RlStage, SftStage
+from flows.recipe import EvalStage, MathStage, Recipe, RlStage, SftStage
 from flows.sources import naming
 from rl_core.errors import InputError
 from tasks.stage import refuse_if_busy
@@ -16,15 +16,19 @@ SPARE_DISK = 200e6  # bytes: databases, logs, figures
 
 
 def check_names(recipe: Recipe) -> None:
-    """Templates and rewards, which a recipe names and the schema does not know.
+    """Templates, rewards and mathematical sets, which a recipe names and the schema does not know.
 
     Raises:
         InputError: with the path in the recipe and the nearest name.
     """
+    from rl_core.data.math_sets import check as check_set
     from rl_core.data.templates import find_template
     from rl_core.rewards.reward import resolve
 
     for name, stage in recipe.stages.items():
+        if isinstance(stage, MathStage):
+            with naming(f"stages.{name}"):
+                check_set(stage.dataset, stage.levels)
         if isinstance(stage, SftStage | RlStage | EvalStage):
             with naming(f"stages.{name}.template"):
                 find_template(stage.template)

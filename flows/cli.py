@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from flows.order import Order
+    from flows.order import Order, Profile
     from flows.plan import Plan
 
 OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
@@ -52,6 +52,10 @@ set_option = click.option(
     "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Change a setting, such as stages.five.temperature=0.9. Repeatable."
 )
 
+profile_option = click.option(
+    "--profile", type=click.Choice(["smoke"]), help="smoke: the same stages on a small model and few prompts, in a minute or two on a CPU."
+)
+
 
 def stage_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options by which stages are chosen."""
@@ -61,6 +65,7 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--from", "rerun_from", metavar="STAGE", help="Rerun STAGE and what follows; reuse what comes before, or refuse."),
         workspace_option,
         data_dir_option,
+        profile_option,
         set_option,
     ):
         command = option(command)
@@ -121,15 +126,17 @@ def plan(recipe: str, **options: Any) -> None:
 @main.command()
 @click.argument("recipe")
 @set_option
-def show(recipe: str, changes: tuple[str, ...]) -> None:
+@profile_option
+def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None:
     """Print RECIPE with every default written out."""
     import yaml
 
     from flows.checks import check_names
     from flows.estimate import derived
+    from flows.profile import apply_profile
     from flows.recipe import load_recipe, resolved
 
-    loaded = load_recipe(recipe, changes)
+    loaded = apply_profile(load_recipe(recipe, changes), profile)
     check_names(loaded)
     click.echo(yaml.safe_dump(resolved(loaded), sort_keys=False, allow_unicode=True, width=110), nl=False)
     for stage, text in derived(loaded).items():
@@ -274,6 +281,8 @@ def _print_plan(plan: Plan, console: Console) -> None:
     disk = sum(cost.disk for cost in costs.values())
     reused = sum(stage.action == "reuse" for stage in plan.stages)
     text = f"{len(plan.to_run)} of {len(plan.stages)} stages run, {reused} reused"
+    if plan.order.profile:
+        text += f"; profile {plan.order.profile}"
     if known:
         text += f"; about {clock(sum(known))}, {gigabytes(disk)} of disk"
     console.print(text, highlight=False)

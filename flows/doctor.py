@@ -27,6 +27,7 @@ DATA = {
     "aime24": ("aime24/test.jsonl",),
     "amc23": ("amc23/test.jsonl",),
     "knights_knaves": ("kk/3ppl/test.parquet",),
+    "countdown": ("countdown/train.parquet", "countdown/test.parquet"),
 }
 
 
@@ -153,5 +154,8 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
     if not data_dir.is_dir():
         yield Finding("data", f"{data_dir}: no such directory", fine=False)
         return
+    from rl_core.data.math_sets import MATH_SETS
+
     there = [name for name, files in DATA.items() if all((data_dir / file).is_file() for file in files)]
+    there += [f"{name} (training)" for name, found in MATH_SETS.items() if found.find(data_dir)]
     yield Finding("data", f"{data_dir} has {', '.join(there) or 'none of the known data sets'}", fine=bool(there), needed=False)

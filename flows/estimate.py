@@ -50,7 +50,7 @@ class Estimate:
 
     tokens: int | None = None  # at most
     seconds: float | None = None
-    memory: float | None = None  # bytes
+    memory: float | None = None  # bytes, of one device where a stage asks for several
     disk: float = 0  # bytes
     basis: str = ""
 
@@ -169,32 +169,40 @@ def _seconds_on_cpu(stage: SftStage | RlStage | EvalStage, model: Model | None, 
 
 
 def _memory(stage: SftStage | RlStage | EvalStage, model: Model | None) -> float | None:
+    """Of a process that trains and the engine that shares its device; of the larger of them where each has its own."""
     if model is None:
         return None
     if isinstance(stage, EvalStage):
         return PROCESS + 4 * model.parameters + 4 * stage.batch_tokens * model.cache_width
     tokens = stage.resources.tokens_per_batch or (TOKENS_PER_BATCH_GPU if shutil.which("nvidia-smi") else TOKENS_PER_BATCH_CPU)
     logits = 3 * 4 * tokens * model.vocabulary  # logits, their log-softmax, their gradient
-    memory = PROCESS + _training_bytes(stage) * model.parameters + logits
-    if isinstance(stage, RlStage):
-        cache = 4 * stage.prompts_per_step * stage.group_size * stage.max_response_tokens * model.cache_width
-        copies = BYTES_ROLLOUT * model.parameters * (2 if stage.algorithm.uses_reference else 1)
-        copies += BYTES_TRAINING * model.parameters * (stage.algorithm.advantage == "gae")  # the critic, never adapted
-        memory += copies + min(cache, 4 * 65536 * model.cache_width) + (RAY if stage.resources.ray else 0)
-    return memory
+    if isinstance(stage, SftStage):
+        return PROCESS + BYTES_TRAINING * model.parameters + logits
+    training = PROCESS + _training_bytes(stage) * model.parameters + logits
+    engine = _engine_bytes(stage, model) + (RAY if stage.resources.ray else 0)
+    return max(training, engine) if stage.resources.placement == "separate" else training + engine
 
 
-def _training_bytes(stage: SftStage | RlStage) -> float:
-    """Per parameter of the policy, in one of the processes that train it."""
-    if not isinstance(stage, RlStage):
-        return BYTES_TRAINING
-    if stage.lora:
-        return BYTES_FROZEN  # adapters are a hundredth of it
-    if stage.backend == "deepspeed":
-        # float32 moments (8 bytes) are shared out from stage 1, gradients (4) from 2, weights (4) from 3.
-        shared = {1: 8, 2: 12, 3: 16}[stage.resources.zero_stage]
-        return BYTES_TRAINING - shared + shared / stage.resources.training_workers
-    return BYTES_TRAINING
+def _training_bytes(stage: RlStage) -> float:
+    """Per parameter of the model, in one of the processes that train: policy, critic and reference."""
+    shared = (
+        {1: 8, 2: 12, 3: 16}[stage.resources.zero_stage] if stage.backend == "deepspeed" else 0
+    )  # moments, then gradients, then weights
+    trained = BYTES_TRAINING - shared + shared / stage.resources.training_workers
+    policy = BYTES_FROZEN if stage.lora else trained  # adapters are a hundredth of it
+    critic = trained if stage.algorithm.advantage == "gae" else 0.0
+    # Without its adapters the policy is the reference, unless the recipe names another.
+    apart = stage.algorithm.uses_reference and (stage.lora is None or stage.reference not in (None, stage.start))
+    reference = BYTES_FROZEN / (stage.resources.training_workers if shared == BYTES_TRAINING else 1) if apart else 0.0
+    return policy + critic + reference
+
+
+def _engine_bytes(stage: RlStage, model: Model) -> float:
+    """Of the engine on one device. vLLM's cache is as large as `engine_memory` lets it be: not counted."""
+    if stage.engine == "vllm":
+        return BYTES_FROZEN * model.parameters / stage.resources.tensor_parallel
+    responses = stage.prompts_per_step * stage.group_size * stage.max_response_tokens
+    return BYTES_ROLLOUT * model.parameters + 4 * min(responses, 65536) * model.cache_width
 
 
 def _disk(recipe: Recipe, stage: SftStage | RlStage | EvalStage, model: Model | None, tokens: int) -> float:
@@ -202,8 +210,11 @@ def _disk(recipe: Recipe, stage: SftStage | RlStage | EvalStage, model: Model | 
     text = 4.0 * tokens  # bytes of a token, before compression
     if isinstance(stage, EvalStage):
         return text
-    kept = stage.keep_last + 1 if isinstance(stage, RlStage) else 2
-    return BYTES_CHECKPOINT * parameters * kept + (text if isinstance(stage, RlStage) else 0)
+    if isinstance(stage, SftStage):
+        return BYTES_CHECKPOINT * parameters * 2
+    kept = stage.keep_last + 1 + (stage.keep_best is not None)
+    models = (BYTES_FROZEN if stage.lora else BYTES_CHECKPOINT) + BYTES_CHECKPOINT * (stage.algorithm.advantage == "gae")
+    return models * parameters * kept + text
 
 
 def _past(workspace: Workspace) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,8 @@ def _flow_run_name() -> str:
     from prefect.runtime import flow_run
 
     order = Order.model_validate(flow_run.parameters["order"])
-    return f"{Path(order.recipe).stem} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M:%S}"
+    profile = f"-{order.profile}" if order.profile else ""
+    return f"{Path(order.recipe).stem}{profile} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M:%S}"
 
 
 @flow(name="r1flow", flow_run_name=_flow_run_name, persist_result=False)
@@ -111,7 +112,8 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
     lineage = Lineage(plan.workspace, plan.recipe.name, f"{plan.recipe.name} {record.name}", display.warn)
     record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id})
     reused = {f"r1flow.reused.{stage.spec.stage}": stage.spec.directory.name for stage in plan.stages if stage.action == "reuse"}
-    lineage.describe(resolved(plan.recipe), {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), **reused})
+    profile = {"r1flow.profile": plan.order.profile} if plan.order.profile else {}
+    lineage.describe(resolved(plan.recipe), {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), **profile, **reused})
     try:
         yield lineage
     except Exception:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from rl_core.config import Settings
+
+Profile = Literal["smoke"]
 
 
 class Order(Settings):
@@ -14,6 +17,7 @@ class Order(Settings):
 
     recipe: str = Field(description="Name of a shipped recipe, or a path.")
     changes: list[str] = Field([], description="path=value, such as stages.five.temperature=0.9.")
+    profile: Profile | None = Field(None, description="`smoke`: the same stages on a small model, in a minute or two; after `changes`.")
     rerun_from: str | None = Field(None, description="Rerun this stage and what follows; what comes before must be there.")
     until: str | None = Field(None, description="Make this stage and what it needs, nothing else.")
     force: list[str] = Field([], description="Rerun these stages and what depends on them.")

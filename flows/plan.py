@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from flows.estimate import token_budget
 from flows.order import Order
+from flows.profile import apply_profile
 from flows.recipe import MODEL, ROLES, Recipe, RecipeError, load_recipe, nearest
 from flows.sources import local_files, model_files
 from rl_core.config import ScratchModel
@@ -55,7 +56,7 @@ def make_plan(order: Order) -> Plan:
     Raises:
         InputError: the recipe or the order is wrong, a file is missing, or with `rerun_from` an earlier stage would have to run.
     """
-    recipe = load_recipe(order.recipe, order.changes)
+    recipe = apply_profile(load_recipe(order.recipe, order.changes), order.profile)
     workspace = Workspace.at(order.workspace)
     data_dir = order.data_dir.expanduser().resolve() if order.data_dir else None
     if data_dir and not data_dir.is_dir():

@@ -97,6 +97,7 @@ class KnightsKnavesData(Settings):
     doubt: float = Field(
         0.0, ge=0, le=1, description="Chance that the worked response of a generated puzzle doubts its finding and calls everyone a knight."
     )
+    bare_answers: bool = Field(False, description="Worked responses give the answer without the reasoning.")
     train: int = Field(900, ge=1, description="Training puzzles per number of people.")
     test: int = Field(100, ge=0, description="Held-out puzzles per number of people.")
 
@@ -134,6 +135,10 @@ class MathData(Settings):
     dataset: str = Field(description="A set of rl_core/data/math_sets.py: math, simplerl_8k, deepscaler, dapo, open_r1, aime.")
     levels: list[Annotated[int, Field(ge=1, le=5)]] | None = Field(
         None, min_length=1, description="Only problems of these levels, for sets that have them; default: all."
+    )
+    bare_answers: bool = Field(
+        False,
+        description="The worked response of a problem without a solution is its answer in a box; false: it has none, and SFT skips it.",
     )
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
     test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")

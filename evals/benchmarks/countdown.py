@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rl_core.data import countdown
@@ -18,7 +19,7 @@ def local_file(data_dir: Path | None) -> Path | None:
 
 
 def load(data_dir: Path | None, seed: int) -> list[Prompt]:
-    """The public test problems, else generated ones from the held-out side.
+    """The public test problems, else generated ones from the held-out side, without the solutions: they are for training.
 
     Raises:
         DataError: the file is broken.
@@ -26,4 +27,4 @@ def load(data_dir: Path | None, seed: int) -> list[Prompt]:
     path = local_file(data_dir)
     if path:
         return countdown.read_public(path)
-    return [prompt for amount in NUMBERS for prompt in countdown.generate(amount, PROBLEMS, "test", seed)]
+    return [replace(prompt, trace=None) for amount in NUMBERS for prompt in countdown.generate(amount, PROBLEMS, "test", seed)]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from itertools import count as counted
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from random import Random
 
 from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.splits import Split, side_of
 
 TASK = "countdown"
 HELD_OUT_SHARE = 0.1  # of all number sets, by digest
+PATIENCE = 20_000  # draws without a new problem after which all count as used
 LARGEST_NUMBER, SMALLEST_TARGET, LARGEST_TARGET = 99, 10, 100  # the range of Countdown-Tasks-3to4
 
 
@@ -37,30 +36,41 @@ def read_public(path: Path) -> list[Prompt]:
 
 
 def generate(amount: int, count: int, split: Split, seed: int) -> list[Prompt]:
-    """`count` solvable problems of `amount` numbers from one side of the train/test division of number sets."""
-    from reasoning_gym.games.countdown import CountdownConfig, CountdownDataset
+    """`count` different problems of `amount` numbers, with a solution, from one side of the train/test division of number sets.
 
-    config = CountdownConfig(
-        min_numbers=amount,
-        max_numbers=amount,
-        max_value=LARGEST_NUMBER,
-        min_target=SMALLEST_TARGET,
-        max_target=LARGEST_TARGET,
-        seed=int.from_bytes(hashlib.sha256(f"{seed}/{amount}".encode()).digest()[:4], "big"),
-        size=2**31,
-    )
+    Raises:
+        DataError: there are not as many.
+    """
+    random = Random(f"{seed}/{amount}")
     prompts: dict[str, Prompt] = {}
-    for problem in _problems(CountdownDataset(config)):
-        if split_of(problem["numbers"]) == split:
-            prompt = _prompt(problem["numbers"], problem["target"])
-            prompts.setdefault(prompt.gold, prompt)
-        if len(prompts) == count:
-            break
+    misses = 0
+    while len(prompts) < count:
+        misses += 1
+        if misses > PATIENCE:
+            raise DataError(f"only {len(prompts)} different problems of {amount} numbers were found to {split} on; ask for fewer")
+        numbers = [random.randint(1, LARGEST_NUMBER) for _ in range(amount)]
+        if split_of(numbers) == split:
+            target, expression = _combine(numbers, random)
+            prompt = _prompt(numbers, target, expression)
+            if SMALLEST_TARGET <= target <= LARGEST_TARGET and prompt.gold not in prompts:
+                prompts[prompt.gold] = prompt
+                misses = 0
     return list(prompts.values())
 
 
-def _problems(dataset: Any) -> Iterable[dict[str, Any]]:
-    return (dataset[index]["metadata"] for index in counted())
+def _combine(numbers: Sequence[int], random: Random) -> tuple[int, str]:
+    """A random expression of all numbers and its value; every division in it leaves no remainder."""
+    parts = [(number, str(number)) for number in numbers]
+    while len(parts) > 1:
+        random.shuffle(parts)
+        (left, left_text), (right, right_text) = parts.pop(), parts.pop()
+        values = {"+": left + right, "-": left - right, "*": left * right}
+        if right and left % right == 0:
+            values["/"] = left // right
+        sign = random.choice(list(values))
+        parts.append((values[sign], f"({left_text} {sign} {right_text})"))
+    value, text = parts[0]
+    return value, text[1:-1]
 
 
 def split_of(numbers: Sequence[int]) -> Split:
@@ -73,9 +83,10 @@ def number_set(prompt: Prompt) -> tuple[int, ...]:
     return tuple(sorted(json.loads(prompt.gold)["numbers"]))
 
 
-def _prompt(numbers: Sequence[int], target: int) -> Prompt:
+def _prompt(numbers: Sequence[int], target: int, expression: str | None = None) -> Prompt:
     question = (
         f"Combine the numbers {', '.join(map(str, numbers))} into an expression that equals {target}. Use every number exactly "
         "once, and only +, -, *, / and brackets. The answer is the expression alone, without an equals sign."
     )
-    return Prompt(TASK, question, json.dumps({"numbers": list(numbers), "target": target}), str(len(numbers)))
+    trace = f"<think>{expression} = {target}</think>\n<answer>{expression}</answer>" if expression else None
+    return Prompt(TASK, question, json.dumps({"numbers": list(numbers), "target": target}), str(len(numbers)), trace)

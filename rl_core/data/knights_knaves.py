@@ -11,6 +11,7 @@ import ast
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,12 @@ def solve_aloud(names: Sequence[str], statements: tuple[Statement, ...], doubt: 
     answer = "\n".join(f"({number}) {name} is a {_role(assumed[number - 1])}" for number, name in enumerate(names, 1))
     found = "".join(f" {names[person]} is a {_role(role)};" for person, role in assumed.items())
     return "<think>\n" + "\n".join(lines) + f"\n{conclusion}, so{found}\n</think>\n<answer>\n" + answer + "\n</answer>"
+
+
+def without_reasoning(prompt: Prompt) -> Prompt:
+    """The puzzle with only the answer in its worked response."""
+    _, tag, answer = (prompt.trace or "").partition("</think>")
+    return replace(prompt, trace=f"<think>\n{tag}{answer}")
 
 
 def _weigh(names: Sequence[str], statement: Statement, roles: dict[int, bool] | None = None) -> str:

@@ -42,6 +42,10 @@ class MathSet:
         """What a data directory may hold instead of the hub."""
         return f"{self.folder}/train.{{{','.join(FORMATS)}}}"
 
+    def find(self, data_dir: Path) -> Path | None:
+        """The file of a data directory that holds it."""
+        return next((path for ending in FORMATS if (path := data_dir / self.folder / f"train.{ending}").is_file()), None)
+
 
 MATH_SETS = {
     # Hendrycks et al. (2103.03874), the training problems; two of them have no level.
@@ -97,8 +101,9 @@ def find_set(name: str) -> MathSet:
 
 def check(name: str, levels: Sequence[int] | None) -> None:
     """Raises DataError for an unknown set, or levels of a set that has none."""
-    if levels and not find_set(name).level:
-        having = ", ".join(other for other, found in MATH_SETS.items() if found.level)
+    found = find_set(name)
+    if levels and not found.level:
+        having = ", ".join(other for other, entry in MATH_SETS.items() if entry.level)
         raise DataError(f"set {name!r} has no levels (there are some in {having}); remove `levels`")
 
 
@@ -119,17 +124,18 @@ def local_file(name: str, data_dir: Path | None) -> Path | None:
         if found.hub_id is None:
             raise DataError(f"set {name!r} is not on the hub: give a directory with {found.local} by --data-dir")
         return None
-    path = next((path for ending in FORMATS if (path := data_dir / found.folder / f"train.{ending}").is_file()), None)
+    path = found.find(data_dir)
     if path is None:
         hub = f" or leave out --data-dir to use the hub ({found.hub_id})" if found.hub_id else ""
         raise DataError(f"{data_dir / found.local}: no such file; put the set {name!r} there{hub}")
     return path
 
 
-def load(name: str, levels: Sequence[int] | None, data_dir: Path | None) -> tuple[list[Prompt], int]:
+def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare_answers: bool = False) -> tuple[list[Prompt], int]:
     """The different problems of a set in its order, and how many rows were left out because they have no answer or repeat a problem.
 
-    A solution becomes the worked response of its problem; it ends with the answer in a box.
+    A solution becomes the worked response of its problem; it ends with the answer in a box. With `bare_answers` that box alone is the
+    worked response of a problem without a solution.
 
     Raises:
         DataError: file missing, a row broken, or the hub out of reach.
@@ -151,7 +157,7 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None) -> tupl
         level = _level(_column(row, found.level))
         if levels and level not in levels:
             continue
-        prompt = _prompt(found, row, question.strip(), level, where)
+        prompt = _prompt(found, row, question.strip(), level, bare_answers, where)
         if prompt is None or prompt.question in prompts:
             left_out += 1
         else:
@@ -159,7 +165,7 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None) -> tupl
     return list(prompts.values()), left_out
 
 
-def _prompt(found: MathSet, row: Any, question: str, level: int | None, where: str) -> Prompt | None:
+def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_answers: bool, where: str) -> Prompt | None:
     """None for a row without an answer to compare with."""
     solution = _column(row, found.solution)
     solution = solution.strip() if isinstance(solution, str) else ""
@@ -173,8 +179,8 @@ def _prompt(found: MathSet, row: Any, question: str, level: int | None, where: s
     gold = "" if answer is None else str(answer).strip()
     if gold.lower() in NO_ANSWER:
         return None
-    trace = solution if last_boxed(solution) is not None else f"{solution}\n\\boxed{{{gold}}}"
-    return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution else None)
+    trace = solution if last_boxed(solution) is not None else f"{solution}\n\\boxed{{{gold}}}".strip()
+    return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution or bare_answers else None)
 
 
 _ABSENT = object()

@@ -82,7 +82,7 @@ def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Pr
 
 
 def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt], int]:
-    prompts, dropped = math_sets.load(config.dataset, config.levels, data_dir)
+    prompts, dropped = math_sets.load(config.dataset, config.levels, data_dir, bare_answers=config.bare_answers)
     held_out = {prompt.prompt_id for prompt in sorted(prompts, key=lambda prompt: prompt.prompt_id)[: config.test]}
     train = [prompt for prompt in prompts if prompt.prompt_id not in held_out]
     return _first(train, config.train, seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped
@@ -98,7 +98,7 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
                 prompts += _first(knights_knaves.read_public(knights_knaves.public_file(data_dir, people, split)), count, seed)
             else:
                 prompts += knights_knaves.generate(people, count, split, seed, config.names, config.doubt)
-        return prompts
+        return [knights_knaves.without_reasoning(prompt) for prompt in prompts] if config.bare_answers else prompts
 
     return part("train", config.train), part("test", config.test)
 

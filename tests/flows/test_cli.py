@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from flows.profile import smoke
 from flows.recipe import check, load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,15 @@ def test_show_prints_a_recipe_that_is_the_same() -> None:
     answer = r1flow("show", MINI, "--set", "warm.temperature=0.9")
     assert check(yaml.safe_load(answer.stdout)) == load_recipe(str(MINI), ["warm.temperature=0.9"])
     assert "# warm: 1 steps of 2 x 2 responses, 0.05 passes over 40 prompts" in answer.stdout
+
+
+def test_show_and_plan_of_a_profile(tmp_path: Path) -> None:
+    answer = r1flow("show", "logic_rl", "--profile", "smoke", "--set", "warmup.temperature=0.9")
+    assert check(yaml.safe_load(answer.stdout)) == smoke(load_recipe("logic_rl", ["warmup.temperature=0.9"]))
+    assert "# five: 2 steps of 4 x 4 responses, 0.50 passes over 16 prompts" in answer.stdout
+    data_dir = ROOT / "tests" / "fixtures" / "data"
+    answer = r1flow("plan", "logic_rl", "--profile", "smoke", "--data-dir", data_dir, "--workspace", tmp_path / "runs")
+    assert "9 of 9 stages run, 0 reused; profile smoke" in answer.stdout
 
 
 def test_plan_says_what_runs_and_why(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.checks import check_names
 from flows.estimate import estimates
 from flows.plan import Plan
 from flows.recipe import RecipeError, shipped
@@ -25,9 +26,12 @@ def reasons(plan: Plan, stage: str) -> list[str]:
     return next(planned.reasons for planned in plan.stages if planned.spec.stage == stage)
 
 
+@pytest.mark.parametrize("profile", [None, "smoke"])
 @pytest.mark.parametrize("name", shipped())
-def test_every_shipped_recipe_plans_without_a_hub(name: str, plan_of: Planner) -> None:
-    plan = plan_of(recipe=name)
+def test_every_shipped_recipe_plans_without_a_hub(name: str, profile: str | None, plan_of: Planner) -> None:
+    plan = plan_of(recipe=name, profile=profile)
+    check_names(plan.recipe)
+    assert plan.recipe.name == (f"{name}-smoke" if profile else name)
     assert running(plan) == set(plan.recipe.stages)
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.stages}, plan.workspace)
     trained = [costs[stage] for stage, settings in plan.recipe.stages.items() if settings.kind in ("sft", "rl")]

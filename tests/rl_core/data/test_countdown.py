@@ -9,6 +9,8 @@ from rl_core.config import CountdownData
 from rl_core.data.countdown import generate, number_set, read_public, split_of
 from rl_core.data.prepare import prepare
 from rl_core.data.prompts import DataError, read_prompts
+from rl_core.outcome import Outcome
+from rl_core.rewards.verify import verify
 
 
 def test_generated_problems_can_be_solved_and_repeat_with_the_seed() -> None:
@@ -22,6 +24,13 @@ def test_generated_problems_can_be_solved_and_repeat_with_the_seed() -> None:
         assert split_of(gold["numbers"]) == "train"
         assert f"equals {gold['target']}" in problem.question
         assert problem.difficulty == "3"
+        assert problem.trace is not None
+        assert verify("countdown", problem.trace, problem.gold).outcome is Outcome.CORRECT
+
+
+def test_asking_for_more_than_there_are_ends() -> None:
+    with pytest.raises(DataError, match=r"only [0-9]+ different problems of 2 numbers were found to test on; ask for fewer"):
+        generate(2, 3000, "test", 0)
 
 
 def test_train_and_test_share_no_set_of_numbers(tmp_path: Path) -> None:

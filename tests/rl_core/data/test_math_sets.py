@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -10,7 +11,10 @@ from rl_core.config import MathData
 from rl_core.data import math_sets
 from rl_core.data.prepare import inputs, prepare
 from rl_core.data.prompts import DataError, read_prompts
+from rl_core.outcome import Outcome
+from rl_core.rewards.verify import verify
 
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
 ROWS = [
     {"problem": "What is 1+1?", "level": "Level 1", "solution": "Count: \\boxed{2}."},
     {"problem": "What is 1+1?", "level": "Level 1", "solution": "Again \\boxed{2}."},  # repeats a problem
@@ -36,6 +40,26 @@ def test_golds_traces_levels_and_what_is_left_out(tmp_path: Path) -> None:
     assert [p.trace for p in prompts] == ["Count: \\boxed{2}.", None, "It is a third.\n\\boxed{\\frac13}"]
     assert left_out == 2
     assert [p.question for p in math_sets.load("math", [3], tmp_path)[0]] == ["Half of 7?", "A third?"]
+
+
+@pytest.mark.parametrize("name", [name for name in math_sets.MATH_SETS if name != "aime"])
+def test_every_set_reads_the_form_of_its_source(name: str) -> None:
+    prompts, left_out = math_sets.load(name, None, FIXTURES)
+    assert (len(prompts), left_out) == (12, int(name == "open_r1"))  # OpenR1's proof has no answer
+    assert (prompts[0].question, prompts[0].gold) == ("Compute $\\sin 225^\\circ$.", "-\\frac{\\sqrt{2}}{2}")
+    for prompt in prompts:
+        assert verify(prompt.task, f"\\boxed{{{prompt.gold}}}", prompt.gold).outcome is Outcome.CORRECT
+
+
+def test_a_bare_answer_may_stand_in_for_a_solution(tmp_path: Path) -> None:
+    prompts, _ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True)
+    assert [p.trace for p in prompts] == ["\\boxed{3.5}", "It is a third.\n\\boxed{\\frac13}"]
+
+
+def test_a_parquet_file_is_as_good(tmp_path: Path) -> None:
+    (tmp_path / "math_train").mkdir()
+    pq.write_table(pa.Table.from_pylist(ROWS[2:3]), tmp_path / "math_train" / "train.parquet")
+    assert [p.gold for p in math_sets.load("math", None, tmp_path)[0]] == ["3.5"]
 
 
 def test_the_stage_holds_out_the_same_problems_whatever_the_seed(tmp_path: Path) -> None:
@@ -64,6 +88,17 @@ def test_the_stage_holds_out_the_same_problems_whatever_the_seed(tmp_path: Path)
 def test_a_broken_row_is_named(tmp_path: Path, rows: list[dict[str, object]], message: str) -> None:
     with pytest.raises(DataError, match=message):
         math_sets.load("math", None, directory(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(b"[1,\n", "line 2 is not JSON"), (b'{"problem": 1}', "a list of objects is wanted"), (b"\xff", "not UTF-8 text")],
+)
+def test_a_broken_file_is_named(tmp_path: Path, text: bytes, message: str) -> None:
+    directory(tmp_path, [])
+    (tmp_path / "math_train" / "train.json").write_bytes(text)
+    with pytest.raises(DataError, match=rf"math_train/train.json: {message}"):
+        math_sets.load("math", None, tmp_path)
 
 
 def test_what_is_missing_is_said_before_anything_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,197 @@
+"""Profiles: a recipe at another size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.order import Profile
+from flows.recipe import (
+    MODEL,
+    CountdownStage,
+    EvalStage,
+    Gsm8kStage,
+    KnightsKnavesStage,
+    MathStage,
+    Recipe,
+    RlStage,
+    SftStage,
+    Stage,
+    check,
+    resolved,
+)
+from rl_core.config import Algorithm, Lora, Penalties, Resources, RlResources, Schedule, ScratchModel
+
+BASE, TEXTS = "smoke_base", "smoke_texts"  # stages that the smoke profile adds
+SMOKE_MODEL = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=1024, context=4096)
+THREADS = 1  # matrices this small are not worth more
+STEPS = 2
+SFT_STEPS, SFT_BATCH, SFT_TOKENS = 30, 8, 2048
+PROMPTS, GROUP, MINIBATCHES, PASSES, SAMPLES = 4, 4, 2, 2, 2
+FROM_NOTHING: dict[str, Any] = {"optimizer": "muon", "learning_rate": Schedule(schedule="cosine", start=1e-2, end=1e-3, warmup=2)}
+TRAIN, TEST, PROBLEMS = 16, 4, 2
+LONGEST, SHORTEST = 192, 48  # tokens of a response
+NGRAM = 8  # repeats within a response that short
+LINEAR_LAYERS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}  # of the small model
+
+
+def apply_profile(recipe: Recipe, profile: Profile | None) -> Recipe:
+    """The recipe in a profile; without one as it is."""
+    return smoke(recipe) if profile == "smoke" else recipe
+
+
+def smoke(recipe: Recipe) -> Recipe:
+    """Every stage of a recipe in seconds on a CPU: does it hold together?
+
+    Stages, algorithms, rewards, templates, penalties, adapters, critics and the form of schedules stay; numbers of steps, prompts and
+    tokens shrink, response lengths in proportion. A model made from scratch stands in for a pretrained one, taught by an SFT stage put in
+    front. Puzzles are generated; other problems come from where the recipe takes them.
+    """
+    scale = LONGEST / max(_lengths(recipe), default=LONGEST)
+    stages = {name: _shrunk(stage, min(scale, 1.0)) for name, stage in recipe.stages.items()}
+    if isinstance(recipe.model, ScratchModel):
+        stages = {name: _from_nothing(stage) for name, stage in stages.items()}
+    else:
+        stages = {name: _from_base(stage) for name, stage in stages.items()}
+        stages |= _base(stages)
+    small = recipe.model_copy(update={"name": f"{recipe.name}-smoke", "model": SMOKE_MODEL, "stages": stages})
+    return check(resolved(small))
+
+
+def _lengths(recipe: Recipe) -> list[int]:
+    trained = [stage.max_response_tokens for stage in recipe.stages.values() if isinstance(stage, RlStage)]
+    return trained or [stage.max_tokens for stage in recipe.stages.values() if isinstance(stage, EvalStage)]
+
+
+def _base(stages: dict[str, Stage]) -> dict[str, Stage]:
+    """What makes the small model: its SFT stage, on the worked responses of the recipe's own problems."""
+    added: dict[str, Stage] = {}
+    data = [name for name, stage in stages.items() if stage.kind == "data"]
+    if not data:
+        data = [TEXTS]
+        added[TEXTS] = _shrunk(KnightsKnavesStage(kind="data", people=[2]), 1.0)
+    template = next((stage.template for stage in stages.values() if isinstance(stage, RlStage | SftStage | EvalStage)), "plain")
+    added[BASE] = SftStage(
+        kind="sft",
+        data=data,
+        template=template,
+        steps=SFT_STEPS,
+        batch_size=SFT_BATCH,
+        max_tokens=SFT_TOKENS,
+        **FROM_NOTHING,
+        resources=Resources(threads=THREADS),
+    )
+    return added
+
+
+def _from_nothing(stage: Stage) -> Stage:
+    """Where a stage teaches a model with random weights, it has steps for one rate only."""
+    return stage.model_copy(update=FROM_NOTHING) if isinstance(stage, SftStage) and stage.start == MODEL else stage
+
+
+def _from_base(stage: Stage) -> Stage:
+    """The stage with the small model wherever it takes the recipe's."""
+    changes: dict[str, Any] = {}
+    for role in ("start", "reference", "checkpoints"):
+        value = getattr(stage, role, None)
+        if value == MODEL:
+            changes[role] = BASE
+        elif isinstance(value, list):
+            changes[role] = [BASE if name == MODEL else name for name in value]
+    return stage.model_copy(update=changes)
+
+
+def _shrunk(stage: Stage, scale: float) -> Stage:
+    return stage.model_copy(update=_changes(stage, scale))
+
+
+def _changes(stage: Stage, scale: float) -> dict[str, Any]:
+    match stage:
+        case KnightsKnavesStage():
+            size = {"train": min(stage.train, TRAIN), "test": min(stage.test, TEST)}
+            return {"source": "generate", "names": 8, "bare_answers": True} | size
+        case CountdownStage():
+            return {"source": "generate", "train": min(stage.train, TRAIN), "test": min(stage.test, TEST)}
+        case Gsm8kStage():
+            return {"train": _at_most(stage.train, TRAIN), "test": _at_most(stage.test, TEST)}
+        case MathStage():
+            return {"bare_answers": True, "train": _at_most(stage.train, TRAIN), "test": min(stage.test, TEST)}
+        case SftStage():
+            return {
+                "steps": min(stage.steps, SFT_STEPS),
+                "batch_size": min(stage.batch_size, SFT_BATCH),
+                "max_tokens": SFT_TOKENS,  # the small tokenizer needs more of them
+                "learning_rate": _schedule(stage.learning_rate),
+                "resources": Resources(threads=THREADS),
+            }
+        case RlStage():
+            return _rl_changes(stage, scale)
+        case EvalStage():
+            return {
+                "benchmarks": [
+                    benchmark.model_copy(
+                        update={
+                            "limit": _at_most(benchmark.limit, PROBLEMS),
+                            "max_tokens": _tokens(benchmark.max_tokens, scale) if benchmark.max_tokens else None,
+                        }
+                    )
+                    for benchmark in stage.benchmarks
+                ],
+                "samples": min(stage.samples, SAMPLES),
+                "max_tokens": _tokens(stage.max_tokens, scale),
+                "resources": Resources(threads=THREADS),
+            }
+        case _:
+            return {}
+
+
+def _rl_changes(stage: RlStage, scale: float) -> dict[str, Any]:
+    tokens = _tokens(stage.max_response_tokens, scale)
+    return {
+        "steps": STEPS,
+        "epochs": None,
+        "prompts_per_step": min(stage.prompts_per_step, PROMPTS),
+        "group_size": min(stage.group_size, GROUP),
+        "minibatches": min(stage.minibatches, MINIBATCHES),
+        "updates_per_step": min(stage.updates_per_step, PASSES),
+        "max_response_tokens": tokens,
+        "penalties": _penalties(stage.penalties, tokens / stage.max_response_tokens),
+        "learning_rate": _schedule(stage.learning_rate),
+        "temperature": _schedule(stage.temperature),
+        "algorithm": _algorithm(stage.algorithm),
+        "lora": _lora(stage.lora) if stage.lora else None,
+        "engine": "transformers",
+        "backend": "torch",
+        "resources": RlResources(ray=False, threads=THREADS),
+    }
+
+
+def _algorithm(algorithm: Algorithm) -> Algorithm:
+    schedules = {key: _schedule(getattr(algorithm, key)) for key in ("kl_coefficient", "value_learning_rate")}
+    return algorithm.model_copy(update=schedules)
+
+
+def _penalties(penalties: Penalties, scale: float) -> Penalties:
+    changes: dict[str, Any] = {}
+    if penalties.overlong:
+        changes["overlong"] = penalties.overlong.model_copy(update={"buffer": max(1, round(penalties.overlong.buffer * scale))})
+    if penalties.dense_repetition:
+        ngram = min(penalties.dense_repetition.ngram, NGRAM)
+        changes["dense_repetition"] = penalties.dense_repetition.model_copy(update={"ngram": ngram})
+    return penalties.model_copy(update=changes)
+
+
+def _lora(lora: Lora) -> Lora:
+    known = [name for name in lora.targets or () if name in LINEAR_LAYERS]
+    return lora.model_copy(update={"rank": min(lora.rank, 8), "targets": known or None})
+
+
+def _schedule(schedule: Schedule) -> Schedule:
+    return schedule.model_copy(update={"warmup": min(schedule.warmup, 1)})
+
+
+def _tokens(tokens: int, scale: float) -> int:
+    return max(min(tokens, SHORTEST), min(LONGEST, round(tokens * scale)))
+
+
+def _at_most(number: int | None, most: int) -> int:
+    return most if number is None else min(number, most)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evals.config import BenchmarkSettings
+from flows.profile import BASE, LONGEST, SMOKE_MODEL, TEXTS, smoke
+from flows.recipe import MODEL, EvalStage, Recipe, RlStage, check, load_recipe, shipped
+
+
+def rl_stages(recipe: Recipe) -> dict[str, RlStage]:
+    return {name: stage for name, stage in recipe.stages.items() if isinstance(stage, RlStage)}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_smoke_recipe_is_the_same_experiment_at_another_size(name: str) -> None:
+    full = load_recipe(name)
+    small = smoke(full)
+    assert full == load_recipe(name)  # nothing was changed in place
+    assert (small.name, small.model) == (f"{name}-smoke", SMOKE_MODEL)
+    assert set(small.stages) == set(full.stages) | ({BASE} if isinstance(full.model, str) else set())
+    stand_in = BASE if isinstance(full.model, str) else MODEL
+    for stage_name, before in full.stages.items():
+        assert small.stages[stage_name].kind == before.kind
+        for role, names in full.references(stage_name).items():
+            assert small.references(stage_name)[role] == [stand_in if parent == MODEL else parent for parent in names]
+    for stage_name, before in rl_stages(full).items():
+        after = rl_stages(small)[stage_name]
+        same = ("template", "reward", "weight_decay", "max_grad_norm", "asynchronous")
+        assert all(getattr(after, key) == getattr(before, key) for key in same)
+        schedules = {"kl_coefficient", "value_learning_rate"}
+        assert after.algorithm.model_dump(exclude=schedules) == before.algorithm.model_dump(exclude=schedules)
+        assert after.algorithm.uses_reference == before.algorithm.uses_reference
+        assert (after.learning_rate.start, after.learning_rate.end) == (before.learning_rate.start, before.learning_rate.end)
+        assert [penalty is None for _, penalty in after.penalties] == [penalty is None for _, penalty in before.penalties]
+        assert (after.lora is None) == (before.lora is None)
+        assert (after.minibatches > 1) == (before.minibatches > 1)
+        assert (after.updates_per_step > 1) == (before.updates_per_step > 1)
+        assert (after.steps, after.engine, after.backend, after.resources.ray) == (2, "transformers", "torch", False)
+        assert after.prompts_per_step * after.group_size * after.max_response_tokens <= 16 * LONGEST
+
+
+def test_response_lengths_keep_their_order() -> None:
+    lengths = [stage.max_response_tokens for stage in rl_stages(smoke(load_recipe("deepscaler"))).values()]
+    assert lengths == [64, 128, 192]  # of 8,192, 16,384 and 24,576
+
+
+def test_what_is_small_already_stays() -> None:
+    full = load_recipe(str(Path(__file__).parents[1] / "fixtures" / "mini.yaml"))
+    small = smoke(full)
+    before, after = rl_stages(full)["warm"], rl_stages(small)["warm"]
+    assert (after.prompts_per_step, after.group_size, after.max_response_tokens) == (2, 2, 8)
+    assert before.model_dump(exclude={"steps", "resources"}) == after.model_dump(exclude={"steps", "resources"})
+
+
+def test_changes_come_first() -> None:
+    changes = ["warmup.algorithm={name: gspo}", "warmup.penalties={overlong: {buffer: 512}}", "warmup.lora={targets: [q_proj, qkv]}"]
+    warmup = rl_stages(smoke(load_recipe("logic_rl", changes)))["warmup"]
+    assert (warmup.algorithm.name, warmup.algorithm.ratio) == ("gspo", "sequence")
+    assert warmup.penalties.overlong is not None
+    assert warmup.penalties.overlong.buffer == warmup.max_response_tokens // 4  # 512 of 2,048
+    assert warmup.lora is not None
+    assert warmup.lora.targets == ["q_proj"]  # the small model has no layer of the other name
+
+
+def test_a_recipe_that_only_evaluates_gets_something_to_make_the_model_of() -> None:
+    scores = {"kind": "eval", "checkpoints": ["model"], "benchmarks": ["gsm8k"]}
+    small = smoke(check({"name": "scores", "model": "a/b-7B", "stages": {"scores": scores}}))
+    assert small.order() == [TEXTS, BASE, "scores"]
+    stage = small.stages["scores"]
+    assert isinstance(stage, EvalStage)
+    assert stage.checkpoints == [BASE]
+    assert stage.benchmarks == [BenchmarkSettings(name="gsm8k", limit=2)]
