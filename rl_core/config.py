@@ -14,6 +14,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
 
 
+Precision = Literal["auto", "bfloat16", "float32"]
+
+
 class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors and values do not change after validation."""
 
@@ -325,7 +328,7 @@ class RlConfig(Settings):
     )
     asynchronous: bool = Field(False, description="Sample a step's responses while the step before trains: one step off policy.")
     lora: Lora | None = None
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the trainer's products; weights are float32 either way.")
+    precision: Precision = Field("auto", description="Of the trainer's products (auto: bfloat16 where that is fast); weights are float32.")
     engine: Literal["transformers", "vllm"] = "transformers"
     backend: Literal["torch", "deepspeed"] = "torch"
     resources: RlResources = RlResources()
