@@ -263,6 +263,7 @@ class DenseRepetition(Settings):
 
     ngram: int = Field(40, ge=1)
     penalty: float = Field(-0.05, le=0)
+    discount: float | None = Field(None, gt=0, le=1, description="Of later penalties, for `returns` and `gae`; default: the algorithm's.")
 
 
 class CosineLength(Settings):
@@ -273,6 +274,7 @@ class CosineLength(Settings):
     wrong_short: float = -10.0
     wrong_long: float = 0.0
     exceeded: float = Field(-10.0, description="At the limit of tokens.")
+    margin: int = Field(0, ge=0, description="Tokens before the limit from which a response counts as at it.")
 
 
 class Overlong(Settings):
