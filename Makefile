@@ -9,7 +9,7 @@ quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
 	$(BIN)/r1flow run quickstart
 
 test: $(DEV_STAMP)  ## the whole suite, fast tests first
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m slow
 
 lint: $(DEV_STAMP)
