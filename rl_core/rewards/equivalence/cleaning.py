@@ -96,6 +96,7 @@ _WORDS = re.compile(
     r"\\(?:text(?:bf|it|rm|normal|sf|tt|sc)?|mbox|hbox|fbox|boxed|emph|underline|bm|boldsymbol|overset|math(?:rm|bf|it|sf|tt|cal|normal)"
     r"|operatorname)\*?\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
+_BOXED = re.compile(r"\s*\$*\s*\\f?box(?:ed)?\s*\{(.*)\}\s*\$*\s*", re.DOTALL)
 _UNIT_VECTOR = re.compile(r"\\(?:mathbf|vec|hat|boldsymbol|bm)\s*\{?\s*(?:\\mathbf\s*\{?)?\s*\\?([ijk])(?:math)?\s*\}?\}?(?![A-Za-z])")
 VECTORS = {"i": "\u0131", "j": "\u0237", "k": "\u0138"}  # signs of the unit vectors
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*\{?\s*([RZNQC])\s*\}?")
@@ -107,10 +108,12 @@ _PREAMBLE = re.compile(r"(?i)^(?:so |thus |hence |therefore )?,?\s*(?:the )?(?:f
 def clean(text: str) -> str:
     """The text in one notation: see the tables above; words stand bare, spaces are single, a currency's `$` is kept and `$…$` is not."""
     text = text.translate(_TRANSLATION)
+    while (inside := _BOXED.fullmatch(text)) and "}" not in inside[1].partition("{")[0]:
+        text = inside[1]
     text = _SUPERSCRIPT.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
     text = text.replace(r"\$", "\x00").replace("$", "").replace("\x00", "$").replace(r"\%", "%").replace("\u00b7\u00b7", " \\power ")
     text = re.sub(r",\\!\s*|\{,\}", ",", text)
-    text = re.sub(r"\\[(\[\])](?![A-Za-z])", "", text)
+    text = re.sub(r"(?<!\\)\\[()\[\]]", "", text)
     text = _SIZES.sub("", text)
     text = _UNIT_VECTOR.sub(lambda match: VECTORS[match[1]], text)
     text = _BLACKBOARD.sub(lambda match: _BLACKBOARDS[match[1]], text)

@@ -76,6 +76,7 @@ def _same_option(gold: str, answer: str) -> bool | None:
 
 def _same_base(gold: str, answer: str) -> bool | None:
     """A base as index may be left out where the gold answer has one, but not changed."""
+    answer = re.sub(r"^[A-Za-z] ?= ?", "", answer)
     expected, given = _BASE.fullmatch(gold), _BASE.fullmatch(answer)
     if expected is None and given is None:
         return None

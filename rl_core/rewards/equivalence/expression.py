@@ -29,7 +29,7 @@ _MIXED = re.compile(
     r"|[ -]([0-9]+)/([0-9]+))(?![0-9!])"
 )
 _DERIVATIVE = re.compile(
-    r"\\frac ?\{ ?d(?:\^\{?([0-9])\}?)? ?([A-Za-z](?:_\{?[A-Za-z0-9]+\}?)?)(?:\([a-z]\))? ?\} ?\{ ?d ?[a-z](?:\^\{?\1\}?)? ?\}"
+    r"\\frac ?\{ ?d(?:\^\{?([0-9])\}?)? ?([A-Za-z](?:_\{?[A-Za-z0-9]+\}?)?)(?:\([a-z]\))? ?\} ?\{ ?d ?([a-z])(?:\^\{?\1\}?)? ?\}"
 )
 _DOTTED = re.compile(r"\\(d{1,3})ot ?(?:\{ ?(\\?[A-Za-z]+) ?\}|([A-Za-z]))(?:\([a-z]\))?")
 _CHOOSE = re.compile(
@@ -61,7 +61,7 @@ def parse(text: str) -> Node:
 def _rewrite(text: str) -> str:
     text = _SCIENTIFIC.sub("(\\1\u00b710^{\\2})", text)
     text = _REPEATING.sub(_repeating, text)
-    text = _DERIVATIVE.sub(lambda match: match[2] + "'" * int(match[1] or 1), text)
+    text = _DERIVATIVE.sub(lambda match: match[2] + ("" if match[3] in "tx" else f"_{match[3]}") + "'" * int(match[1] or 1), text)
     text = _DOTTED.sub(lambda match: (match[2] or match[3]) + "'" * len(match[1]), text)
     text = _CHOOSE.sub(_choose, text)
     text = re.sub(r"\{([^{}]+)\\over(?![A-Za-z])([^{}]+)\}", r"\\frac{\1}{\2}", text)

@@ -114,7 +114,8 @@ def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
     """Equal, or one a correct rounding of the other.
 
     A decimal of six places or more stands for the exact value that rounds to it. A gold decimal of two places or more stands for an exact
-    value that rounds to it, and for a longer decimal that does (from three significant digits and two more places on).
+    value that rounds to it, and for a longer decimal that does (from three significant digits on); one of eight digits or more, which
+    was computed, may be off in the last.
     """
     if same_value(expected, given):
         return True
@@ -125,7 +126,11 @@ def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
         if gold_decimal is None:
             return decimal is not None and _endless(expected) and len(decimal[3]) >= _FEWEST_PLACES and _rounds(_value(expected), decimal)
         digits, places = (gold_decimal[2] + gold_decimal[3]).lstrip("0"), len(gold_decimal[3])
-        if len(digits) >= _NEARLY_ALL and abs(floating(expected) - floating(given)) * 10**7 <= abs(floating(given)):
+        if (
+            places >= (6 if decimal is None else 9)
+            and len(digits) >= _NEARLY_ALL
+            and abs(floating(expected) - floating(given)) * 10**7 <= abs(floating(given))
+        ):
             return True
         if decimal is None:
             return places >= 2 and len(digits) >= 2 and _endless(given) and _rounds(_value(given), gold_decimal)

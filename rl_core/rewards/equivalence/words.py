@@ -75,7 +75,7 @@ _CLOCK = re.compile(r"(?i)([0-9]{1,2})(?: ?: ?([0-9]{2}))?(?: ?: ?([0-9]{2}))? ?
 def number_of(text: str) -> str | None:
     """Digits of a number in words: `twenty-five`, `one hundred`, `negative fifty`, `one third`; None for anything else."""
     words = re.findall(r"[a-z]+", text.lower())
-    if not words or re.search(r"[^A-Za-z\s-]", text.strip()) or len(words) > 12:
+    if not words or re.search(r"[^A-Za-z\s-]|^-", text.strip()) or len(words) > 12:
         return None
     sign = "-" if words[0] in ("minus", "negative") else ""
     words = words[1:] if sign else words
@@ -162,6 +162,8 @@ def same_text(gold: str, answer: str) -> bool:
     """Words of two texts, without articles and fillers; numbers may be digits or words, months and days short."""
     if is_letters(gold):
         return re.sub(r"[\s,]|and", "", answer).upper() == gold
+    if re.search(r"[^A-Za-z0-9 ,.'()-]|^-", answer):
+        return False
     left, right = _words(gold), _words(answer)
     if bool(left) and left == right:
         return True
@@ -184,7 +186,11 @@ def option_of(text: str, marked: bool = False) -> str | None:
     match = re.fullmatch(r"(?i)(?:option |choice )?[(\[]? ?([A-Z]) ?[)\]]?[.:,]?", text.strip())
     if match:
         return match[1]
-    head = re.match(r"[(\[] ?([A-Z]) ?[)\]]\s*(?P<rest>.*)|([A-Z])[.:)]\s+(?P<text>.*)", text.strip()) if marked else None
+    head = (
+        re.match(r"[(\[] ?([A-Z]) ?[)\]](?:[.:]?\s+(?P<rest>[^\s,/+*^;&|].*)|(?=[A-Z][a-z]))|([A-Z])[.:)]\s+(?P<text>.*)", text.strip())
+        if marked
+        else None
+    )
     if head is None or re.search(r"(?<![A-Za-z])[(\[]?[A-Z][)\]]?(?![A-Za-z])|\bor\b|\bnot\b", head["rest"] or head["text"] or ""):
         return None
     return head[1] or head[3]
