@@ -125,11 +125,13 @@ def token_budget(recipe: Recipe, name: str) -> int | None:
 
 def _evaluated_tokens(stage: EvalStage) -> int:
     from evals.benchmarks import registry
+    from evals.statistics import MOST_SAMPLES
 
     tokens = 0
     for benchmark in stage.benchmarks:
         problems = registry.size(benchmark)
-        tokens += problems * (int(stage.greedy) + stage.samples) * (benchmark.max_tokens or stage.max_tokens)
+        samples = benchmark.samples or (MOST_SAMPLES if stage.samples == "auto" else stage.samples)
+        tokens += problems * (int(stage.greedy) + samples) * (benchmark.max_tokens or stage.max_tokens)
     return tokens
 
 

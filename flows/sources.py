@@ -10,8 +10,6 @@ from evals.config import EvalConfig
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData
 from rl_core.errors import InputError
 
-MODEL_FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "vocab.json", "merges.txt")
-
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
@@ -49,7 +47,7 @@ def model_files(model: str) -> list[Path]:
     Raises:
         InputError: the directory is missing or incomplete.
     """
-    from rl_core.model.pretrained import check_model
+    from rl_core.model.pretrained import MODEL_FILES, check_model
 
     with naming("model"):
         check_model(model)
