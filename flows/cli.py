@@ -233,7 +233,7 @@ def doctor(workspace: Path, data_dir: Path | None) -> None:
 @click.option("--template", help="How the problem is put to the model.")
 @click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), help="Default: transformers.")
 @click.option("--base-url", help="With --engine openai: the endpoint; CHECKPOINTS are names of its models.")
-@click.option("--dtype", type=click.Choice(["bfloat16", "float32"]), help="Default: bfloat16.")
+@click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
 @click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for samples and scores.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_model, load_tokenizer
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
@@ -35,9 +35,10 @@ class _Row:
 class TransformersEngine:
     """Batched decoding: the prompt of a group is read once, finished rows leave the batch."""
 
-    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536, dtype: Literal["bfloat16", "float32"] = "bfloat16") -> None:
+    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536, dtype: torch.dtype | None = None) -> None:
+        """`dtype`: default: bfloat16 where that is fast."""
         self.tokenizer = load_tokenizer(checkpoint)
-        model = load_model(checkpoint, dtype=getattr(torch, dtype), attention=ATTENTION)
+        model = load_model(checkpoint, dtype=dtype or fast_dtype(), attention=ATTENTION)
         self.model: PreTrainedModel = model.to(device()).eval()  # type: ignore[arg-type]
         self.batch_tokens = batch_tokens
         # Rows of the embedding that no token stands for must never be drawn.
