@@ -324,6 +324,7 @@ def _print_plan(plan: Plan, console: Console) -> None:
 
     from flows.estimate import Estimate, estimates
     from flows.format import clock, count, gigabytes
+    from flows.summary import contamination
 
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -344,6 +345,8 @@ def _print_plan(plan: Plan, console: Console) -> None:
             style=style,
         )
     console.print(table)
+    for line in contamination(plan):
+        console.print(line, style="yellow", highlight=False)
     known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
     disk = sum(cost.disk for cost in costs.values())
     reused = sum(stage.action == "reuse" for stage in plan.stages)

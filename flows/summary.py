@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.format import count
 from flows.plan import Plan
+from tasks.data import OVERLAP
 from tasks.report import REPORT, where_to_look
 from tasks.stage import StageSpec, read_manifest
 from tasks.workspace import read_json
@@ -25,7 +26,9 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
     match spec.kind:
         case "data":
             dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
-            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped})"
+            there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
+            shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
+            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped}){shared}"
         case "sft" | "rl":
             return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens -> {result['checkpoint']}"
         case "eval":
@@ -34,6 +37,18 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             return ", ".join(f"{rows:,} {table}" for table, rows in result["rows"].items() if rows)
         case "report":
             return str(spec.directory / REPORT)
+
+
+def contamination(plan: Plan) -> list[str]:
+    """What finished data stages share with the benchmarks of their recipe, a line each."""
+    found = []
+    for stage in plan.stages:
+        manifest = read_manifest(stage.spec.directory) if stage.spec.kind == "data" else None
+        result = manifest["result"] if manifest else {}
+        done = "dropped" if "dropped_contaminated" in result else "kept"
+        for name, hits in result.get("contaminated", {}).items():
+            found.append(f"{stage.spec.stage}: {hits:,} training problems are in {name}, {done}; see {stage.spec.directory / OVERLAP}")
+    return found
 
 
 def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
