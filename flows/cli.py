@@ -220,6 +220,73 @@ def doctor(workspace: Path, data_dir: Path | None) -> None:
         sys.exit(FAILED)
 
 
+@main.command()
+@click.argument("checkpoints", nargs=-1, required=True)
+@click.option("--benchmarks", help="Names, with commas between; default: those of the protocol.")
+@click.option("--protocol", help="Published settings: simplerl_v0, oat_zero, open_r1, ... (evals/protocols/).")
+@click.option("--limit", type=click.IntRange(1), help="Problems per benchmark: the first of a seeded shuffle.")
+@click.option("--samples", help="Sampled responses per problem, or auto: as many as --width needs.")
+@click.option("--width", type=float, help="With --samples auto: how wide the 95 % interval may be, as a share.")
+@click.option("--temperature", type=float)
+@click.option("--top-p", type=float)
+@click.option("--max-tokens", type=click.IntRange(1))
+@click.option("--template", help="How the problem is put to the model.")
+@click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), help="Default: transformers.")
+@click.option("--base-url", help="With --engine openai: the endpoint; CHECKPOINTS are names of its models.")
+@click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
+@click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for samples and scores.")
+@workspace_option
+@data_dir_option
+def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | None, output: Path | None, seed: int, **options: Any) -> None:
+    """Score CHECKPOINTS (directories or hub ids, NAME=PATH to name them) on benchmarks.
+
+    What is finished is kept in the workspace, response by response: the same command goes on where it stopped.
+    """
+    from flows.evaluate import make_job, run_evaluation, settings_of
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    job = make_job(checkpoints, settings_of(options), place, output, data_dir, seed)
+    try:
+        run_evaluation(job, place)
+    except KeyboardInterrupt:
+        click.echo("stopped; finished responses are kept, and the same command goes on", err=True)
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@click.argument("first")
+@click.argument("second")
+def compare(first: str, second: str) -> None:
+    """Compare two evaluations, problem by problem, and say where their scores are not comparable.
+
+    FIRST and SECOND are directories of evaluations (of an eval stage, or what evaluate printed), DIR:CHECKPOINT for one of several.
+    """
+    from flows.evaluate import print_comparison
+
+    print_comparison(first, second)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--benchmark", required=True, help="Whose answers these are: gsm8k, math500, aime24, ...")
+@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to write: .jsonl or .parquet.")
+@click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
+@click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
+@click.option("--protocol", help="Look for the answer where this protocol does; default: in all usual places.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes for symbolic work; default: one per core, at most 8.")
+def grade(file: Path, benchmark: str, output: Path, gold: str, response: str, protocol: str | None, workers: int | None) -> None:
+    """Grade the completions in FILE (.jsonl or .parquet) without a model.
+
+    OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted.
+    """
+    from flows.evaluate import grade_file
+
+    grade_file(file, benchmark, output, gold, response, protocol, workers)
+
+
 def _order(recipe: str, options: dict[str, Any]) -> Order:
     from flows.order import Order
 
@@ -257,6 +324,7 @@ def _print_plan(plan: Plan, console: Console) -> None:
 
     from flows.estimate import Estimate, estimates
     from flows.format import clock, count, gigabytes
+    from flows.summary import contamination
 
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -277,6 +345,8 @@ def _print_plan(plan: Plan, console: Console) -> None:
             style=style,
         )
     console.print(table)
+    for line in contamination(plan):
+        console.print(line, style="yellow", highlight=False)
     known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
     disk = sum(cost.disk for cost in costs.values())
     reused = sum(stage.action == "reuse" for stage in plan.stages)
@@ -294,19 +364,11 @@ def _reasons(reasons: list[str]) -> str:
 
 
 def _print_summary(plan: Plan, console: Console) -> None:
-    from rich.table import Table
-
-    from flows.summary import places, score_rows
+    from flows.summary import places, print_scores, score_rows
 
     header, rows = score_rows(plan)
     if rows:
-        table = Table(box=None, pad_edge=False, header_style="bold", title="Scores in percent [95 % interval]", title_justify="left")
-        for name in header:
-            table.add_column(name)
-        for row in rows:
-            table.add_row(*row)
-        console.print()
-        console.print(table)
+        print_scores(header, rows, console)
     console.print()
     for title, where in places(plan):
         console.print(f"{title:<11} {where}", highlight=False, markup=False, soft_wrap=True)
