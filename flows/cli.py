@@ -294,6 +294,7 @@ def _standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) 
 def _carry_out(order: Order, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
     from flows.prefect_server import PrefectServer
+    from flows.settle import settling
     from tasks.stage import StageFailed, StageStopped
 
     try:
@@ -302,7 +303,8 @@ def _carry_out(order: Order, plan: Plan) -> None:
         from flows.experiment import experiment
 
         server.wait()
-        experiment(**order.model_dump())
+        with settling(plan.workspace):
+            experiment(**order.model_dump())
     except StageFailed as error:
         click.echo(f"failed: {error}", err=True)
         sys.exit(FAILED)

@@ -22,7 +22,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import ParameterSchema
-from pydantic import Field, create_model
+from pydantic import create_model
 
 from flows.order import Order
 from flows.recipe import Recipe, RecipeError, load_recipe, shipped
@@ -31,26 +31,31 @@ from tasks.workspace import Workspace, write_json
 
 GLANCE = 2.0  # seconds between two looks at the schedules
 FIXED = ("recipe", "workspace")  # parameters that a form shows and does not change
+FORM = ("recipe", "rerun_from", "until", "force", "changes", "profile", "data_dir", "workspace")  # from top to bottom
+TITLES = {"rerun_from": "Start from", "changes": "Overrides"}
 
 
 def form(recipe: Recipe, given: Order) -> ParameterSchema:
     """The parameters of a recipe's runs, from the types of `Order`: stages are choices among this recipe's own."""
     names: Any = Literal[tuple(recipe.stages)]
-    fields: dict[str, Any] = {}
-    for name in ("rerun_from", "until"):
-        fields[name] = (names | None, Field(None, title=_title(name), description=Order.model_fields[name].description))
-    fields["force"] = (list[names], Field([], title="Force", description=Order.model_fields["force"].description))
+    chosen: dict[str, Any] = {"rerun_from": names | None, "until": names | None, "force": list[names]}
+    fields: dict[str, Any] = {name: (kind, Order.model_fields[name]) for name, kind in chosen.items()}
     order: type[Order] = create_model("Order", __base__=Order, **fields)
-    schema = order.model_json_schema()
-    for position, (name, entry) in enumerate(schema["properties"].items()):
-        entry |= {"position": position, "title": _title(name)}
+    known = order.model_json_schema()["properties"]
+    properties = {}
+    for position, name in enumerate(FORM):
+        entry = known[name] | {"position": position, "title": TITLES.get(name, name.replace("_", " ").capitalize())}
+        if "anyOf" in entry:  # X or nothing: a form leaves nothing out as it is, and asks for a type otherwise
+            entry = {**entry.pop("anyOf")[0], **entry}
+        if "const" in entry:
+            entry["enum"] = [entry.pop("const")]
+        if entry.get("default", ...) is None:
+            del entry["default"]
         if name in FIXED:
             entry |= {"readOnly": True, "enum": [str(getattr(given, name))]}
-    return ParameterSchema(properties=schema["properties"], required=schema["required"], definitions=schema.get("$defs", {}))
-
-
-def _title(name: str) -> str:
-    return {"rerun_from": "Start from", "changes": "Overrides"}.get(name, name.replace("_", " ").capitalize())
+        properties[name] = entry
+    # Title and type, too: of what is left to its default nothing is sent, and a form without them is a text field of JSON.
+    return ParameterSchema(title="Parameters", type="object", properties=properties, required=["recipe"], definitions={})
 
 
 def deployment(schedule: Schedule) -> RunnerDeployment:
@@ -65,7 +70,7 @@ def deployment(schedule: Schedule) -> RunnerDeployment:
     made = RunnerDeployment.from_flow(
         experiment,
         name=schedule.name,
-        parameters=schedule.order.model_dump(mode="json"),
+        parameters=schedule.order.model_dump(mode="json", exclude_none=True),
         description=_about(Path(schedule.order.recipe)),
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         tags=["r1flow"],

@@ -136,7 +136,7 @@ class Servers:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env=self._environment(name, auth),
+                env=self._environment(name, url, auth),
                 start_new_session=True,
             )
         mark = process_mark(process.pid)
@@ -156,10 +156,12 @@ class Servers:
             case "runner":
                 return [*python, "flows.deployments", str(self.workspace.root)]
 
-    def _environment(self, name: Name, auth: str | None) -> dict[str, str]:
+    def _environment(self, name: Name, url: str, auth: str | None) -> dict[str, str]:
         environment = os.environ | QUIET | {"PREFECT_HOME": str(self.workspace.prefect_home), "PYTHONPATH": os.pathsep.join(_paths())}
-        if auth and name == "prefect":
-            environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
+        if name == "prefect":
+            environment["PREFECT_UI_API_URL"] = f"{url}/api"  # its default is the default port
+            if auth:
+                environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
         if auth and name == "mlflow":
             environment |= _mlflow_login(self.folder, auth)
         if name == "runner":
