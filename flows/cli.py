@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from flows.order import Order, Profile
     from flows.plan import Plan
+    from tasks.workspace import Workspace
 
 OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
 FAILED, BAD_INPUT, STOPPED = 1, 2, 75
@@ -155,6 +156,55 @@ def recipes() -> None:
 
 
 @main.command()
+@click.option("--prefect-port", type=click.IntRange(1, 65535), default=4200, show_default=True)
+@click.option("--mlflow-port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another than loopback needs R1FLOW_AUTH.")
+@workspace_option
+def up(prefect_port: int, mlflow_port: int, host: str, workspace: Path) -> None:
+    """Start Prefect's server and UI, MLflow's, and a runner that serves every recipe; they outlive this terminal."""
+    from flows.servers import Listen, Servers
+    from tasks.workspace import Workspace
+
+    for name, url in Servers(Workspace.at(workspace)).up(Listen(host, prefect_port, mlflow_port)):
+        click.echo(f"{name:<8} {url}")
+
+
+@main.command()
+@workspace_option
+def down(workspace: Path) -> None:
+    """Stop what `up` started. A stage in work writes its checkpoint first."""
+    from flows.servers import Servers
+    from tasks.workspace import Workspace
+
+    stopped = Servers(Workspace.at(workspace)).down()
+    click.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was up")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--cron", help="When, such as '0 2 * * *'. Without it the recipe is offered in the UI only.")
+@click.option("--timezone", default="UTC", show_default=True)
+@click.option("--off", is_flag=True, help="Take the schedule away.")
+@stage_options
+def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options: Any) -> None:
+    """Run RECIPE by itself whenever the servers are up; one run at a time, what was missed is not made up for."""
+    from flows.schedules import Schedule, drop_schedule, keep_schedule
+    from flows.servers import Servers
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(options["workspace"])
+    if off:
+        drop_schedule(place, Path(recipe).stem)
+        click.echo(f"{Path(recipe).stem} is not scheduled any more")
+        return
+    order = _standing_order(recipe, place, options)
+    keep_schedule(place, Schedule(order=order, cron=cron, timezone=timezone))
+    when = f"runs at {cron} {timezone}" if cron else "is served"
+    hint = "" if Servers(place).running("runner") else "; nothing runs until the servers are up: r1flow up"
+    click.echo(f"{Path(recipe).stem} {when}{hint}")
+
+
+@main.command()
 @workspace_option
 def status(workspace: Path) -> None:
     """Show the stages of the workspace and who works on them."""
@@ -293,9 +343,25 @@ def _order(recipe: str, options: dict[str, Any]) -> Order:
     return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
 
 
+def _standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -> Order:
+    """An order for another process to carry out later: checked now, with absolute paths."""
+    from flows.checks import check_names
+    from flows.plan import make_plan
+    from flows.recipe import shipped
+
+    if recipe not in shipped():
+        recipe = str(Path(recipe).resolve())
+    data_dir = options["data_dir"]
+    fixed = {"workspace": workspace.root, "data_dir": data_dir.expanduser().resolve() if data_dir else None}
+    order = _order(recipe, options | fixed)
+    check_names(make_plan(order).recipe)
+    return order
+
+
 def _carry_out(order: Order, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
     from flows.prefect_server import PrefectServer
+    from flows.settle import settling
     from tasks.stage import StageFailed, StageStopped
 
     try:
@@ -304,7 +370,8 @@ def _carry_out(order: Order, plan: Plan) -> None:
         from flows.experiment import experiment
 
         server.wait()
-        experiment(order)
+        with settling(plan.workspace):
+            experiment(**order.model_dump())
     except StageFailed as error:
         click.echo(f"failed: {error}", err=True)
         sys.exit(FAILED)
