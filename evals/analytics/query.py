@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# Given when the database is opened: a second connection of the same process then finds the same settings, and cannot change them.
+LOCKED = {"enable_external_access": "false", "python_enable_replacements": "false", "lock_configuration": "true"}
+
+
 class QueryError(ValueError):
     """The database is missing or unreadable, or the SQL is refused; one line."""
 
@@ -43,13 +47,11 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     if not database.is_file():
         raise QueryError(f"{database}: no such database; an analyze stage writes it: r1flow run RECIPE")
     try:
-        connection = duckdb.connect(database, read_only=True, config={"enable_external_access": "false"})
+        connection = duckdb.connect(database, read_only=True, config=LOCKED)
     except duckdb.Error as error:
         raise QueryError(
             f"{database}: not a readable DuckDB file ({_one_line(error)}); remove it and run the analyze stage again"
         ) from error
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET lock_configuration = true")
     return connection
 
 
