@@ -85,7 +85,7 @@ def choose(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
         kept.sort(key=lambda choice: (choice.benchmark, choice.difficulty or "", list(PER_STORY).index(choice.story), choice.prompt_id))
         chosen = read_with(connection, stage["stage_run"])
         puzzles += [_read(connection, stage["stage_run"], checkpoints, choice, chosen) for choice in kept]
-    return puzzles
+    return puzzles or _of_rollouts(connection)
 
 
 def segments(
@@ -210,20 +210,47 @@ def _read(
         question_of(found[0]["prompt"]),
         found[0]["prompt"],
         solution_of(found[0]["gold"]),
-        [
-            Answer(
-                row["checkpoint"],
-                row["outcome"],
-                row["correct"],
-                row["response_tokens"],
-                row["think_tokens"],
-                row["step_wise"],
-                row["reflection"],
-                shorten(segments(row["response"], _offsets(row, "think"), _offsets(row, "answer"), chosen)),
-            )
-            for row in found
-        ],
+        [_answer(row["checkpoint"], row, row["correct"], chosen) for row in found],
     )
+
+
+def _of_rollouts(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
+    """Where nothing was evaluated: training prompts that are solved about half of the time, right and wrong responses over the steps."""
+    found = rows(
+        connection,
+        """
+        WITH chosen AS (
+            SELECT stage_run, prompt_id, avg((outcome = 'correct')::INTEGER) AS solved FROM rollouts
+            GROUP BY stage_run, prompt_id QUALIFY row_number() OVER (PARTITION BY stage_run ORDER BY abs(solved - 0.5), prompt_id) <= $1
+        ), numbered AS (
+            SELECT *, row_number() OVER (PARTITION BY stage_run, prompt_id, outcome = 'correct' ORDER BY step, group_index, sample) AS nth
+            FROM rollouts JOIN chosen USING (stage_run, prompt_id)
+        )
+        SELECT * FROM numbered JOIN (SELECT prompt_key, prompt, gold FROM prompts) USING (prompt_key)
+        QUALIFY row_number() OVER (PARTITION BY stage_run, prompt_id ORDER BY nth, outcome = 'correct') <= 4
+        ORDER BY stage_run, abs(solved - 0.5), prompt_id, step, sample
+        """,
+        [PER_EVALUATION],
+    )
+    by_prompt: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found:
+        by_prompt.setdefault((row["stage_run"], row["prompt_id"]), []).append(row)
+    chosen = {stage_run: read_with(connection, stage_run) for stage_run, _ in by_prompt}
+    puzzles = []
+    for (stage_run, prompt_id), responses in by_prompt.items():
+        first = responses[0]
+        story = {0.0: "never solved", 1.0: "always solved"}.get(first["solved"], "sometimes solved")
+        named = [(f"step {row['step']}, {row['sample'] + 1}", row) for row in responses]
+        answers = [_answer(name, row, row["outcome"] == "correct", chosen[stage_run]) for name, row in named]
+        question = question_of(first["prompt"])
+        text = (first["stage"], first["difficulty"], story, f"{100 * first['solved']:.0f}% right", question, first["prompt"])
+        puzzles.append(Puzzle(prompt_id, *text, solution_of(first["gold"]), answers))
+    return puzzles
+
+
+def _answer(name: str, row: dict[str, Any], correct: bool, chosen: Sequence[Keyword]) -> Answer:
+    pieces = shorten(segments(row["response"], _offsets(row, "think"), _offsets(row, "answer"), chosen))
+    return Answer(name, row["outcome"], correct, row["response_tokens"], row["think_tokens"], row["step_wise"], row["reflection"], pieces)
 
 
 def _offsets(row: dict[str, Any], part: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ def test_every_saved_query_answers_its_question(database: Path, tmp_path: Path) 
     known = saved_queries(tmp_path)
     assert len(known) == 10
     for name, saved in known.items():
-        assert saved.question.count("?") == 1, name
+        assert "?" in saved.question, name
         sql, values = expand(f"@{name}", {"run": "quickstart"}, known)
         assert query.run(database, sql, values).num_rows > 0 or name == "unsolved", name
         assert query.run(database, sql, values | {"run": "other"}).num_rows == 0
