@@ -14,6 +14,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
 
 
+Precision = Literal["auto", "bfloat16", "float32"]
+
+
 class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors and values do not change after validation."""
 
@@ -260,6 +263,7 @@ class DenseRepetition(Settings):
 
     ngram: int = Field(40, ge=1)
     penalty: float = Field(-0.05, le=0)
+    discount: float | None = Field(None, gt=0, le=1, description="Of later penalties, for `returns` and `gae`; default: the algorithm's.")
 
 
 class CosineLength(Settings):
@@ -270,6 +274,7 @@ class CosineLength(Settings):
     wrong_short: float = -10.0
     wrong_long: float = 0.0
     exceeded: float = Field(-10.0, description="At the limit of tokens.")
+    margin: int = Field(0, ge=0, description="Tokens before the limit from which a response counts as at it.")
 
 
 class Overlong(Settings):
@@ -325,7 +330,7 @@ class RlConfig(Settings):
     )
     asynchronous: bool = Field(False, description="Sample a step's responses while the step before trains: one step off policy.")
     lora: Lora | None = None
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the trainer's products; weights are float32 either way.")
+    precision: Precision = Field("auto", description="Of the trainer's products (auto: bfloat16 where that is fast); weights are float32.")
     engine: Literal["transformers", "vllm"] = "transformers"
     backend: Literal["torch", "deepspeed"] = "torch"
     resources: RlResources = RlResources()

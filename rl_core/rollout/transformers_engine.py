@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_model, load_tokenizer
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
 from rl_core.rollout.engine import Completion, Request, Sampling, check_context
@@ -31,11 +32,11 @@ class _Row:
 
 
 class TransformersEngine:
-    """Batched decoding in bfloat16: the prompt of a group is read once, finished rows leave the batch."""
+    """Batched decoding, in bfloat16 where that is fast: the prompt of a group is read once, finished rows leave the batch."""
 
     def __init__(self, checkpoint: str, *, batch_tokens: int = 65536) -> None:
         self.tokenizer = load_tokenizer(checkpoint)
-        self.model: PreTrainedModel = load_model(checkpoint, dtype=torch.bfloat16, attention=ATTENTION).to(device()).eval()  # type: ignore[arg-type]
+        self.model: PreTrainedModel = load_model(checkpoint, dtype=fast_dtype(), attention=ATTENTION).to(device()).eval()  # type: ignore[arg-type]
         self.batch_tokens = batch_tokens
         # Rows of the embedding that no token stands for must never be drawn.
         self.vocabulary = min(len(self.tokenizer), self.model.config.get_text_config().vocab_size)
