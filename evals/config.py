@@ -108,3 +108,16 @@ class StageRun(Settings):
     directory: Path
     position: int = Field(ge=0, description="Topological position in the recipe: the order of curves and tables.")
     start: str | None = Field(None, description="Stage whose checkpoint this one continues.")
+    seconds: float | None = Field(None, description="Time that making it took.")
+    devices: int | None = Field(None, description="Training and rollout workers at once.")
+
+
+class RunInfo(Settings):
+    """One run of an experiment, for the warehouse."""
+
+    experiment: str
+    run: str
+    state: str
+    started: float | None = None  # seconds since 1970
+    finished: float | None = None
+    recipe: dict[str, Any]

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from rl_core.errors import InputError
+from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS
 from rl_core.rewards.extraction import last_boxed
-from rl_core.rewards.mathematics import MAX_CHARACTERS
 from rl_core.rewards.verify import settle
 
 _SCIENTIFIC = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([-+]?[0-9]+)")

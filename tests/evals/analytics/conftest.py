@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evals.analytics.warehouse import Part
 from evals.config import StageRun
 from evals.scores import Cell, comparison_table, measures, score_table
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
@@ -203,5 +204,5 @@ def database(experiment: list[StageRun], tmp_path_factory: pytest.TempPathFactor
     from evals.analytics import warehouse
 
     path = tmp_path_factory.mktemp("analytics") / "analytics.duckdb"
-    warehouse.build(experiment, path)
+    warehouse.build(Part(experiment), path)
     return path
