@@ -19,6 +19,7 @@ from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, 
 from evals.runner import evaluate, plan
 from rl_core.config import ScratchModel
 from rl_core.errors import InputError
+from rl_core.model.precision import fast_dtype
 from rl_core.rollout.records import SAMPLE_SCHEMA
 
 TINY = ScratchModel(hidden_size=32, intermediate_size=64, layers=1, heads=2, key_value_heads=1, context=512)
@@ -101,7 +102,7 @@ def test_samples_scores_and_resumption(checkpoints: list[NamedCheckpoint], tmp_p
     cell = scores["cells"][1]
     assert (cell["engine"]["engine"], cell["engine"]["dtype"], cell["engine"]["tensor_parallel"], cell["seed"]) == (
         "transformers",
-        "bfloat16",
+        str(fast_dtype()).removeprefix("torch."),
         1,
         3,
     )
