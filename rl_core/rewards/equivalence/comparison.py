@@ -9,10 +9,11 @@ from rl_core.rewards.equivalence.cleaning import VECTORS, clean, compact, join_t
 from rl_core.rewards.equivalence.evaluation import NoValueError, floating, ratio_is_constant, same_value
 from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import bracketed, elements, matrix, sides, split
+from rl_core.rewards.equivalence.units import one_unit
 
-_NAME = r"\\?[A-Za-z]+(?:_\{?[^{}=()]+\}?)?'*"
+_NAME = r"(?:\\(?:vec|overrightarrow) ?\{[A-Za-z]+\}|\\?[A-Za-z]+)(?:_\{?[^{}=()]+\}?)?'*"
 _FUNCTION = re.compile(
-    rf"(?P<name>{_NAME}) ?(?:\( ?(?P<variable>[A-Za-z]) ?\) ?[=\u2261]|: ?(?P<mapped>[A-Za-z]) ?(?:\\mapsto|\\to|->)) ?(?P<body>[^=]+)"
+    rf"(?P<name>{_NAME}(?:\^\{{-1\}})?) ?(?:\( ?(?P<variable>[A-Za-z]) ?\) ?[=\u2261]|: ?(?P<mapped>[A-Za-z]) ?(?:\\mapsto|\\to|->)) ?(?P<body>[^=]+)"
 )
 _ASSIGNED = re.compile(
     rf"(?P<name>{_NAME}|\([A-Za-z ,\\]+\)|\\angle [A-Z](?: ?[A-Z](?:_\{{?[0-9]\}}?)?)*|{_NAME} ?\([A-Za-z, ]*\)) ?"
@@ -26,6 +27,8 @@ _CLAUSE = re.compile(
     r"(?:,? (?:for|where|with|over|when|if)\b|,? ?\(? ?\\forall)(?: (?:all|every|each|any|real|some))*[^=]*$"
     r"|,? [a-z] ?\u2208 ?[\u211d\u2115\u2124][^=]*$|,? ?[a-z] ?[>\u2260] ?0$"
 )
+_CONDITION = re.compile("^([^<>\u2264\u2265\u2260]*), ?\\(?[a-z] ?[>\u2265\u2260] ?[0-9]\\)?$")
+_ABOUT = re.compile("(?i)^(?:[=\u2248] ?|(?:about|approximately|approx\\.?|roughly|around|exactly|all(?= [a-z] ?[<>\u2264\u2265])) )")
 _EQUATION_POINTS = 5
 
 
@@ -57,13 +60,15 @@ def _same(gold: str, answer: str) -> bool:
     if decided is not None:
         return decided
     answer = re.sub(r"^([A-Za-z]) is (?=[^a-z])", r"\1=", re.sub(r"^([A-Za-z]): ?(?=[0-9-])", r"\1=", answer))
-    answer, gold = (re.sub("^[=\u2248] ?", "", text) for text in (answer, gold))
+    gold, answer = (one_unit(_ABOUT.sub("", text)) for text in (gold, answer))
     if (decided := _same_family(gold, answer)) is not None:
+        return decided
+    if (decided := _same_region(gold, answer)) is not None:
         return decided
     gold, answer = _CLAUSE.sub("", gold), _CLAUSE.sub("", answer)
     if (decided := _same_region(gold, answer)) is not None:
         return decided
-    return _same_list(gold, answer)
+    return _same_list(gold, _CONDITION.sub(r"\1", answer))
 
 
 def _same_option(gold: str, answer: str) -> bool | None:
@@ -244,10 +249,19 @@ def _named_values(items: list[str]) -> dict[str, str] | None:
     return values if len(values) == len(items) > 1 else None
 
 
+def _same_ratio(gold: str, answer: str) -> bool:
+    """Ratios of three parts and more."""
+    left, right = ([floating(parse(part)) for part in re.split(" ?: ?| to ", text)] for text in (gold, answer))
+    return len(left) == len(right) and all(
+        abs(a * right[0] - b * left[0]) < 1e-12 * abs(a * right[0]) for a, b in zip(left, right, strict=True)
+    )
+
+
 def coordinates(text: str) -> list[str] | None:
     """Coordinates of `(1,2)`, `<1,2>`, `(x,y) = (1,2)`, `P(1,2)`, or of a matrix of one row or column."""
     if (match := _ASSIGNED.fullmatch(text)) and bracketed(match["value"]):
         text = match["value"]
+    text = re.sub(r"^[A-Z] ?(?=\([^()]*,)", "", text)
     if table := matrix(text):
         factor, rows = table
         if len(rows) != 1 and any(len(row) != 1 for row in rows):
@@ -280,6 +294,8 @@ def _same_item(gold: str, answer: str) -> bool:
         if other is None or ((gold[0] == "[") != (answer[0] == "[") and _is_interval(point)):
             return False
         return len(point) == len(other) and all(_readable_same(first, second) for first, second in zip(point, other, strict=True))
+    if gold.count(":") > 1 and not re.search("[a-z]", gold):
+        return _same_ratio(gold, answer)
     if words.is_text(gold) or words.is_letters(gold):
         return _same_words(gold, answer)
     if "=" in gold or "\u2248" in gold:
@@ -353,17 +369,19 @@ def symbols_of(text: str) -> frozenset[str]:
 
 def _same_assignment(name: str, value: str, answer: str) -> bool:
     parts = sides(answer)
-    if _plain_name(parts[0]) == _plain_name(name):
+    if _same_name(parts[0], name):
         return all(_readable_same(value, part) for part in parts[1:])
-    if len(parts) == 2 and _plain_name(parts[1]) == _plain_name(name):
+    if len(parts) == 2 and _same_name(parts[1], name):
         return _readable_same(value, parts[0])
     # y = 2x + 3 may be called f(x)
     function = _FUNCTION.fullmatch(answer)
     return bool(function and function["variable"] and name.strip() == "y") and _readable_same(value, function["body"] if function else "")
 
 
-def _plain_name(text: str) -> str:
-    return re.sub(r"[\s{}\\]|_.*$", "", text)
+def _same_name(first: str, second: str) -> bool:
+    """An index may be left out, but not changed."""
+    names = [re.sub(r"[\s{}\\]", "", text) for text in (first, second)]
+    return names[0] == names[1] or (("_" in names[0]) != ("_" in names[1]) and names[0].partition("_")[0] == names[1].partition("_")[0])
 
 
 def _proportional(gold: list[str], answer: list[str]) -> bool:
@@ -423,5 +441,6 @@ def _same_up_to_constants(gold: str, answer: str) -> bool:
 
 
 def _is_near(exact: str, rounded: str) -> bool:
-    values = [floating(scalars.read(text)[0]) for text in (exact, rounded)]
+    read = [scalars.read(text) for text in (exact, rounded)]
+    values = [floating(tree) / (100 if unit and unit.is_percent else 1) for tree, unit, _ in read]
     return bool(abs(values[0] - values[1]) <= abs(values[0]) / 50)

@@ -303,6 +303,12 @@ def _whole(rounding: Callable[[Any], Any]) -> Callable[[Value], Value]:
     return apply
 
 
+def _integer(value: Value) -> int:
+    if not _exact(value) or value.denominator != 1:
+        raise NoValueError("no integer")
+    return int(value)
+
+
 def _logarithm(base: Value, value: Value) -> Value:
     from mpmath import mp
 
@@ -324,6 +330,10 @@ _ARITHMETIC: dict[str, Callable[..., Value]] = {
     "floor": _whole(math.floor),
     "ceil": _whole(math.ceil),
     "abs": abs,
+    "max": lambda *values: max(values, key=_floating),
+    "min": lambda *values: min(values, key=_floating),
+    "gcd": lambda *values: Fraction(math.gcd(*map(_integer, values))),
+    "lcm": lambda *values: Fraction(math.lcm(*map(_integer, values))),
 }
 
 

@@ -306,12 +306,26 @@ class _Parser:
                 base = self.argument_of_base()
             else:
                 power = self.exponent()
+        if name in ("max", "min", "gcd", "lcm"):
+            return self.of_several(name)
         name = FUNCTIONS.get(name, name)
         if power == ("neg", Fraction(1)) and name in _CIRCULAR:
             name, power = f"arc{name}", None
         inside = self.operand()
         found: Node = ("log", base, inside) if name in ("log", "lg", "ln") and (base is not None or name != "ln") else (name, inside)
         return found if power is None else ("^", found, power)
+
+    def of_several(self, name: str) -> Node:
+        opening = self.take()
+        closing = {"(": ")", "[": "]", "\u2774": "\u2775"}.get(opening)
+        if closing is None:
+            raise NotAnExpression(opening)
+        operands = [self.sum()]
+        while self.next == ",":
+            self.take()
+            operands.append(self.sum())
+        self.take(closing)
+        return (name, *operands)
 
     def argument_of_base(self) -> Node:
         return self.argument() if self.next == "{" or self.kind != "number" else Fraction(self.take())
