@@ -1,7 +1,7 @@
 """Accept and reject rates and speed of grading, side by side with plain math-verify: `python tests/benchmarks/grading.py [WORKERS]`.
 
-Rates are taken on tests/fixtures/equivalence.jsonl. The speed rows are made of random numbers (GSM8K: worked text that ends in `#### n`, one in
-five wrong) and of the fixture's formulas; plain math-verify parses and verifies them one after the other in this process.
+Rates are taken on tests/fixtures/equivalence.jsonl. For speed there are random numbers (GSM8K: worked text that ends in an answer, one in
+five wrong) and the fixture's formulas; plain math-verify parses and verifies them one after the other in this process.
 """
 
 import json
