@@ -57,7 +57,7 @@ def names() -> list[str]:
 def find_protocol(name: str) -> Protocol:
     """Raises ProtocolError naming the nearest known protocol."""
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
+        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
         raise ProtocolError(f"unknown protocol {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"))
     path = SHIPPED / f"{name}.yaml"
     try:

@@ -6,14 +6,12 @@ import re
 from typing import Any
 
 from rl_core.errors import InputError
-from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS
 from rl_core.rewards.extraction import last_boxed
 from rl_core.rewards.verify import settle
 
 _SCIENTIFIC = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([-+]?[0-9]+)")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:/[0-9]+)?")
 NUMERIC = ("gsm8k", "aime24", "amc23")  # tasks whose answers are plain numbers
-NOT_MATHEMATICS = ("knights_knaves", "countdown", "gpqa_diamond", "mmlu_pro")
 
 
 def check_gold(task: str, gold: str) -> None:
@@ -22,23 +20,9 @@ def check_gold(task: str, gold: str) -> None:
     Raises:
         InputError: the verifier of the task cannot read it.
     """
-    if task in NOT_MATHEMATICS:
-        settle(task, "", gold)
-        return
-    if not gold.strip():
-        raise InputError("it is empty")
     if task in NUMERIC and not _NUMBER.fullmatch(gold):
         raise InputError("it is no number")
-    if len(gold) > MAX_CHARACTERS:
-        raise InputError(f"it is longer than {MAX_CHARACTERS} characters, the longest that is compared")
-    plain = re.sub(r"\\.", "", gold, flags=re.DOTALL)
-    depth = 0
-    for sign in plain:
-        depth += {"{": 1, "}": -1}.get(sign, 0)
-        if depth < 0:
-            break
-    if depth:
-        raise InputError("its braces do not close")
+    settle(task, "", gold)
 
 
 def whole_number(answer: Any) -> str:
