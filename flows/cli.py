@@ -241,6 +241,21 @@ def report(run: str, output: Path | None, workspace: Path) -> None:
     click.echo(write_report(place, find_run(place, run), output))
 
 
+@main.command("compare")
+@click.argument("names", nargs=-1, required=True, metavar="RUN RUN...")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for the page.")
+@workspace_option
+def compare_command(names: tuple[str, ...], output: Path | None, workspace: Path) -> None:
+    """Compare runs: what differs in the recipes, where the curves part, which differences of the scores are real.
+
+    RUN is EXPERIMENT (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
+    """
+    from flows.compare_runs import compare_runs
+    from tasks.workspace import Workspace
+
+    click.echo(compare_runs(Workspace.at(workspace), names, output))
+
+
 @main.command()
 @workspace_option
 @data_dir_option
