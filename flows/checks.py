@@ -67,10 +67,9 @@ def check_before_run(plan: Plan) -> None:
 def _check_benchmark_rows(name: str, stage: EvalStage, seed: int, data_dir: Path | None) -> None:
     """Read the problems of local files: a broken row must not show after hours of training."""
     from evals.benchmarks import registry
-    from flows.sources import benchmark_files
 
     for number, benchmark in enumerate(stage.benchmarks):
-        if benchmark_files(benchmark, data_dir):
+        if registry.local_files(benchmark, data_dir):
             with naming(f"stages.{name}.benchmarks.{number}"):
                 registry.load(benchmark, data_dir, seed)
 

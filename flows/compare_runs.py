@@ -1,4 +1,4 @@
-"""`r1flow compare RUN RUN…`: what differs between runs in recipe, curves and scores, in the terminal and as one report."""
+"""`r1flow compare RUN RUN…`: what differs between runs in recipe, curves and scores, as one page."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
     from evals.analytics.comparison import write
     from evals.analytics.warehouse import build_several
 
+    if len(names) < 2:
+        raise InputError(f"{names[0]} alone cannot be compared; name another run")
     records = [find_run(workspace, name) for name in names]
     labels = [f"{record['experiment']}/{record['run']}" for record in records]
     if repeated := next((label for label in labels if labels.count(label) > 1), None):

@@ -35,6 +35,11 @@ class Workspace:
         return self.root / "warehouse.duckdb"
 
     @property
+    def cells(self) -> Path:
+        """Finished cells of evaluations, a checkpoint on a benchmark each, whatever stage or command asked for them."""
+        return self.root / "cells"
+
+    @property
     def digests(self) -> Path:
         return self.root / ".digests.json"
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from evals.analytics.foreign import Response, read_responses_of
 from evals.config import StageRun
-from evals.scores import Cell, comparison_table, measures, score_table
+from evals.scores import ScoredCell, comparison_table, score_table
 from rl_core.rewards.spans import THINKING, Span, find_spans
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
@@ -126,25 +126,22 @@ def _tokens(response: Response, span: Span | None) -> int | None:
 def _write_evaluation(output: Path, evaluated: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
     """Sample files and the scores that follow from them."""
     cells = []
-    tries: set[int] = set()
     for (checkpoint, benchmark), rows in evaluated.items():
         by_problem: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             by_problem.setdefault(row["prompt_id"], []).append(row)
         least = min(map(len, by_problem.values()))
         mode = "greedy" if least == 1 else "sampled"
-        tries.add(least)
         kept = [row | {"mode": mode} for problem in sorted(by_problem) for row in by_problem[problem][:least]]
         _write(output / "samples" / checkpoint / f"{benchmark.replace('/', '-')}.parquet", kept, SAMPLE_SCHEMA)
-        cells.append(Cell(checkpoint, benchmark, kept))
-    wanted = measures(greedy=1 in tries, samples=max(tries) if max(tries) > 1 else 0)
+        cells.append(ScoredCell(checkpoint, benchmark, kept))
     pairs = [cell for cell in cells if _problems(cell) == _problems(next(other for other in cells if other.benchmark == cell.benchmark))]
     alike = len({len(cell.rows) for cell in pairs}) == 1
-    content = {"scores": score_table(cells, wanted), "comparisons": comparison_table(pairs, wanted) if alike else []}
+    content = {"scores": score_table(cells), "comparisons": comparison_table(pairs) if alike else []}
     (output / "scores.json").write_text(json.dumps(content))
 
 
-def _problems(cell: Cell) -> list[str]:
+def _problems(cell: ScoredCell) -> list[str]:
     return [row["prompt_id"] for row in cell.rows]
 
 
