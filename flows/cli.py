@@ -348,16 +348,29 @@ def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | Non
 
 
 @main.command()
-@click.argument("first")
-@click.argument("second")
-def compare(first: str, second: str) -> None:
-    """Compare two evaluations, problem by problem, and say where their scores are not comparable.
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Of runs: directory for the page.")
+@workspace_option
+def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> None:
+    """Compare runs, or two evaluations.
 
-    FIRST and SECOND are directories of evaluations (of an eval stage, or what evaluate printed), DIR:CHECKPOINT for one of several.
+    Of runs (EXPERIMENT, which is its last run, EXPERIMENT/ID or ID; `r1flow status` lists them) a page tells what differs in the recipes,
+    where the curves part and which differences of the scores are real.
+
+    Of evaluations (directories of eval stages, or what evaluate printed; DIR:CHECKPOINT for one of several) it is printed how they differ
+    problem by problem, and where their scores are not comparable.
     """
-    from flows.evaluate import print_comparison
+    if all(Path(name.partition(":")[0]).is_dir() for name in names):
+        if len(names) != 2 or output:
+            raise click.UsageError("of evaluations two directories are compared, without --output")
+        from flows.evaluate import print_comparison
 
-    print_comparison(first, second)
+        print_comparison(*names)
+        return
+    from flows.compare_runs import compare_runs
+    from tasks.workspace import Workspace
+
+    click.echo(compare_runs(Workspace.at(workspace), names, output))
 
 
 @main.command()
