@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flows.runs import FOLDER
 from tasks.stage import holder
 from tasks.workspace import Workspace, read_json, write_json
 
@@ -62,7 +61,7 @@ def settle_runs(workspace: Workspace) -> int:
 
 
 def _unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted(workspace.root.glob(f"*/{FOLDER}/*.json")):
+    for path in workspace.run_records():
         record = read_json(path)
         known = (record or {}).get("prefect")
         if record and known and not known.get("settled") and not holder(record):

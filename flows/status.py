@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.format import clock
-from flows.runs import FOLDER
 from flows.schedules import read_schedules
 from flows.servers import NAMES, Servers
 from tasks.stage import PROGRESS, SPEC, STATE, holder, read_manifest
@@ -32,7 +31,7 @@ def print_status(workspace: Workspace, console: Console) -> None:
         console.print(f"{workspace.root}: no experiment yet; r1flow run quickstart", highlight=False)
     for experiment in experiments:
         console.print(f"[bold]{experiment}[/bold]")
-        for path in sorted((workspace.root / experiment / FOLDER).glob("*.json"))[-RUNS_SHOWN:]:
+        for path in workspace.run_records(experiment)[-RUNS_SHOWN:]:
             run = read_json(path)
             if run:
                 error = f": {run['error']}" if run.get("error") else ""

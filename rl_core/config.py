@@ -86,7 +86,16 @@ class ScratchModel(Settings):
         return self
 
 
-class KnightsKnavesData(Settings):
+class TrainingData(Settings):
+    """What every set of prompts has."""
+
+    contaminated: Literal["drop", "refuse", "keep"] = Field(
+        "drop",
+        description="Training problems that are also in a benchmark which the recipe evaluates; `refuse`: stop and name them.",
+    )
+
+
+class KnightsKnavesData(TrainingData):
     """Knights and Knaves puzzles with a unique solution; train and test never share a puzzle."""
 
     task: Literal["knights_knaves"] = "knights_knaves"
@@ -111,7 +120,7 @@ class KnightsKnavesData(Settings):
         return self
 
 
-class Gsm8kData(Settings):
+class Gsm8kData(TrainingData):
     """Grade-school word problems (openai/gsm8k)."""
 
     task: Literal["gsm8k"] = "gsm8k"
@@ -119,7 +128,7 @@ class Gsm8kData(Settings):
     test: int | None = Field(None, ge=0)
 
 
-class CountdownData(Settings):
+class CountdownData(TrainingData):
     """Countdown: reach a target with given numbers; train and test never share a set of numbers."""
 
     task: Literal["countdown"] = "countdown"
@@ -131,7 +140,7 @@ class CountdownData(Settings):
     test: int = Field(100, ge=0, description="Held-out problems per amount of numbers.")
 
 
-class MathData(Settings):
+class MathData(TrainingData):
     """Mathematical problems with a short answer, of one public set."""
 
     task: Literal["math"] = "math"

@@ -1,7 +1,7 @@
-"""Whether two mathematical answers are equal: an exact decision where the texts allow one, else symbolic work by math-verify.
+"""Whether two mathematical answers are equal: an exact decision where the texts allow one, else by meaning (`equivalence`).
 
-The exact part is linear in the texts and safe anywhere. The symbolic part can take any time and memory (`9^{9^9}`), so it belongs in a
-process that may be killed: `rl_core.rewards.pool`.
+The exact part is linear in the texts and safe anywhere. The rest belongs in a process that may be killed, `rl_core.rewards.pool`: what
+`equivalence` does not read goes to math-verify, which can take any time and memory (`9^{9^9}`).
 """
 
 from __future__ import annotations
@@ -9,69 +9,43 @@ from __future__ import annotations
 import logging
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
+from rl_core.errors import InputError
 from rl_core.outcome import Outcome
+from rl_core.rewards.equivalence import comparison, scalars
+from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS, clean, compact
+from rl_core.rewards.equivalence.gold import is_readable
 
-MAX_CHARACTERS = 1000  # a longer answer is no answer; gold answers of the benchmarks stay below 200
-
-# Signs that have one meaning in ASCII or LaTeX. What else is not ASCII is left as it is, which the parser then refuses.
-_SIGNS = str.maketrans(
-    {
-        "\u2212": "-",  # minus
-        "\u00a0": " ",  # no-break space
-        "\u2009": " ",  # thin space
-        "\u202f": " ",  # narrow no-break space
-        "\u00d7": r"\times ",
-        "\u00b7": r"\cdot ",
-        "\u00f7": "/",
-        "\u03c0": r"\pi ",
-        "\u221e": r"\infty ",
-        "\u2264": r"\le ",
-        "\u2265": r"\ge ",
-        "\u222a": r"\cup ",
-        "\u00b0": r"^\circ",
-        "\u00b2": "^{2}",
-        "\u00b3": "^{3}",
-    }
-)
 _INTEGER = r"(?:[0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+)"
+_PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _DECIMAL = re.compile(rf"([+-]?)({_INTEGER}(?:\.[0-9]*)?|\.[0-9]+)")
 _RATIO = re.compile(r"([+-]?)([0-9]+)/([0-9]+)")
 _LATEX_RATIO = re.compile(r"([+-]?)\\frac(?:\{([+-]?[0-9]+)\}\{([0-9]+)\}|([0-9])([0-9]))")
 _MIXED = re.compile(r"([+-]?)([0-9]+)(?: ?\\frac\{([0-9]+)\}\{([0-9]+)\}|[ -]([0-9]+)/([0-9]+))")
-_WORDS = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
-_BASE = re.compile(r"([0-9][0-9A-Za-z]*)_\{?([0-9]+)\}?")
-_NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?[0-9A-Za-z]+\}?)?(?:\([A-Za-z, ]*\))?|[A-Za-z ]+")
 
 
 def quick(gold: str, answer: str) -> Outcome | None:
     """Decide without symbolic work, or None where that is needed.
 
-    Equal texts are correct; two plain numbers are compared exactly. A decimal passes for a fraction that no decimal can express when
-    it is that fraction correctly rounded to six or more places.
+    Equal texts are correct; two plain numbers are compared exactly, but a decimal may stand for what rounds to it (`scalars.close`).
     """
     if len(answer) > MAX_CHARACTERS:
         return Outcome.UNPARSEABLE
+    if _PLAIN.fullmatch(gold) and _PLAIN.fullmatch(answer) and "." not in gold:
+        return Outcome.CORRECT if Fraction(gold) == Fraction(answer) else Outcome.WRONG
     left, right = normalise(gold), normalise(answer)
     if not right:
         return Outcome.UNPARSEABLE
     if left == right:
         return Outcome.CORRECT
-    if left.endswith("%") != right.endswith("%"):
-        # A percent sign that only one side writes is a unit; 10% against 0.1 is left to the parser.
-        return Outcome.CORRECT if _number(left.rstrip("%")) == _number(right.rstrip("%")) is not None else None
     expected, number = _number(left), _number(right)
-    if expected is not None and number is not None:
-        equal = expected == number or _rounds_to(expected, number, right)
-        return Outcome.CORRECT if equal else Outcome.WRONG
-    if any(bases := (_BASE.fullmatch(left), _BASE.fullmatch(right))):
-        return _compare_bases(*bases, right)
-    if re.search(r"[0-9] [0-9]|\*\*", right):
-        return Outcome.UNPARSEABLE  # "5 6": the parser would add them up; ** is no LaTeX
-    if ("'" in right and "'" not in left) or (re.search(r"[0-9)}]_", right) and "_" not in left):
-        return Outcome.WRONG  # primes and indices of numbers: the parser would drop them
-    return None
+    if expected is None or number is None:
+        return None
+    if expected == number:
+        return Outcome.CORRECT
+    return Outcome.CORRECT if scalars.close(expected, left, number, right) else Outcome.WRONG
 
 
 def equivalent(gold: str, answer: str) -> Outcome:
@@ -79,13 +53,17 @@ def equivalent(gold: str, answer: str) -> Outcome:
     decided = quick(gold, answer)
     if decided is not None:
         return decided
-    if "=" in answer and "=" not in gold:
-        # math-verify looks at the last side only and would take "5=6" for a 6.
-        *sides, last = re.split(r"=", answer)
-        if not all(_NAME.fullmatch(normalise(side)) or equivalent(gold, side.strip()) is Outcome.CORRECT for side in sides):
-            return Outcome.WRONG
-        return equivalent(gold, last.strip())
-    return _symbolic(gold, answer)
+    same = comparison.same(gold, answer)
+    if same is None:
+        return _symbolic(gold, answer)
+    return Outcome.CORRECT if same else Outcome.WRONG
+
+
+@lru_cache(maxsize=65536)
+def check_gold(gold: str) -> None:
+    """Raises InputError for a gold answer that no answer could be compared with."""
+    if not _PLAIN.fullmatch(gold) and not is_readable(gold) and not (clean(gold) and len(gold) <= MAX_CHARACTERS and _parse(clean(gold))):
+        raise InputError(f"the gold answer {gold[:80]!r} cannot be read; repair it or leave its problem out")
 
 
 def canonical(answer: str) -> str | None:
@@ -98,36 +76,17 @@ def canonical(answer: str) -> str | None:
 
 
 def normalise(text: str) -> str:
-    """Drop what carries no meaning: dollar signs, spacing, sizes of brackets, text commands, degree signs, a final full stop.
+    """Drop what carries no meaning (see `cleaning`), and the brackets of an option.
 
     Only for comparing texts: equal results mean equal answers, different results mean nothing.
     """
-    text = _clean(text)
-    text = _WORDS.sub(lambda match: f" {match[1].strip()} ", text)
-    text = re.sub(r"\^\{?\\circ\}?", "", text)
-    text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])", "", re.sub(r", ", ",\n", text))  # never between two digits: 1 1/2 is not 11/2
-    text = re.sub(r",\n|,(?![0-9]{3}(?![0-9]))", ", ", text)  # 2, 100 is a list, 2,100 a number
-    text = re.sub(r"(\\[A-Za-z]+) (?![A-Za-z])", r"\1", text)
-    return re.sub(r"^\(([A-Z])\)$", r"\1", text)  # a letter of a choice
-
-
-def _clean(text: str) -> str:
-    """LaTeX that the parser reads, without decoration."""
-    text = text.translate(_SIGNS)
-    text = re.sub(r"(?<!\\)\\(?:left|right|displaystyle|big|Big|bigl|bigr)(?![A-Za-z])", "", text)
-    text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
-    text = re.sub(r"^\s*\*\*|\*\*\s*$|(?<!\\)\\!", "", text)
-    text = re.sub(r"(?<!\\)\\[,;:() ]|\\?\$|~", " ", text)
-    text = text.replace("{,}", ",").replace(r"\%", "%")
-    return re.sub(r"(?<=[^.])\.\s*$", "", text.strip())
+    return re.sub(r"^\(([A-Z])\)$", r"\1", compact(clean(text)))
 
 
 def _number(text: str) -> Fraction | None:
     """The value of a plain number: integer, decimal, ratio or mixed number; None for anything else."""
-    text = text.strip()
     if match := _DECIMAL.fullmatch(text):
-        return _signed(match[1], Fraction(_digits(match[2])))
+        return _signed(match[1], Fraction(match[2].replace(",", "").replace(" ", "").rstrip(".")))
     if match := _RATIO.fullmatch(text):
         return _divided(match[1], int(match[2]), int(match[3]))
     if match := _LATEX_RATIO.fullmatch(text):
@@ -138,10 +97,6 @@ def _number(text: str) -> Fraction | None:
     return None
 
 
-def _digits(text: str) -> str:
-    return text.replace(",", "").replace(" ", "").rstrip(".")
-
-
 def _divided(sign: str, over: int, under: int) -> Fraction | None:
     return _signed(sign, Fraction(over, under)) if under else None
 
@@ -150,38 +105,24 @@ def _signed(sign: str, value: Fraction) -> Fraction:
     return -value if sign == "-" else value
 
 
-def _rounds_to(expected: Fraction, number: Fraction, written: str) -> bool:
-    places = len(written.partition(".")[2])
-    endless = expected.denominator
-    for factor in (2, 5):
-        while endless % factor == 0:
-            endless //= factor
-    return endless > 1 and places >= 6 and written.lstrip("+-").replace(".", "").isdigit() and number == round(expected, places)
-
-
-def _compare_bases(gold: re.Match[str] | None, answer: re.Match[str] | None, right: str) -> Outcome | None:
-    """Numbers with a base as index: the base may be left out where the gold answer has one, but not added or changed."""
-    if gold is not None and answer is None:
-        return Outcome.CORRECT if right == gold[1] else None
-    return Outcome.WRONG
-
-
 def _symbolic(gold: str, answer: str) -> Outcome:
+    """By math-verify, for what `equivalence` does not read."""
     from math_verify import verify
     from sympy import Float, S
 
-    expected, found = _parse(gold), _parse(answer)
+    written = clean(answer)
+    # It would add up "5 6" and drop the prime of "5'" and the index of "5_2".
+    if re.search(r"[0-9] [0-9]|[0-9)}]['_]", written):
+        return Outcome.UNPARSEABLE
+    expected, found = _parse(clean(gold)), _parse(written)
     if not found:
         return Outcome.UNPARSEABLE
     # 50 digits: at the default 15 a difference of 1e-16 is none. No timeout of its own: that needs a signal in the main thread.
     if not expected or not verify(expected, found, numeric_precision=50, timeout_seconds=None):
         return Outcome.WRONG
     exact, given = expected[0], found[0]
-    if given == S.EmptySet and not re.search(r"empty|nothing|\{\s*\}", answer):
-        return Outcome.WRONG  # an interval with its ends exchanged, as any other such interval would be
-    if exact.has(Float) or given.has(Float):
-        return Outcome.CORRECT if "%" in gold + answer or _close(exact, given) else Outcome.WRONG
-    return Outcome.CORRECT
+    # An interval with its ends exchanged would be the empty set, as any other such interval; decimals are decided elsewhere.
+    return Outcome.WRONG if given == S.EmptySet or exact.has(Float) or given.has(Float) else Outcome.CORRECT
 
 
 def _parse(text: str) -> list[Any]:
@@ -191,16 +132,9 @@ def _parse(text: str) -> list[Any]:
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns once that its own timeout is off, which is meant
     # As the content of a box, so that the text is read whole or not at all and never some part of it.
     return parse(
-        rf"\boxed{{{_clean(text)}}}",
+        rf"\boxed{{{text}}}",
         [LatexExtractionConfig(boxed_match_priority=0)],
         fallback_mode="no_fallback",
         extraction_mode="first_match",
         parsing_timeout=None,
     )
-
-
-def _close(exact: Any, given: Any) -> bool:
-    """math-verify rounds to six places, which makes every small number a zero: ask for six significant digits as well."""
-    if not (getattr(exact, "is_number", False) and getattr(given, "is_number", False)):
-        return True
-    return abs(exact.evalf() - given.evalf()) <= 5e-6 * abs(exact.evalf())

@@ -39,7 +39,7 @@ def settle(task: str, response: str, gold: str, read: Reader | None = None) -> V
             the answer may stand in any of the usual places. Puzzles have one place for it, whatever `read` is.
 
     Raises:
-        InputError: the task has no verifier, or the gold answer is not of its form.
+        InputError: the task has no verifier, or the gold answer is not of its form or cannot be read.
     """
     if task == "knights_knaves":
         return knights_knaves.judge(response, gold)
@@ -49,6 +49,7 @@ def settle(task: str, response: str, gold: str, read: Reader | None = None) -> V
         return multiple_choice.judge(response, gold, read)
     if task not in _MATHEMATICS:
         raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(TASKS)}")
+    mathematics.check_gold(gold)
     answer = read(response) if read else extract_answer(response, any_number=_MATHEMATICS[task])
     if answer is None:
         return Verdict(Outcome.FORMAT_ERROR if read else Outcome.UNPARSEABLE, None)

