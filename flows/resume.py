@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.order import Order
-from flows.runs import FOLDER
 from rl_core.errors import InputError
-from tasks.workspace import Workspace
+from tasks.workspace import RECORDS, Workspace
 
 
 def order_of(
@@ -26,7 +25,7 @@ def order_of(
     """
     import yaml
 
-    recipe = workspace.root / run["experiment"] / FOLDER / run["run"] / f"{run['experiment']}.yaml"
+    recipe = workspace.root / run["experiment"] / RECORDS / run["run"] / f"{run['experiment']}.yaml"
     try:
         recipe.parent.mkdir(exist_ok=True)
         recipe.write_text(yaml.safe_dump(run["recipe"], sort_keys=False))
