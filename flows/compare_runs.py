@@ -45,6 +45,6 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
 
 
 def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
-    from tasks.lineage import flatten
+    from tasks.stage_record import flatten
 
     return dict(flatten(recipe))
