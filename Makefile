@@ -3,13 +3,13 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint bench clean
 
 quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
 	$(BIN)/r1flow run quickstart
 
 test: $(DEV_STAMP)  ## the whole suite, fast tests first
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m slow
 
 lint: $(DEV_STAMP)
@@ -17,6 +17,9 @@ lint: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(DEV_STAMP)  ## timings side by side with other projects, one script after the other
+	for script in $(filter-out %/small_model.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf .venv

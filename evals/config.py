@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rl_core.config import Resources, Settings
+from evals.protocol import fill
+from rl_core.config import Precision, Resources, Settings
 
 
 class BenchmarkSettings(Settings):
@@ -19,22 +20,47 @@ class BenchmarkSettings(Settings):
     )
     people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
     names: int | None = Field(None, ge=8, le=51, description="knights_knaves only: generate the puzzles, with so many different names.")
+    samples: int | None = Field(None, ge=1, description="Sampled responses per problem; overrides the evaluation's own.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
     template: str | None = Field(None, description="Overrides the evaluation's own.")
+
+
+class EvalResources(Resources):
+    """Where responses are generated. Scores do not depend on it, but for rounding."""
+
+    tensor_parallel: int = Field(1, ge=1, le=64, description="Devices of a vLLM engine.")
+    engine_memory: float = Field(0.8, gt=0, lt=1, description="Share of a GPU's memory that vLLM may take.")
+    base_url: str | None = Field(None, description="engine openai: address of the endpoint, such as http://localhost:8000/v1.")
+    concurrency: int = Field(16, ge=1, le=1024, description="engine openai: requests under way at a time.")
+    retries: int = Field(8, ge=0, le=50, description="engine openai: of one request, with growing pauses; then the evaluation stops.")
 
 
 class EvalConfig(Settings):
     """Checkpoints x benchmarks, greedy and sampled."""
 
+    protocol: str | None = Field(None, description="Published settings that stand wherever none are given here: evals/protocols/.")
     benchmarks: list[BenchmarkSettings] = Field(min_length=1)
     template: str = "think_answer"
+    reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/judging.py.")
+    stop: list[Annotated[str, Field(min_length=1)]] = Field([], description="Texts that end a response, beside its end token.")
     greedy: bool = Field(True, description="One greedy response per problem.")
-    samples: int = Field(0, ge=0, description="Sampled responses per problem: avg@k, pass@k, maj@k.")
+    samples: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        0, description="Sampled responses per problem: avg@k, pass@k, maj@k. auto: as many as `width` needs."
+    )
+    width: float = Field(0.05, gt=0, lt=1, description="samples auto: how wide the 95% interval of avg@k may be.")
     temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(512, ge=1)
+    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    dtype: Precision = Field("auto", description="auto: bfloat16 where that is fast.")
     batch_tokens: int = Field(65536, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory.")
-    scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer.")
-    resources: Resources = Resources()
+    scoring_deadline: float = Field(2.0, gt=0, description="Seconds per answer.")
+    resources: EvalResources = EvalResources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_published(cls, values: Any) -> Any:
+        return fill(values) if isinstance(values, dict) and isinstance(values.get("protocol"), str) else values
 
     @field_validator("benchmarks", mode="before")
     @classmethod
@@ -48,6 +74,8 @@ class EvalConfig(Settings):
         names = [benchmark.name for benchmark in self.benchmarks]
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"benchmark {repeated!r} is listed twice: use one entry, or a second eval stage")
+        if (self.engine == "openai") != (self.resources.base_url is not None):
+            raise ValueError("engine openai needs `resources.base_url`, and no other engine takes one")
         return self
 
 
@@ -55,7 +83,8 @@ class NamedCheckpoint(Settings):
     """A Hugging Face directory (or hub id) under the name that tables show."""
 
     name: str
-    path: str
+    path: str  # for the engine openai: the model's name at the endpoint
+    digest: str | None = Field(None, description="Of its content; without it the path is what it is known by.")
 
 
 class EvalJob(Settings):
@@ -64,6 +93,7 @@ class EvalJob(Settings):
     config: EvalConfig
     checkpoints: list[NamedCheckpoint] = Field(min_length=1)
     output: Path
+    cells: Path | None = Field(None, description="Where finished cells of all evaluations are kept; default: inside `output`.")
     data_dir: Path | None = None
     seed: int = 0
 
@@ -78,3 +108,16 @@ class StageRun(Settings):
     directory: Path
     position: int = Field(ge=0, description="Topological position in the recipe: the order of curves and tables.")
     start: str | None = Field(None, description="Stage whose checkpoint this one continues.")
+    seconds: float | None = Field(None, description="Time that making it took.")
+    devices: int | None = Field(None, description="Training and rollout workers at once.")
+
+
+class RunInfo(Settings):
+    """One run of an experiment, for the warehouse."""
+
+    experiment: str
+    run: str
+    state: str
+    started: float | None = None  # seconds since 1970
+    finished: float | None = None
+    recipe: dict[str, Any]

@@ -21,7 +21,7 @@ class Measure(NamedTuple):
     of: Callable[[Problem], float]
 
 
-class Cell(NamedTuple):
+class ScoredCell(NamedTuple):
     """A checkpoint's samples on a benchmark, in the order of the problems."""
 
     checkpoint: str
@@ -29,15 +29,20 @@ class Cell(NamedTuple):
     rows: list[Row]
 
 
-def measures(greedy: bool, samples: int) -> list[Measure]:
-    """What an evaluation reports."""
-    found = [Measure("greedy", "accuracy", _avg)] if greedy else []
-    if samples:
-        found.append(Measure("sampled", f"avg@{samples}", _avg))
+def measures(mode: str, samples: int) -> list[Measure]:
+    """What is reported of a mode with so many samples per problem."""
+    if mode == "greedy":
+        return [Measure(mode, "accuracy", _avg)]
+    found = [Measure(mode, f"avg@{samples}", _avg)]
     if samples > 1:
-        found.append(Measure("sampled", f"pass@{samples}", lambda problem: statistics.pass_at_k(_correct(problem), samples)))
-        found.append(Measure("sampled", f"maj@{samples}", _maj))
+        found.append(Measure(mode, f"pass@{samples}", lambda problem: statistics.pass_at_k(_correct(problem), samples)))
+        found.append(Measure(mode, f"maj@{samples}", _maj))
     return found
+
+
+def is_binary(measure: Measure) -> bool:
+    """Whether each problem counts 0 or 1."""
+    return measure.metric in ("accuracy", "avg@1")
 
 
 def _correct(problem: Problem) -> list[bool]:
@@ -52,62 +57,81 @@ def _maj(problem: Problem) -> float:
     return statistics.maj_at_k([row["extracted"] for row in problem], _correct(problem))
 
 
-def score_table(cells: Sequence[Cell], wanted: Sequence[Measure]) -> list[dict[str, Any]]:
-    """One entry per cell, subset and measure. A greedy accuracy has Wilson's interval, the others the bootstrap over problems."""
+def score_table(cells: Sequence[ScoredCell]) -> list[dict[str, Any]]:
+    """One entry per cell, subset and measure.
+
+    One sample per problem has Wilson's interval, the others the bootstrap over problems. `detectable` is the smallest difference that a
+    comparison with such a score can tell.
+    """
     table = []
     for cell in cells:
-        for subset, mode, problems in _parts(cell):
-            for measure in wanted:
-                if measure.mode != mode:
-                    continue
+        for subset, mode, problems in parts(cell):
+            for measure in measures(mode, len(problems[0])):
                 values = [measure.of(problem) for problem in problems]
-                if measure.metric == "accuracy":
+                if is_binary(measure):
                     estimate = statistics.wilson(sum(values), len(values))
                 else:
                     estimate = statistics.mean_over_problems(values, _seed(cell.benchmark, subset, measure.metric))
                 table.append(
                     {"checkpoint": cell.checkpoint, "benchmark": cell.benchmark, "subset": subset, "mode": mode, "metric": measure.metric}
                     | estimate._asdict()
-                    | {"problems": len(problems), "samples": len(problems[0])}
+                    | {"detectable": statistics.detectable_difference(values), "problems": len(problems), "samples": len(problems[0])}
                 )
     return table
 
 
-def comparison_table(cells: Sequence[Cell], wanted: Sequence[Measure]) -> list[dict[str, Any]]:
+def comparison_table(cells: Sequence[ScoredCell]) -> list[dict[str, Any]]:
     """Each checkpoint against the first one and against the one before it, paired by problem."""
     table = []
     for benchmark in dict.fromkeys(cell.benchmark for cell in cells):
-        parts = [
-            (cell.checkpoint, {(subset, mode): problems for subset, mode, problems in _parts(cell)})
-            for cell in cells
-            if cell.benchmark == benchmark
-        ]
-        for second in range(1, len(parts)):
+        column = [cell for cell in cells if cell.benchmark == benchmark]
+        for second in range(1, len(column)):
             for first in sorted({0, second - 1}):
-                for (subset, mode), problems in parts[second][1].items():
-                    for measure in wanted:
-                        if measure.mode == mode:
-                            before = [measure.of(problem) for problem in parts[first][1][subset, mode]]
-                            after = [measure.of(problem) for problem in problems]
-                            change = statistics.paired_difference(before, after, _seed(benchmark, subset, measure.metric))
-                            table.append(
-                                {
-                                    "benchmark": benchmark,
-                                    "subset": subset,
-                                    "mode": mode,
-                                    "metric": measure.metric,
-                                    "first": parts[first][0],
-                                    "second": parts[second][0],
-                                    "difference": change.value,
-                                    "low": change.low,
-                                    "high": change.high,
-                                    "noise": statistics.is_noise(change),
-                                }
-                            )
+                table += compare(column[first], column[second])
     return table
 
 
-def _parts(cell: Cell) -> Iterator[tuple[str | None, str, list[Problem]]]:
+def compare(first: ScoredCell, second: ScoredCell) -> list[dict[str, Any]]:
+    """Two checkpoints on the same problems of one benchmark: each measure that both have.
+
+    `noise`: no difference is shown. Of one sample per problem McNemar's test decides, of more the paired bootstrap.
+
+    Raises:
+        ValueError: the problems are not the same.
+    """
+    table = []
+    before = {(subset, mode): problems for subset, mode, problems in parts(first)}
+    for subset, mode, after in parts(second):
+        problems = before.get((subset, mode), [])
+        both = {measure.metric for measure in measures(mode, len(problems[0]))} if problems else set()
+        for measure in measures(mode, len(after[0])):
+            if measure.metric not in both:
+                continue
+            if [problem[0]["prompt_id"] for problem in problems] != [problem[0]["prompt_id"] for problem in after]:
+                raise ValueError(f"{second.benchmark}: the problems are not the same")
+            old, new = [measure.of(problem) for problem in problems], [measure.of(problem) for problem in after]
+            change = statistics.paired_difference(old, new, _seed(second.benchmark, subset, measure.metric))
+            p_value = statistics.mcnemar([value == 1 for value in old], [value == 1 for value in new]) if is_binary(measure) else None
+            table.append(
+                {
+                    "benchmark": second.benchmark,
+                    "subset": subset,
+                    "mode": mode,
+                    "metric": measure.metric,
+                    "first": first.checkpoint,
+                    "second": second.checkpoint,
+                    "difference": change.value,
+                    "low": change.low,
+                    "high": change.high,
+                    "p_value": p_value,
+                    "detectable": statistics.detectable_difference(old, new),
+                    "noise": statistics.is_noise(change) if p_value is None else p_value >= 0.05,
+                }
+            )
+    return table
+
+
+def parts(cell: ScoredCell) -> Iterator[tuple[str | None, str, list[Problem]]]:
     """Subset, mode and problems: all of a benchmark, and puzzles also by their number of people."""
     for mode in dict.fromkeys(row["mode"] for row in cell.rows):
         problems: list[Problem] = []

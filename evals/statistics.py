@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 Z = 1.959963984540054  # 97.5% quantile of the normal distribution
+Z80 = 0.8416212335729143  # its 80% quantile
+MOST_SAMPLES = 64  # that `samples_for` asks for
 RESAMPLES = 10_000
 _CELLS = 4_000_000  # indices drawn at once; bounds memory
 
@@ -43,7 +46,9 @@ def wilson(successes: float, trials: int) -> Estimate:
 def mean_over_problems(values: Sequence[float], seed: int = 0) -> Estimate:
     """Mean of one value per problem with the percentile bootstrap interval.
 
-    Resampling cannot see beyond values that are all 0 or all 1, so for these the interval is Wilson's.
+    The percentiles lie further out than 2.5 and 97.5 where problems are few, as Student's t does: plain ones hold too little (the expanded
+    percentile interval of T. C. Hesterberg, 1411.5279). Resampling cannot see beyond values that are all 0 or all 1, so for these the
+    interval is Wilson's.
     """
     array = _one_per_problem(values)
     mean = float(array.mean())
@@ -69,6 +74,61 @@ def paired_difference(first: Sequence[float], second: Sequence[float], seed: int
 def is_noise(difference: Estimate) -> bool:
     """Whether the interval of a difference holds zero."""
     return difference.low <= 0 <= difference.high
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
+    """Exact two-sided p-value of equal accuracy, from the problems that only one of two checkpoints solves (Q. McNemar 1947).
+
+    Raises:
+        ValueError: different numbers of problems.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} problems cannot be paired")
+    lost = sum(before and not after for before, after in zip(first, second, strict=True))
+    gained = sum(after and not before for before, after in zip(first, second, strict=True))
+    discordant = lost + gained
+    tail = sum(math.comb(discordant, count) for count in range(min(lost, gained) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
+
+
+def detectable_difference(values: Sequence[float], others: Sequence[float] | None = None) -> float:
+    """The smallest difference of means that a comparison finds in four of five cases, at a level of 5%.
+
+    Args:
+        values: one per problem.
+        others: of the same problems by another checkpoint: the comparison is paired. Without them it is one with another checkpoint of the
+            same spread that solves other problems: the most that pairing can leave.
+    """
+    array = _one_per_problem(values)
+    if others is None:
+        # With two more right and two more wrong ones (Agresti and Coull 1998): 30 right of 30 are not without spread.
+        spread = math.sqrt(2 * float(np.concatenate([array, (0.0, 0.0, 1.0, 1.0)]).var(ddof=1)))
+    else:
+        spread = float(np.std(_one_per_problem(others) - array, ddof=1)) if len(array) > 1 else 0.0
+    return min(1.0, (Z + Z80) * spread / math.sqrt(len(array)))
+
+
+def samples_for(correct: Sequence[Sequence[bool]], width: float) -> tuple[int, bool]:
+    """Samples per problem after which the interval of avg@k is at most `width` wide, and whether any number reaches that.
+
+    The variance of the mean over n problems is (between + within / k) / n: between problems, and within one. Where the first alone is too
+    much, k is what makes the second a tenth of it.
+
+    Args:
+        correct: two or more samples of each problem.
+        width: of the whole interval, as a share.
+    """
+    n = len(correct)
+    shares = np.array([avg_at_k(problem) for problem in correct])
+    counts = np.array([len(problem) for problem in correct])
+    within = float(np.mean(shares * (1 - shares) * counts / (counts - 1)))
+    between = max(0.0, float(shares.var(ddof=1)) - within / float(counts.mean())) if n > 1 else 0.0
+    if within == 0:
+        return int(counts.min()), 2 * Z * math.sqrt(between / n) <= width
+    allowed = (width / (2 * Z)) ** 2 * n - between
+    attainable = allowed * MOST_SAMPLES >= within
+    wanted = within / allowed if attainable else within / (0.1 * between) if between else MOST_SAMPLES
+    return min(MOST_SAMPLES, max(1, math.ceil(wanted))), attainable
 
 
 def avg_at_k(correct: Sequence[bool]) -> float:
@@ -114,7 +174,7 @@ def _one_per_problem(values: Sequence[float]) -> np.ndarray:
 
 
 def _percentiles(values: np.ndarray, seed: int) -> tuple[float, float]:
-    """2.5% and 97.5% quantiles of the mean under resampling with replacement."""
+    """Interval of the mean under resampling with replacement."""
     random = np.random.default_rng(seed)
     rows = max(1, min(RESAMPLES, _CELLS // len(values)))
     means = np.concatenate(
@@ -123,5 +183,16 @@ def _percentiles(values: np.ndarray, seed: int) -> tuple[float, float]:
             for start in range(0, RESAMPLES, rows)
         ]
     )
-    low, high = np.quantile(means, (0.025, 0.975))
+    tail = _expanded_tail(len(values))
+    low, high = np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def _expanded_tail(n: int) -> float:
+    """The share of resamples to leave out at each end: 2.5%, less where there are few problems."""
+    if n < 3:
+        return 0.0
+    # Student's t quantile of n - 1 degrees of freedom (Abramowitz and Stegun 26.7.5).
+    degrees = n - 1
+    t = Z + (Z**3 + Z) / (4 * degrees) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * degrees**2)
+    return NormalDist().cdf(-t * math.sqrt(n / (n - 1)))

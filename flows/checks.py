@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.estimate import estimates
 from flows.plan import Plan
-from flows.recipe import EvalStage, MathStage, Recipe, RlStage, SftStage
+from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
 from flows.sources import naming
 from rl_core.errors import InputError
 from tasks.stage import refuse_if_busy
@@ -16,11 +16,12 @@ SPARE_DISK = 200e6  # bytes: databases, logs, figures
 
 
 def check_names(recipe: Recipe) -> None:
-    """Templates, rewards and mathematical sets, which a recipe names and the schema does not know.
+    """Templates, rewards, mathematical sets and keyword patterns, which a recipe names and the schema does not know.
 
     Raises:
         InputError: with the path in the recipe and the nearest name.
     """
+    from evals.analytics.keywords import with_own
     from rl_core.data.math_sets import check as check_set
     from rl_core.data.templates import find_template
     from rl_core.rewards.reward import resolve
@@ -32,6 +33,9 @@ def check_names(recipe: Recipe) -> None:
         if isinstance(stage, SftStage | RlStage | EvalStage):
             with naming(f"stages.{name}.template"):
                 find_template(stage.template)
+        if isinstance(stage, AnalyzeStage) and stage.keywords:
+            with naming(f"stages.{name}"):
+                with_own(stage.keywords)
         if isinstance(stage, RlStage):
             with naming(f"stages.{name}.reward"):
                 resolve(stage.reward)
@@ -63,10 +67,9 @@ def check_before_run(plan: Plan) -> None:
 def _check_benchmark_rows(name: str, stage: EvalStage, seed: int, data_dir: Path | None) -> None:
     """Read the problems of local files: a broken row must not show after hours of training."""
     from evals.benchmarks import registry
-    from flows.sources import benchmark_files
 
     for number, benchmark in enumerate(stage.benchmarks):
-        if benchmark_files(benchmark, data_dir):
+        if registry.local_files(benchmark, data_dir):
             with naming(f"stages.{name}.benchmarks.{number}"):
                 registry.load(benchmark, data_dir, seed)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from flows.order import Order, Profile
     from flows.plan import Plan
+    from tasks.workspace import Workspace
 
 OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
 FAILED, BAD_INPUT, STOPPED = 1, 2, 75
@@ -155,6 +156,55 @@ def recipes() -> None:
 
 
 @main.command()
+@click.option("--prefect-port", type=click.IntRange(1, 65535), default=4200, show_default=True)
+@click.option("--mlflow-port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another than loopback needs R1FLOW_AUTH.")
+@workspace_option
+def up(prefect_port: int, mlflow_port: int, host: str, workspace: Path) -> None:
+    """Start Prefect's server and UI, MLflow's, and a runner that serves every recipe; they outlive this terminal."""
+    from flows.servers import Listen, Servers
+    from tasks.workspace import Workspace
+
+    for name, url in Servers(Workspace.at(workspace)).up(Listen(host, prefect_port, mlflow_port)):
+        click.echo(f"{name:<8} {url}")
+
+
+@main.command()
+@workspace_option
+def down(workspace: Path) -> None:
+    """Stop what `up` started. A stage in work writes its checkpoint first."""
+    from flows.servers import Servers
+    from tasks.workspace import Workspace
+
+    stopped = Servers(Workspace.at(workspace)).down()
+    click.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was up")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--cron", help="When, such as '0 2 * * *'. Without it the recipe is offered in the UI only.")
+@click.option("--timezone", default="UTC", show_default=True)
+@click.option("--off", is_flag=True, help="Take the schedule away.")
+@stage_options
+def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options: Any) -> None:
+    """Run RECIPE by itself whenever the servers are up; one run at a time, what was missed is not made up for."""
+    from flows.schedules import Schedule, drop_schedule, keep_schedule
+    from flows.servers import Servers
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(options["workspace"])
+    if off:
+        drop_schedule(place, Path(recipe).stem)
+        click.echo(f"{Path(recipe).stem} is not scheduled any more")
+        return
+    order = _standing_order(recipe, place, options)
+    keep_schedule(place, Schedule(order=order, cron=cron, timezone=timezone))
+    when = f"runs at {cron} {timezone}" if cron else "is served"
+    hint = "" if Servers(place).running("runner") else "; nothing runs until the servers are up: r1flow up"
+    click.echo(f"{Path(recipe).stem} {when}{hint}")
+
+
+@main.command()
 @workspace_option
 def status(workspace: Path) -> None:
     """Show the stages of the workspace and who works on them."""
@@ -166,21 +216,62 @@ def status(workspace: Path) -> None:
 
 
 @main.command()
-@click.argument("query")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True)
+@click.argument("query", required=False)
+@click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "markdown"]), default="table", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of the terminal.")
+@click.option(
+    "--file",
+    "script",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True),
+    help="Read the SQL from a file; - is stdin.",
+)
+@click.option("--allow-files", is_flag=True, help="Let the SQL read and write other files.")
+@click.option("--database", type=click.Path(path_type=Path, dir_okay=False), help="Another database than the workspace's.")
 @workspace_option
-def sql(query: str, form: str, output: Path | None, workspace: Path) -> None:
-    """Ask the workspace in SQL: views such as reward_by_step, tables rollouts, samples, scores.
+def sql(query: str | None, parameters: tuple[str, ...], **options: Any) -> None:
+    """Ask the workspace in SQL: views such as reward_by_step, tables rollouts, eval_samples, scores.
 
-    `SHOW TABLES` lists all of them.
+    QUERY is SQL, or @NAME for a saved query (@queries lists them; your own are WORKSPACE/queries/*.sql). KEY=VALUE gives the value of $KEY.
+    Without QUERY at a terminal it asks you.
     """
-    from evals.analytics.query import run as ask
-    from flows.console import make_console
-    from flows.tables import write_table
+    from flows.sql import answer
+
+    answer(query, parameters, **options)
+
+
+@main.command()
+@click.option("--follow", is_flag=True, help="Go on bringing in what training writes, until Ctrl-C.")
+@workspace_option
+def ingest(follow: bool, workspace: Path) -> None:
+    """Bring what the stages have written so far into the workspace's warehouse; what is there already is not read again."""
+    from flows.ingest import ingest as bring_in
     from tasks.workspace import Workspace
 
-    write_table(ask(Workspace.at(workspace).warehouse, query), form, output, make_console())
+    place = Workspace.at(workspace)
+    try:
+        for rows in bring_in(place, follow=follow):
+            click.echo(", ".join(f"{count:,} {table}" for table, count in rows.items() if count) or f"nothing to read in {place.root}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("analysis"), show_default=True)
+@click.option("--think-tags", metavar="OPEN,CLOSE", help="Tags around the thinking; default: <think>, <reasoning>.")
+@click.option("--map", "mapping", multiple=True, metavar="ROLE=COLUMN", help="What a column stands for, such as response=text. Repeatable.")
+@click.option("--correct-from", type=float, default=1.0, show_default=True, help="Reward from which a response without verdict is correct.")
+@click.option("--keywords", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of keyword families of your own.")
+def analyze(files: tuple[Path, ...], output: Path, **options: Any) -> None:
+    """Read rollouts and samples of other frameworks: SQL database, figures and report below OUTPUT.
+
+    FILES are dumps of verl and OpenRLHF, completion tables of TRL, sample files of lm-evaluation-harness and lighteval, or any JSON lines,
+    JSON, CSV or Parquet with a column for the response.
+    """
+    from flows.analyze_files import analyze as read_files
+
+    click.echo(read_files(files, output, **options))
 
 
 @main.command()
@@ -220,15 +311,98 @@ def doctor(workspace: Path, data_dir: Path | None) -> None:
         sys.exit(FAILED)
 
 
+@main.command()
+@click.argument("checkpoints", nargs=-1, required=True)
+@click.option("--benchmarks", help="Names, with commas between; default: those of the protocol.")
+@click.option("--protocol", help="Published settings: simplerl_v0, oat_zero, open_r1, ... (evals/protocols/).")
+@click.option("--limit", type=click.IntRange(1), help="Problems per benchmark: the first of a seeded shuffle.")
+@click.option("--samples", help="Sampled responses per problem, or auto: as many as --width needs.")
+@click.option("--width", type=float, help="With --samples auto: how wide the 95 % interval may be, as a share.")
+@click.option("--temperature", type=float)
+@click.option("--top-p", type=float)
+@click.option("--max-tokens", type=click.IntRange(1))
+@click.option("--template", help="How the problem is put to the model.")
+@click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), help="Default: transformers.")
+@click.option("--base-url", help="With --engine openai: the endpoint; CHECKPOINTS are names of its models.")
+@click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
+@click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for samples and scores.")
+@workspace_option
+@data_dir_option
+def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | None, output: Path | None, seed: int, **options: Any) -> None:
+    """Score CHECKPOINTS (directories or hub ids, NAME=PATH to name them) on benchmarks.
+
+    What is finished is kept in the workspace, response by response: the same command goes on where it stopped.
+    """
+    from flows.evaluate import make_job, run_evaluation, settings_of
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    job = make_job(checkpoints, settings_of(options), place, output, data_dir, seed)
+    try:
+        run_evaluation(job, place)
+    except KeyboardInterrupt:
+        click.echo("stopped; finished responses are kept, and the same command goes on", err=True)
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@click.argument("first")
+@click.argument("second")
+def compare(first: str, second: str) -> None:
+    """Compare two evaluations, problem by problem, and say where their scores are not comparable.
+
+    FIRST and SECOND are directories of evaluations (of an eval stage, or what evaluate printed), DIR:CHECKPOINT for one of several.
+    """
+    from flows.evaluate import print_comparison
+
+    print_comparison(first, second)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--benchmark", required=True, help="Whose answers these are: gsm8k, math500, aime24, ...")
+@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to write: .jsonl or .parquet.")
+@click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
+@click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
+@click.option("--protocol", help="Look for the answer where this protocol does; default: in all usual places.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes for symbolic work; default: one per core, at most 8.")
+def grade(file: Path, benchmark: str, output: Path, gold: str, response: str, protocol: str | None, workers: int | None) -> None:
+    """Grade the completions in FILE (.jsonl or .parquet) without a model.
+
+    OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted.
+    """
+    from flows.evaluate import grade_file
+
+    grade_file(file, benchmark, output, gold, response, protocol, workers)
+
+
 def _order(recipe: str, options: dict[str, Any]) -> Order:
     from flows.order import Order
 
     return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
 
 
+def _standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -> Order:
+    """An order for another process to carry out later: checked now, with absolute paths."""
+    from flows.checks import check_names
+    from flows.plan import make_plan
+    from flows.recipe import shipped
+
+    if recipe not in shipped():
+        recipe = str(Path(recipe).resolve())
+    data_dir = options["data_dir"]
+    fixed = {"workspace": workspace.root, "data_dir": data_dir.expanduser().resolve() if data_dir else None}
+    order = _order(recipe, options | fixed)
+    check_names(make_plan(order).recipe)
+    return order
+
+
 def _carry_out(order: Order, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
     from flows.prefect_server import PrefectServer
+    from flows.settle import settling
     from tasks.stage import StageFailed, StageStopped
 
     try:
@@ -237,7 +411,8 @@ def _carry_out(order: Order, plan: Plan) -> None:
         from flows.experiment import experiment
 
         server.wait()
-        experiment(order)
+        with settling(plan.workspace):
+            experiment(**order.model_dump())
     except StageFailed as error:
         click.echo(f"failed: {error}", err=True)
         sys.exit(FAILED)
@@ -257,6 +432,7 @@ def _print_plan(plan: Plan, console: Console) -> None:
 
     from flows.estimate import Estimate, estimates
     from flows.format import clock, count, gigabytes
+    from flows.summary import contamination
 
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -277,6 +453,8 @@ def _print_plan(plan: Plan, console: Console) -> None:
             style=style,
         )
     console.print(table)
+    for line in contamination(plan):
+        console.print(line, style="yellow", highlight=False)
     known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
     disk = sum(cost.disk for cost in costs.values())
     reused = sum(stage.action == "reuse" for stage in plan.stages)
@@ -294,19 +472,11 @@ def _reasons(reasons: list[str]) -> str:
 
 
 def _print_summary(plan: Plan, console: Console) -> None:
-    from rich.table import Table
-
-    from flows.summary import places, score_rows
+    from flows.summary import places, print_scores, score_rows
 
     header, rows = score_rows(plan)
     if rows:
-        table = Table(box=None, pad_edge=False, header_style="bold", title="Scores in percent [95 % interval]", title_justify="left")
-        for name in header:
-            table.add_column(name)
-        for row in rows:
-            table.add_row(*row)
-        console.print()
-        console.print(table)
+        print_scores(header, rows, console)
     console.print()
     for title, where in places(plan):
         console.print(f"{title:<11} {where}", highlight=False, markup=False, soft_wrap=True)

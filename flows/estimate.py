@@ -22,8 +22,6 @@ from tasks.workspace import Workspace, read_json
 
 # Rows of the public data sets.
 GSM8K_TRAIN = 7473
-BENCHMARK_ROWS = {"gsm8k": 1319, "math500": 500, "aime24": 30, "amc23": 40, "countdown": 1024}
-PUZZLE_SIZES, PUZZLES = 5, 100  # knights_knaves without `people` and `limit`
 
 BYTES_TRAINING = 16  # per parameter: weights, gradients and two moments of Adam in float32
 BYTES_FROZEN = 2  # bfloat16
@@ -126,14 +124,14 @@ def token_budget(recipe: Recipe, name: str) -> int | None:
 
 
 def _evaluated_tokens(stage: EvalStage) -> int:
+    from evals.benchmarks import registry
+    from evals.statistics import MOST_SAMPLES
+
     tokens = 0
     for benchmark in stage.benchmarks:
-        if benchmark.name == "knights_knaves":
-            problems = (benchmark.limit or PUZZLES) * (len(benchmark.people) if benchmark.people else PUZZLE_SIZES)
-        else:
-            rows = BENCHMARK_ROWS.get(benchmark.name, 500)
-            problems = min(benchmark.limit or rows, rows)
-        tokens += problems * (int(stage.greedy) + stage.samples) * (benchmark.max_tokens or stage.max_tokens)
+        problems = registry.size(benchmark)
+        samples = benchmark.samples or (MOST_SAMPLES if stage.samples == "auto" else stage.samples)
+        tokens += problems * (int(stage.greedy) + samples) * (benchmark.max_tokens or stage.max_tokens)
     return tokens
 
 

@@ -6,6 +6,7 @@ run one after another in the main thread, which alone can be interrupted by a ca
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 
 from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.checks import check_before_run, check_names
 from flows.console import make_console
-from flows.order import Order
+from flows.flow_page import FlowPage
+from flows.order import DEFAULT_WORKSPACE, Order, Profile
 from flows.plan import Plan, PlannedStage, make_plan
 from flows.recipe import resolved
 from flows.runs import RunRecord
@@ -31,54 +34,77 @@ from tasks.stage import StageStopped, said, set_aside, why_not_done
 
 
 def _flow_run_name() -> str:
-    from prefect.runtime import flow_run
-
-    order = Order.model_validate(flow_run.parameters["order"])
-    profile = f"-{order.profile}" if order.profile else ""
-    return f"{Path(order.recipe).stem}{profile} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M:%S}"
+    given = flow_run.parameters
+    profile = f"-{given['profile']}" if given["profile"] else ""
+    return f"{Path(given['recipe']).stem}{profile} {flow_run.scheduled_start_time:%Y-%m-%d %H:%M:%S}"
 
 
 @flow(name="r1flow", flow_run_name=_flow_run_name, persist_result=False)
-def experiment(order: Order) -> str:
-    """Run a recipe; returns the id of the run's record.
+def experiment(
+    recipe: str,
+    changes: list[str] | None = None,
+    profile: Profile | None = None,
+    rerun_from: str | None = None,
+    until: str | None = None,
+    force: list[str] | None = None,
+    data_dir: Path | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+) -> str:
+    """Run a recipe; returns the id of the run's record. The parameters are those of `Order`, flat so that a form shows them.
 
     Raises:
         InputError: the order, a setting, a file or a model is wrong.
         StageFailed, StageStopped: a stage did not end well; a later run goes on from there.
     """
+    order = Order(
+        recipe=recipe,
+        changes=changes or [],
+        profile=profile,
+        rerun_from=rerun_from,
+        until=until,
+        force=force or [],
+        data_dir=data_dir,
+        workspace=workspace,
+    )
     plan = make_plan(order)
     check_names(plan.recipe)
     check_before_run(plan)
     record = RunRecord.begin(plan)
-    with Display(make_console(), len(plan.stages)) as display, _recorded(record), _lineage(plan, record, display) as lineage:
-        context = RunContext(plan.workspace, resolved(plan.recipe), lineage, Digests(plan.workspace.digests), display.progress)
+    record.note(prefect={"api_url": os.environ.get("PREFECT_API_URL"), "flow_run_id": str(flow_run.id)})
+    with (
+        Display(make_console(), len(plan.stages)) as display,
+        _recorded(record),
+        _lineage(plan, record, display) as lineage,
+        FlowPage(plan, lineage, display) as page,
+    ):
+        context = RunContext(plan.workspace, resolved(plan.recipe), lineage, Digests(plan.workspace.digests), page.progress)
         # All at once and first: if the run stops halfway, the next one must not reuse what was to be made anew.
         for stage in plan.to_run:
             if stage.anew:
                 set_aside(stage.spec.directory)
         for stage in plan.stages:
             if stage.action != "skip":
-                _stage_task(stage)(stage.spec.fingerprint, str(stage.spec.directory), _Body(stage, context, display))
+                _stage_task(stage)(stage.spec.fingerprint, str(stage.spec.directory), _Body(stage, context, page))
     return record.name
 
 
 class _Body:
     """What a task does. Prefect looks into the containers and models among a task's arguments; it lets a plain object be."""
 
-    def __init__(self, stage: PlannedStage, context: RunContext, display: Display) -> None:
+    def __init__(self, stage: PlannedStage, context: RunContext, page: FlowPage) -> None:
         self.stage = stage
         self.context = context
-        self.display = display
+        self.page = page
 
     def __call__(self) -> State[Any]:
         stage, spec = self.stage, self.stage.spec
         # A stage before this one may have been repaired to exactly what it was.
         if not stage.runs or (not stage.anew and why_not_done(spec, self.context.digests) is None and spec.kind != "analyze"):
-            self.display.reused(stage)
+            self.page.reused(stage)
             return Completed(name="Reused", message=str(spec.directory))
-        self.display.begin(stage)
+        self.page.begin(stage)
         manifest = run_stage(spec, self.context)
-        self.display.end(stage, note_of(spec, manifest))
+        self.page.end(stage, note_of(spec, manifest))
         return Completed(message=str(spec.directory))
 
 

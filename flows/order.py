@@ -10,6 +10,7 @@ from pydantic import Field
 from rl_core.config import Settings
 
 Profile = Literal["smoke"]
+DEFAULT_WORKSPACE = Path("runs")
 
 
 class Order(Settings):
@@ -22,4 +23,4 @@ class Order(Settings):
     until: str | None = Field(None, description="Make this stage and what it needs, nothing else.")
     force: list[str] = Field([], description="Rerun these stages and what depends on them.")
     data_dir: Path | None = Field(None, description="Directory of local data files.")
-    workspace: Path = Field(Path("runs"), description="Where everything is kept.")
+    workspace: Path = Field(DEFAULT_WORKSPACE, description="Where everything is kept.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, Literal
 from flows.estimate import token_budget
 from flows.order import Order
 from flows.profile import apply_profile
-from flows.recipe import MODEL, ROLES, Recipe, RecipeError, load_recipe, nearest
+from flows.recipe import MODEL, ROLES, EvalStage, Recipe, RecipeError, load_recipe, nearest
 from flows.sources import local_files, model_files
 from rl_core.config import ScratchModel
+from rl_core.data.contamination import PUZZLES
 from rl_core.errors import InputError
 from tasks.digests import Digests
 from tasks.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
@@ -131,8 +133,37 @@ def _make_spec(
         upstream=upstream,
         model=recipe.model if takes_model else None,
         data_dir=data_dir,
+        held_out=held_out(recipe) if stage.kind == "data" else (),
         token_budget=token_budget(recipe, name),
     )
+
+
+def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:
+    """The benchmarks that a recipe evaluates, whole: what no training set may hold. Part of no fingerprint: most changes drop nothing."""
+    found: dict[str, dict[str, Any]] = {}
+    for stage in recipe.stages.values():
+        if isinstance(stage, EvalStage):
+            for benchmark in stage.benchmarks:
+                entry = {"name": benchmark.name, "people": benchmark.people, "names": benchmark.names}
+                if benchmark.name in PUZZLES:  # made to order: as many as are evaluated
+                    entry["limit"] = benchmark.limit
+                found.setdefault(json.dumps(entry), entry)
+    return tuple(found.values())
+
+
+def _newly_held_out(spec: StageSpec) -> str | None:
+    """Why a finished data stage has to be made again though its settings are the same: a new benchmark shares problems with it."""
+    from rl_core.data.prompts import read_prompts
+    from tasks.data import overlap
+
+    result = (read_manifest(spec.directory) or {"result": {}})["result"]
+    new = [entry for entry in spec.held_out if entry["name"] not in result.get("checked", [])]
+    if not new or spec.settings.get("contaminated") == "keep":
+        return None
+    if spec.data_dir is None and any(entry["name"] not in PUZZLES for entry in new):
+        return f"not checked against {new[0]['name']} yet"  # a plan does not ask the hub
+    hits = overlap(read_prompts(spec.directory / "train.parquet"), new, spec)
+    return f"holds {len(hits):,} problems of {hits[0]['benchmark']}" if hits else None
 
 
 def _upstream(spec: StageSpec) -> Upstream:
@@ -184,6 +215,8 @@ def _why(
     if anew:
         return [f"{name} runs anew" for name in anew], True
     reason = why_not_done(spec, digests)
+    if reason is None and spec.kind == "data" and (reason := _newly_held_out(spec)):
+        return [reason], True
     if reason is None and spec.kind == "analyze" and not workspace.warehouse.exists():
         reason = f"{workspace.warehouse.name} is missing"
     if reason == "not run yet":

@@ -14,9 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
+from flows.servers import QUIET, Servers, answers
 from tasks.workspace import Workspace, WorkspaceError
 
 PATIENCE = 120.0  # seconds; the first start migrates a fresh database, slowly on a busy machine
@@ -28,10 +27,18 @@ def has_server() -> bool:
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
+def use_running_server(workspace: Workspace) -> None:
+    """Name the workspace's own server, if `r1flow up` started one; two on one database would lock each other out."""
+    server = Servers(workspace).running("prefect")
+    if server and not has_server():
+        os.environ["PREFECT_API_URL"] = f"{server.url}/api"
+
+
 class PrefectServer:
     """The server of a workspace: `start` it before Prefect is imported, which reads the environment once, and `wait` before the first use.
 
-    With PREFECT_API_URL set it starts nothing. It stops when the interpreter exits, after Prefect has sent its last logs.
+    With PREFECT_API_URL set, or a server of `r1flow up`, it starts nothing. It stops when the interpreter exits, after
+    Prefect has sent its last logs.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -42,14 +49,10 @@ class PrefectServer:
 
     def start(self) -> None:
         """Start the server, which takes seconds; there is work to do meanwhile."""
-        wanted = {
-            "DO_NOT_TRACK": "1",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            # Our own lines tell what happens; the API keeps Prefect's.
-            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        }
-        for name, value in wanted.items():
+        # Our own lines tell what happens; the API keeps Prefect's.
+        for name, value in {**QUIET, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}.items():
             os.environ.setdefault(name, value)
+        use_running_server(self._workspace)
         if has_server():
             return
         os.environ["PREFECT_HOME"] = str(self._workspace.prefect_home)
@@ -77,12 +80,12 @@ class PrefectServer:
         """
         if self._process is None:
             named = os.environ["PREFECT_API_URL"]
-            if not _answers(named):
+            if not answers(named):
                 raise WorkspaceError(f"no Prefect server answers at {named}; start it, or unset PREFECT_API_URL for an embedded one")
             return
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
-            if _answers(self._url):
+            if answers(self._url):
                 return
             time.sleep(0.1)
         raise WorkspaceError(
@@ -98,16 +101,6 @@ class PrefectServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=5):
-            return True
-    except HTTPError as error:
-        return error.code < 500  # a server that wants a login first is there
-    except (OSError, ValueError):
-        return False
 
 
 def serve(listener: int, parent: int) -> None:

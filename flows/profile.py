@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evals.config import EvalResources
 from flows.order import Profile
 from flows.recipe import (
     MODEL,
@@ -132,13 +133,15 @@ def _changes(stage: Stage, scale: float) -> dict[str, Any]:
                         update={
                             "limit": _at_most(benchmark.limit, PROBLEMS),
                             "max_tokens": _tokens(benchmark.max_tokens, scale) if benchmark.max_tokens else None,
+                            "samples": _at_most(benchmark.samples, SAMPLES) if benchmark.samples else None,
                         }
                     )
                     for benchmark in stage.benchmarks
                 ],
-                "samples": min(stage.samples, SAMPLES),
+                "samples": SAMPLES if stage.samples == "auto" else min(stage.samples, SAMPLES),
                 "max_tokens": _tokens(stage.max_tokens, scale),
-                "resources": Resources(threads=THREADS),
+                "engine": "transformers",
+                "resources": EvalResources(threads=THREADS),
             }
         case _:
             return {}

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from evals.analytics.keywords import Families
 from evals.config import EvalConfig
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData, RlConfig, ScratchModel, Settings, SftConfig
 from rl_core.errors import InputError
@@ -94,6 +95,7 @@ class AnalyzeStage(Settings):
 
     kind: Literal["analyze"]
     of: Stages
+    keywords: Families = Field({}, description="Keyword families besides those of evals/analytics/keywords.yaml, or in place of one.")
 
 
 class ReportStage(Settings):
@@ -383,7 +385,7 @@ def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
             model = _stage_class(place)
         elif model is Recipe:
             model = ScratchModel
-        elif not key.isdigit():
+        elif key in model.model_fields:  # neither an index nor a name that the user chose
             model = _settings_in(model.model_fields[key].annotation)
     return list(model.model_fields)
 
@@ -397,10 +399,10 @@ def _stage_class(stage: dict[str, Any]) -> type[Settings]:
 
 
 def _settings_in(annotation: Any) -> Any:
-    """The settings class inside `X`, `list[X]` or `X | None`."""
+    """The settings class inside `X`, `list[X]`, `dict[str, X]` or `X | None`."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return annotation
-    return next(found for part in annotation.__args__ if (found := _settings_in(part)))
+    return next((found for part in getattr(annotation, "__args__", ()) if (found := _settings_in(part))), None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -12,9 +12,7 @@ from flows.plan import Plan
 from flows.recipe import nearest, resolved
 from rl_core.errors import InputError
 from tasks.stage import this_process
-from tasks.workspace import Workspace, read_json, write_json
-
-FOLDER = "runs"
+from tasks.workspace import RECORDS, Workspace, read_json, write_json
 
 
 @dataclass
@@ -27,7 +25,7 @@ class RunRecord:
     @classmethod
     def begin(cls, plan: Plan) -> RunRecord:
         """Record that a plan is being carried out."""
-        folder = plan.workspace.root / plan.recipe.name / FOLDER
+        folder = plan.workspace.root / plan.recipe.name / RECORDS
         folder.mkdir(parents=True, exist_ok=True)
         name = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         stages = {
@@ -79,7 +77,7 @@ def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
         InputError: there is none; the message names those that are.
     """
     experiment, _, name = run.partition("/")
-    paths = sorted(workspace.root.glob(f"*/{FOLDER}/*.json"))
+    paths = workspace.run_records()
     of_experiment = [path for path in paths if path.parent.parent.name == experiment and name in ("", path.stem)]
     fitting = of_experiment or [path for path in paths if path.stem == run]
     if not fitting:

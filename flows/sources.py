@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evals.config import BenchmarkSettings, EvalConfig
+from evals.config import EvalConfig
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData
 from rl_core.errors import InputError
-
-MODEL_FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "vocab.json", "merges.txt")
 
 
 @contextmanager
@@ -35,9 +33,11 @@ def local_files(stage: object, where: str, data_dir: Path | None) -> list[Path]:
             return inputs(stage, data_dir)
     found: set[Path] = set()
     if isinstance(stage, EvalConfig):
+        from evals.benchmarks import registry
+
         for number, benchmark in enumerate(stage.benchmarks):
             with naming(f"{where}.benchmarks.{number}"):
-                found.update(benchmark_files(benchmark, data_dir))
+                found.update(registry.local_files(benchmark, data_dir))
     return sorted(found)
 
 
@@ -47,32 +47,9 @@ def model_files(model: str) -> list[Path]:
     Raises:
         InputError: the directory is missing or incomplete.
     """
-    from rl_core.model.pretrained import check_model
+    from rl_core.model.pretrained import MODEL_FILES, check_model
 
     with naming("model"):
         check_model(model)
     directory = Path(model)
     return sorted({path for pattern in MODEL_FILES for path in directory.glob(pattern)}) if directory.is_dir() else []
-
-
-def benchmark_files(benchmark: BenchmarkSettings, data_dir: Path | None) -> list[Path]:
-    """Files of the data directory that a benchmark reads; empty if it is generated or comes from the hub.
-
-    Raises:
-        InputError: the benchmark is unknown, or the data directory lacks its file.
-    """
-    from evals.benchmarks import countdown, knights_knaves, registry
-    from rl_core.data import gsm8k
-
-    registry.check(benchmark, data_dir)
-    if data_dir is None:
-        return []
-    if benchmark.name == "knights_knaves":
-        files = [knights_knaves.local_file(people, benchmark.names, data_dir) for people in benchmark.people or knights_knaves.PEOPLE]
-        return [path for path in files if path]
-    if benchmark.name == "countdown":
-        file = countdown.local_file(data_dir)
-        return [file] if file else []
-    problems = registry.PROBLEM_SETS.get(benchmark.name)
-    file = problems.local_file(data_dir) if problems else gsm8k.local_file("test", data_dir)
-    return [file] if file else []

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.format import clock
-from flows.runs import FOLDER
+from flows.schedules import read_schedules
+from flows.servers import NAMES, Servers
 from tasks.stage import PROGRESS, SPEC, STATE, holder, read_manifest
 from tasks.workspace import Workspace, read_json
 
@@ -24,12 +25,13 @@ def print_status(workspace: Workspace, console: Console) -> None:
     """Every experiment with its last runs and the stages it has directories for, superseded ones left out."""
     from rich.table import Table
 
+    _print_servers(workspace, console)
     experiments = workspace.experiments()
     if not experiments:
         console.print(f"{workspace.root}: no experiment yet; r1flow run quickstart", highlight=False)
     for experiment in experiments:
         console.print(f"[bold]{experiment}[/bold]")
-        for path in sorted((workspace.root / experiment / FOLDER).glob("*.json"))[-RUNS_SHOWN:]:
+        for path in workspace.run_records(experiment)[-RUNS_SHOWN:]:
             run = read_json(path)
             if run:
                 error = f": {run['error']}" if run.get("error") else ""
@@ -40,6 +42,18 @@ def print_status(workspace: Workspace, console: Console) -> None:
         for row in stage_rows(workspace.root / experiment):
             table.add_row(*row)
         console.print(table)
+
+
+def _print_servers(workspace: Workspace, console: Console) -> None:
+    """What `r1flow up` started, and the schedules."""
+    servers = Servers(workspace)
+    for server in filter(None, map(servers.running, NAMES)):
+        state = "up" if servers.healthy(server) else "does not answer"
+        text = f"{server.name:<8} {state}: {server.url}, process {server.mark['pid']}, log {server.log}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    for name, schedule in read_schedules(workspace).items():
+        when = f"{schedule.cron} {schedule.timezone}" if schedule.cron else "served, not scheduled"
+        console.print(f"schedule {name}: {when}", highlight=False, markup=False)
 
 
 def stage_rows(experiment: Path) -> list[list[str]]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.format import count
 from flows.plan import Plan
+from tasks.data import OVERLAP
 from tasks.report import REPORT, where_to_look
 from tasks.stage import StageSpec, read_manifest
 from tasks.workspace import read_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LEGEND = (
+    "~ differs from the row above by no more than chance would (McNemar or paired bootstrap, 5 %); tells apart: the smallest difference "
+    "in points that is found in four of five cases"
+)
 
 
 def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
@@ -17,7 +26,9 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
     match spec.kind:
         case "data":
             dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
-            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped})"
+            there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
+            shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
+            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped}){shared}"
         case "sft" | "rl":
             return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens -> {result['checkpoint']}"
         case "eval":
@@ -28,12 +39,34 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             return str(spec.directory / REPORT)
 
 
+def contamination(plan: Plan) -> list[str]:
+    """What finished data stages share with the benchmarks of their recipe, a line each."""
+    found = []
+    for stage in plan.stages:
+        manifest = read_manifest(stage.spec.directory) if stage.spec.kind == "data" else None
+        result = manifest["result"] if manifest else {}
+        done = "dropped" if "dropped_contaminated" in result else "kept"
+        for name, hits in result.get("contaminated", {}).items():
+            found.append(f"{stage.spec.stage}: {hits:,} training problems are in {name}, {done}; see {stage.spec.directory / OVERLAP}")
+    return found
+
+
 def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the score table: checkpoints down, benchmarks across, shares in percent with their 95 % intervals."""
-    scores = []
+    """Header and rows of the table of a plan's evaluations; see `score_table`."""
+    scores, comparisons = [], []
     for stage in plan.stages:
         if stage.spec.kind == "eval" and read_manifest(stage.spec.directory):
-            scores += (read_json(stage.spec.directory / "scores.json") or {"scores": []})["scores"]
+            found = read_json(stage.spec.directory / "scores.json") or {"scores": []}
+            scores += found["scores"]
+            comparisons += found.get("comparisons", [])
+    return score_table(scores, comparisons)
+
+
+def score_table(scores: list[dict[str, Any]], comparisons: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: checkpoints down, benchmarks across, shares in percent with their 95 % intervals.
+
+    `~` marks a score whose difference from the row above is noise. The last row has the smallest difference that a column can tell.
+    """
     # A benchmark with parts is shown by its parts.
     divided = {score["benchmark"] for score in scores if score["subset"]}
     shown = [
@@ -43,17 +76,48 @@ def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     ]
     columns = list(dict.fromkeys((score["subset"] or score["benchmark"], score["metric"], score["mode"]) for score in shown))
     cells = {(score["checkpoint"], score["subset"] or score["benchmark"], score["metric"], score["mode"]): score for score in shown}
-    rows = []
-    for checkpoint in dict.fromkeys(score["checkpoint"] for score in shown):
-        rows.append([checkpoint, *(_cell(cells.get((checkpoint, *column))) for column in columns)])
+    changes = {
+        (change["first"], change["second"], change["subset"] or change["benchmark"], change["metric"], change["mode"]): change
+        for change in comparisons
+    }
+    rows: list[list[str]] = []
+    names = list(dict.fromkeys(score["checkpoint"] for score in shown))
+    for above, checkpoint in zip([None, *names], names, strict=False):
+        rows.append(
+            [checkpoint, *(_cell(cells.get((checkpoint, *column)), changes.get((above, checkpoint, *column))) for column in columns)]
+        )
+    if rows:
+        rows.append(
+            ["tells apart", *(_tells([entry for key, entry in (changes or cells).items() if key[-3:] == column]) for column in columns)]
+        )
     return ["checkpoint", *(f"{part}\n{mode if metric == 'accuracy' else metric}" for part, metric, mode in columns)], rows
 
 
-def _cell(score: dict[str, Any] | None) -> str:
+def print_scores(header: list[str], rows: list[list[str]], console: Console) -> None:
+    """Print a table of `score_table` and what its marks mean."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title="Scores in percent [95 % interval]", title_justify="left")
+    for name in header:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*row, style="dim" if row is rows[-1] else None)
+    console.print()
+    console.print(table)
+    console.print(LEGEND, style="dim", highlight=False)
+
+
+def _cell(score: dict[str, Any] | None, change: dict[str, Any] | None) -> str:
     if score is None:
         return "-"
     interval = f" [{100 * score['low']:.0f}, {100 * score['high']:.0f}]" if score.get("low") is not None else ""
-    return f"{100 * score['value']:.1f}{interval}"
+    return f"{100 * score['value']:.1f}{interval}{' ~' if change and change['noise'] else ''}"
+
+
+def _tells(entries: list[dict[str, Any]]) -> str:
+    """The smallest difference that every comparison of a column can tell, in points."""
+    found = [entry["detectable"] for entry in entries if "detectable" in entry]
+    return f"{100 * max(found):.1f}" if found else "-"
 
 
 def places(plan: Plan) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ FILE_WIDTH = 400  # characters of a line in a file
 
 
 def write_table(table: pa.Table, form: str, output: Path | None, console: Console) -> None:
-    """Write a table as `table`, `csv`, `json` (an array of objects) or `parquet`.
+    """Write a table as `table`, `csv`, `json` (an array of objects), `markdown` or `parquet`.
 
     Raises:
         InputError: the file cannot be written, or Parquet would go to a terminal.
@@ -52,6 +52,11 @@ def _write(table: pa.Table, form: str, file: BinaryIO) -> None:
         return
     if form == "json":
         file.write((json.dumps(table.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n").encode())
+        return
+    if form == "markdown":
+        rows = [table.column_names, ["---"] * table.num_columns, *([_cell(value) for value in row.values()] for row in table.to_pylist())]
+        cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+        file.write("".join(f"| {' | '.join(row)} |\n" for row in cells).encode())
         return
     import csv
     import io

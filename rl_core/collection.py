@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from rl_core.algorithms.credit import rediscounted
 from rl_core.config import RlConfig
 from rl_core.data.sampler import EpochSampler
 from rl_core.data.templates import find_template
@@ -126,7 +127,7 @@ class Collector:
 
 def penalized(group: list[Rollout], config: RlConfig) -> list[Rollout]:
     """The rollouts of one prompt with the stage's penalties added to their scores."""
-    settings, limit = config.penalties, config.max_response_tokens
+    settings, limit, discount = config.penalties, config.max_response_tokens, config.algorithm.discount
     lengths = [len(rollout.completion.token_ids) for rollout in group]
     correct = [rollout.score.verdict.outcome is Outcome.CORRECT for rollout in group]
     by_length = penalties.group_length(lengths, correct)
@@ -139,6 +140,7 @@ def penalized(group: list[Rollout], config: RlConfig) -> list[Rollout]:
             added["repetition"] = penalties.repetition(token_ids, settings.repetition)
         if settings.dense_repetition:
             added["dense_repetition"] = sum(dense)
+            dense = rediscounted(dense, settings.dense_repetition.discount or discount, discount)
         if settings.cosine_length:
             added["cosine_length"] = penalties.cosine_length(lengths[index], correct[index], limit, settings.cosine_length)
         if settings.overlong:

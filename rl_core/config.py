@@ -14,6 +14,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
 
 
+Precision = Literal["auto", "bfloat16", "float32"]
+
+
 class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors and values do not change after validation."""
 
@@ -83,7 +86,16 @@ class ScratchModel(Settings):
         return self
 
 
-class KnightsKnavesData(Settings):
+class TrainingData(Settings):
+    """What every set of prompts has."""
+
+    contaminated: Literal["drop", "refuse", "keep"] = Field(
+        "drop",
+        description="Training problems that are also in a benchmark which the recipe evaluates; `refuse`: stop and name them.",
+    )
+
+
+class KnightsKnavesData(TrainingData):
     """Knights and Knaves puzzles with a unique solution; train and test never share a puzzle."""
 
     task: Literal["knights_knaves"] = "knights_knaves"
@@ -108,7 +120,7 @@ class KnightsKnavesData(Settings):
         return self
 
 
-class Gsm8kData(Settings):
+class Gsm8kData(TrainingData):
     """Grade-school word problems (openai/gsm8k)."""
 
     task: Literal["gsm8k"] = "gsm8k"
@@ -116,7 +128,7 @@ class Gsm8kData(Settings):
     test: int | None = Field(None, ge=0)
 
 
-class CountdownData(Settings):
+class CountdownData(TrainingData):
     """Countdown: reach a target with given numbers; train and test never share a set of numbers."""
 
     task: Literal["countdown"] = "countdown"
@@ -128,7 +140,7 @@ class CountdownData(Settings):
     test: int = Field(100, ge=0, description="Held-out problems per amount of numbers.")
 
 
-class MathData(Settings):
+class MathData(TrainingData):
     """Mathematical problems with a short answer, of one public set."""
 
     task: Literal["math"] = "math"
@@ -260,6 +272,7 @@ class DenseRepetition(Settings):
 
     ngram: int = Field(40, ge=1)
     penalty: float = Field(-0.05, le=0)
+    discount: float | None = Field(None, gt=0, le=1, description="Of later penalties, for `returns` and `gae`; default: the algorithm's.")
 
 
 class CosineLength(Settings):
@@ -270,6 +283,7 @@ class CosineLength(Settings):
     wrong_short: float = -10.0
     wrong_long: float = 0.0
     exceeded: float = Field(-10.0, description="At the limit of tokens.")
+    margin: int = Field(0, ge=0, description="Tokens before the limit from which a response counts as at it.")
 
 
 class Overlong(Settings):
@@ -325,7 +339,7 @@ class RlConfig(Settings):
     )
     asynchronous: bool = Field(False, description="Sample a step's responses while the step before trains: one step off policy.")
     lora: Lora | None = None
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the trainer's products; weights are float32 either way.")
+    precision: Precision = Field("auto", description="Of the trainer's products (auto: bfloat16 where that is fast); weights are float32.")
     engine: Literal["transformers", "vllm"] = "transformers"
     backend: Literal["torch", "deepspeed"] = "torch"
     resources: RlResources = RlResources()

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from evals.config import StageRun
-from tasks.stage import StageSpec, Upstream
+from tasks.stage import StageSpec
+from tasks.stage_runs import run_info, stage_run
+from tasks.workspace import Workspace, read_json
 
 DATABASE = "analysis.duckdb"
 
 
 def run(spec: StageSpec) -> dict[str, Any]:
     """Write the database of this experiment and add it to the workspace's; returns the rows by table."""
-    from evals.analytics.warehouse import build, publish
-    from tasks.workspace import Workspace
+    from evals.analytics.keywords import document, with_own
+    from evals.analytics.warehouse import Part, build, publish
 
-    stages = [_stage_run(spec.experiment, upstream) for upstream in spec.upstream["of"]]
-    rows = build(stages, spec.directory / DATABASE)
-    publish(stages, Workspace(spec.workspace).warehouse)
+    workspace = Workspace(spec.workspace)
+    stages = [
+        stage_run(spec.experiment, above.stage, above.kind, above.fingerprint, above.directory, above.position, above.start)
+        for above in spec.upstream["of"]
+    ]
+    records = workspace.run_records(spec.experiment)
+    record = read_json(records[-1]) if records else None  # the last one is the run that this stage belongs to
+    part = Part(stages, with_own(document(spec.settings["keywords"])), run_info(record) if record else None)
+    rows = build(part, spec.directory / DATABASE)
+    publish([part], workspace.warehouse)
     return {"rows": rows}
-
-
-def _stage_run(experiment: str, upstream: Upstream) -> StageRun:
-    return StageRun(
-        experiment=experiment,
-        stage=upstream.stage,
-        kind=upstream.kind,
-        fingerprint=upstream.fingerprint,
-        directory=upstream.directory,
-        position=upstream.position,
-        start=upstream.start,
-    )

@@ -53,12 +53,12 @@ class Lineage:
         try:
             found = self._client.get_experiment_by_name(experiment)
             local = self.uri.startswith("sqlite:")
-            self._experiment: str = (
+            self.experiment_id: str = (
                 found.experiment_id
                 if found
                 else self._client.create_experiment(experiment, workspace.artifacts(experiment) if local else None)
             )
-            self.run_id: str = self._client.create_run(self._experiment, run_name=run_name).info.run_id
+            self.run_id: str = self._client.create_run(self.experiment_id, run_name=run_name).info.run_id
         except Exception as error:  # the clients of its stores raise their own, MLflow's, and SQLAlchemy's
             raise TrackingError(
                 f"MLflow at {self.uri} cannot be used ({_first_line(error)}); start it or unset MLFLOW_TRACKING_URI"
@@ -116,7 +116,7 @@ class StageRecord:
         with lineage._bookkeeping():
             tags = {"mlflow.parentRunId": lineage.run_id, "r1flow.kind": spec.kind, "r1flow.fingerprint": spec.fingerprint}
             tags["r1flow.directory"] = str(spec.directory)
-            run = self._client.create_run(lineage._experiment, tags=tags, run_name=spec.stage)
+            run = self._client.create_run(lineage.experiment_id, tags=tags, run_name=spec.stage)
             self.run_id = run.info.run_id
             self._log_settings()
             self._log_inputs()
@@ -208,7 +208,7 @@ class StageRecord:
             model_type="checkpoint",
             params={"path": str(path), "sha256": str(weights.get("sha256", "")), "stage": self._spec.stage, "step": str(step)},
             tags={"r1flow.fingerprint": self._spec.fingerprint},
-            experiment_id=self._lineage._experiment,
+            experiment_id=self._lineage.experiment_id,
         )
         self._client.log_outputs(self._run, [LoggedModelOutput(model.model_id, step)])
         self.models[checkpoint] = model.model_id

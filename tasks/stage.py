@@ -74,6 +74,7 @@ class StageSpec(Settings):
     upstream: dict[str, list[Upstream]]  # by role: start, data, checkpoints, of
     model: str | ScratchModel | None = None  # where `model` is among the references
     data_dir: Path | None = None
+    held_out: tuple[dict[str, Any], ...] = ()  # of a data stage: the benchmarks that the recipe evaluates
     token_budget: int | None = None  # the most it can see or write, for estimates of later runs
 
     @property

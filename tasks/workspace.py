@@ -12,6 +12,8 @@ from typing import Any
 
 from rl_core.errors import InputError
 
+RECORDS = "runs"  # folder of an experiment in which its runs are recorded
+
 
 class WorkspaceError(InputError):
     """The workspace cannot be used; the message names the directory and the remedy."""
@@ -33,6 +35,11 @@ class Workspace:
         return self.root / "warehouse.duckdb"
 
     @property
+    def cells(self) -> Path:
+        """Finished cells of evaluations, a checkpoint on a benchmark each, whatever stage or command asked for them."""
+        return self.root / "cells"
+
+    @property
     def digests(self) -> Path:
         return self.root / ".digests.json"
 
@@ -52,6 +59,10 @@ class Workspace:
     def experiments(self) -> list[str]:
         """Names of the experiments that have ever run here."""
         return sorted({path.parent.parent.name for path in self.root.glob("*/*/spec.json")})
+
+    def run_records(self, experiment: str = "*") -> list[Path]:
+        """`<experiment>/runs/<time>.json` of every run, in the order of time within an experiment."""
+        return sorted(self.root.glob(f"{experiment}/{RECORDS}/*.json"))
 
     def create(self) -> None:
         """Make the directory and try to write in it.

@@ -1,52 +1,39 @@
-"""Figures of a warehouse: curves over a whole curriculum with its stage boundaries, and scores, lengths and keywords by checkpoint.
-
-Colours are Okabe and Ito's, which stay apart under the common colour-blindnesses, and every series also differs in line style or marker.
-"""
+"""Figures of a warehouse: curves over a whole curriculum with its stage boundaries, and scores, lengths and keywords by checkpoint."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from evals.analytics import mind_figures
+from evals.analytics.drawing import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    INK,
+    LINES,
+    MARKERS,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    STYLE,
+    VERMILLION,
+    Figure,
+    Series,
+    by_stage,
+    checkpoint_axis,
+    curves,
+    finish,
+    head,
+    new_canvas,
+    over_steps,
+    rows,
+    stage_axis,
+    stretches,
+)
 
 if TYPE_CHECKING:
     import duckdb
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
-
-INK, MUTED, GRID = "#1f2933", "#5b6770", "#e3e7eb"
-BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
-LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-WIDTH, HEIGHT = 5.8, 3.7  # inches: half a page wide, so that its type stays readable on a phone
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-STYLE: Any = {
-    "font.family": "DejaVu Sans",  # shipped with matplotlib: the same picture on every machine
-    "font.size": 10.5,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.titlesize": 9.5,
-    "axes.titlecolor": MUTED,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.grid.axis": "y",
-    "grid.color": GRID,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "lines.linewidth": 2,
-    "svg.hashsalt": "r1flow",  # equal input, equal bytes
-}
 
 OUTCOMES = {
     "wrong": ("wrong answer", VERMILLION),
@@ -55,41 +42,19 @@ OUTCOMES = {
     "truncated": ("cut at the token limit", ORANGE),
     "timeout": ("verifier timeout", INK),
 }
+NAMES = {
+    "knights_knaves": "Knights and Knaves",
+    "gsm8k": "GSM8K",
+    "math500": "MATH-500",
+    "aime24": "AIME 2024",
+    "amc23": "AMC 2023",
+}
 HEALTH = {
     "entropy": "entropy (nats per token)",
     "kl": "KL to the reference",
     "grad_norm": "gradient norm",
     "rollout_logprob_difference": "train/rollout log-prob gap",
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One picture: `svg` for the page, `png` for tools that show images; `caption` says what to see, `sql` where the numbers are."""
-
-    name: str
-    section: str  # training | checkpoints
-    title: str
-    caption: str
-    sql: str
-    svg: str
-    png: bytes
-
-    def write(self, directory: Path) -> Path:
-        """Save as `<name>.png`."""
-        path = directory / f"{self.name}.png"
-        path.write_bytes(self.png)
-        return path
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line: `points` are (total step, value) lists, one per stage, so that a line breaks between stages."""
-
-    label: str
-    points: list[list[tuple[float, float]]]
-    colour: str
-    line: Any = "-"
 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
@@ -102,40 +67,29 @@ def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
             _lengths(connection),
             _errors(connection),
             _keywords(connection),
+            mind_figures.score_by_step(connection, NAMES),
+            *mind_figures.draw_training(connection),
             _health(connection),
             _supervised(connection),
             *_scores(connection),
             _lengths_by_checkpoint(connection),
             _keywords_by_checkpoint(connection),
+            *mind_figures.draw_checkpoints(connection),
         ]
     return [figure for figure in figures if figure is not None]
-
-
-def rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
-    """Result rows as dictionaries."""
-    cursor = connection.execute(sql, parameters)
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def smooth(values: Sequence[float], window: int) -> list[float]:
-    """Centred running mean over `window` values; at both ends over the part of the window that exists."""
-    half = window // 2
-    parts = [values[max(0, index - half) : index + half + 1] for index in range(len(values))]
-    return [sum(part) / len(part) for part in parts]
 
 
 def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     data = rows(connection, "SELECT * FROM reward_by_step ORDER BY position, step")
     if not data:
         return None
-    with _canvas() as canvas:
+    with new_canvas() as canvas:
         axes = canvas.add_subplot()
-        _curves(axes, [Series("reward", _by_stage(data, "reward"), BLUE)])
+        curves(axes, [Series("reward", by_stage(data, "reward"), BLUE)])
         axes.set_ylabel("mean reward")
-        _stage_axis(axes, data)
-        _head(canvas, "Training reward")
-        return _figure(
+        stage_axis(axes, data)
+        head(canvas, "Training reward")
+        return finish(
             canvas,
             "reward",
             "training",
@@ -150,12 +104,12 @@ def _lengths(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM length_by_step ORDER BY position, step"
     data = rows(connection, sql)
     series = [
-        Series("whole response", _by_stage(data, "response_tokens"), BLUE, LINES[0]),
-        Series("thinking", _by_stage(data, "think_tokens"), VERMILLION, LINES[1]),
-        Series("answer", _by_stage(data, "answer_tokens"), GREEN, LINES[2]),
+        Series("whole response", by_stage(data, "response_tokens"), BLUE, LINES[0]),
+        Series("thinking", by_stage(data, "think_tokens"), VERMILLION, LINES[1]),
+        Series("answer", by_stage(data, "answer_tokens"), GREEN, LINES[2]),
     ]
     caption = "Mean tokens of the whole response, of the thinking and of the answer part."
-    return _over_steps(data, series, "tokens", "length", "Response length", caption, sql)
+    return over_steps(data, series, "tokens", "length", "Response length", caption, sql)
 
 
 def _errors(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -163,38 +117,22 @@ def _errors(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     data = rows(connection, sql)
     seen = [outcome for outcome in OUTCOMES if any(row[outcome] for row in data)]
     series = [
-        Series(OUTCOMES[outcome][0], _by_stage(data, outcome, 100), OUTCOMES[outcome][1], line)
+        Series(OUTCOMES[outcome][0], by_stage(data, outcome, 100), OUTCOMES[outcome][1], line)
         for outcome, line in zip(seen, LINES, strict=False)
     ]
     caption = "Share of rollouts by what went wrong; what is missing to 100% was correct."
-    return _over_steps(data, series, "% of rollouts", "errors", "How rollouts fail", caption, sql)
+    return over_steps(data, series, "% of rollouts", "errors", "How rollouts fail", caption, sql)
 
 
 def _keywords(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM keywords_by_step ORDER BY position, step"
     data = rows(connection, sql)
     series = [
-        Series("step-wise", _by_stage(data, "step_wise"), BLUE, LINES[0]),
-        Series("reflection", _by_stage(data, "reflection"), VERMILLION, LINES[1]),
+        Series("step-wise", by_stage(data, "step_wise"), BLUE, LINES[0]),
+        Series("reflection", by_stage(data, "reflection"), VERMILLION, LINES[1]),
     ]
     caption = "Step-wise words (step 1, first, next, …) and reflection words (try again, recheck, …) per rollout."
-    return _over_steps(data, series, "per response", "keywords", "Keywords in the thinking", caption, sql)
-
-
-def _over_steps(
-    data: list[dict[str, Any]], series: list[Series], unit: str, name: str, title: str, caption: str, sql: str
-) -> Figure | None:
-    """Curves from zero up over the steps of the curriculum; None without data."""
-    if not data:
-        return None
-    with _canvas() as canvas:
-        axes = canvas.add_subplot()
-        _curves(axes, series)
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel(unit)
-        _stage_axis(axes, data)
-        _head(canvas, title)
-        return _figure(canvas, name, "training", title, caption, sql)
+    return over_steps(data, series, "per response", "keywords", "Keywords in the thinking", caption, sql)
 
 
 def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -208,18 +146,18 @@ def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     }
     if not panels:
         return None
-    with _canvas() as canvas:
+    with new_canvas() as canvas:
         for index, (name, points) in enumerate(panels.items(), start=1):
             axes = canvas.add_subplot(math.ceil(len(panels) / 2), min(2, len(panels)), index)
-            _curves(axes, [Series("", _by_stage(points, "value"), BLUE)])
-            for left, _, _ in _segments(points)[1:]:
+            curves(axes, [Series("", by_stage(points, "value"), BLUE)])
+            for left, _, _ in stretches(points)[1:]:
                 axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=":")
             axes.set_title(HEALTH[name])
             axes.tick_params(labelsize=8.5)
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.locator_params(axis="both", nbins=4)
-        _head(canvas, "Health of the training")
-        return _figure(
+        head(canvas, "Health of the training")
+        return finish(
             canvas,
             "health",
             "training",
@@ -240,19 +178,19 @@ def _supervised(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     if not loss:
         return None
     accuracy = [row for row in data if row["name"] == "accuracy"]
-    with _canvas() as canvas:
+    with new_canvas() as canvas:
         axes = canvas.add_subplot(1, 2 if accuracy else 1, 1)
-        _curves(axes, [Series("", _by_stage(loss, "value"), BLUE)])
+        curves(axes, [Series("", by_stage(loss, "value"), BLUE)])
         axes.set_ylim(bottom=0)
         axes.set_title("loss (nats per token)")
         axes.set_xlabel("optimizer step")
         if accuracy:
             axes = canvas.add_subplot(1, 2, 2)
-            _curves(axes, [Series("", _by_stage(accuracy, "value", 100), GREEN)])
+            curves(axes, [Series("", by_stage(accuracy, "value", 100), GREEN)])
             axes.set_title("next-token accuracy (%)")
             axes.set_xlabel("optimizer step")
-        _head(canvas, "Cold start (SFT)")
-        return _figure(
+        head(canvas, "Cold start (SFT)")
+        return finish(
             canvas,
             "sft",
             "training",
@@ -290,7 +228,7 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 def _score_figure(name: str, title: str, checkpoints: list[str], lines: dict[str, list[dict[str, Any]]]) -> Figure:
     metrics = {row["metric"] for chosen in lines.values() for row in chosen}
     title = f"{title}: {' / '.join(sorted(metrics))} on held-out problems"
-    with _canvas() as canvas:
+    with new_canvas() as canvas:
         axes = canvas.add_subplot()
         for index, (label, chosen) in enumerate(lines.items()):
             nudge = (index - (len(lines) - 1) / 2) * 0.07  # intervals side by side instead of on top of each other
@@ -314,11 +252,11 @@ def _score_figure(name: str, title: str, checkpoints: list[str], lines: dict[str
                 elinewidth=1.3,
                 capsize=3,
             )
-        _checkpoint_axis(axes, checkpoints)
+        checkpoint_axis(axes, checkpoints)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("% correct")
-        _head(canvas, title)
-        return _figure(
+        head(canvas, title)
+        return finish(
             canvas,
             name,
             "checkpoints",
@@ -334,7 +272,7 @@ def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | No
         connection,
         "SELECT checkpoint, checkpoint_position, sum(think_tokens * responses) / sum(responses) AS thinking, "
         "sum(answer_tokens * responses) / sum(responses) AS answer FROM length_by_checkpoint "
-        "WHERE mode = (SELECT max(mode) FROM samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
+        "WHERE mode = (SELECT max(mode) FROM eval_samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
     )
     # The checkpoint of a stage is what its last tenth of steps has made.
     train = rows(
@@ -345,7 +283,7 @@ def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | No
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in test))
     if not any(row["thinking"] for row in test):
         return None
-    with _canvas() as canvas:
+    with new_canvas() as canvas:
         for index, part in enumerate(("thinking", "answer"), start=1):
             axes = canvas.add_subplot(1, 2, index)
             for label, data, colour, marker, line in (("test", test, BLUE, "o", "-"), ("train, last steps", train, VERMILLION, "s", "--")):
@@ -357,9 +295,9 @@ def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | No
                 axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line) if points else None
             axes.set_ylim(bottom=0)
             axes.set_title(f"{part} (tokens)")
-            _checkpoint_axis(axes, checkpoints, narrow=True)
-        _head(canvas, "Where the length goes")
-        return _figure(
+            checkpoint_axis(axes, checkpoints, narrow=True)
+        head(canvas, "Where the length goes")
+        return finish(
             canvas,
             "length-by-checkpoint",
             "checkpoints",
@@ -374,11 +312,11 @@ def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | N
         connection,
         "SELECT checkpoint, checkpoint_position, sum(step_wise * responses) / sum(responses) AS step_wise, "
         "sum(reflection * responses) / sum(responses) AS reflection FROM keywords_by_checkpoint "
-        "WHERE mode = (SELECT max(mode) FROM samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
+        "WHERE mode = (SELECT max(mode) FROM eval_samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
     )
     if not data:
         return None
-    with _canvas() as canvas:
+    with new_canvas() as canvas:
         axes = canvas.add_subplot()
         for index, (family, label, colour, hatch) in enumerate(
             (("step_wise", "step-wise", BLUE, ""), ("reflection", "reflection", VERMILLION, "///"))
@@ -393,10 +331,10 @@ def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | N
                 edgecolor="white",
             )
             axes.bar_label(bars, fmt="%.1f", fontsize=9, color=INK, padding=2)
-        _checkpoint_axis(axes, [row["checkpoint"] for row in data])
+        checkpoint_axis(axes, [row["checkpoint"] for row in data])
         axes.set_ylabel("per response")
-        _head(canvas, "Keywords by checkpoint")
-        return _figure(
+        head(canvas, "Keywords by checkpoint")
+        return finish(
             canvas,
             "keywords-by-checkpoint",
             "checkpoints",
@@ -420,115 +358,4 @@ def _primary(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def spoken(benchmark: str) -> str:
     """A benchmark's name as its authors write it."""
-    known = {
-        "knights_knaves": "Knights and Knaves",
-        "gsm8k": "GSM8K",
-        "math500": "MATH-500",
-        "aime24": "AIME 2024",
-        "amc23": "AMC 2023",
-    }
-    return known.get(benchmark, benchmark.replace("_", " "))
-
-
-def _by_stage(data: list[dict[str, Any]], column: str, scale: float = 1.0) -> list[list[tuple[float, float]]]:
-    stages: dict[tuple[int, str], list[tuple[float, float]]] = {}
-    for row in data:
-        if row[column] is not None:
-            stages.setdefault((row["position"], row["stage"]), []).append((row["total_step"], scale * row[column]))
-    return list(stages.values())
-
-
-def _segments(data: list[dict[str, Any]]) -> list[tuple[float, float, str]]:
-    """(left edge, right edge, names) of the stretches between stage boundaries; stages that run in parallel share one."""
-    stages: dict[str, list[float]] = {}
-    for row in data:
-        stages.setdefault(row["stage"], []).append(row["total_step"])
-    edges: dict[float, tuple[float, list[str]]] = {}
-    for stage, steps in stages.items():
-        right, names = edges.get(min(steps) - 0.5, (0.0, []))
-        edges[min(steps) - 0.5] = (max(right, max(steps) + 0.5), [*names, stage])
-    return [(left, right, " / ".join(names)) for left, (right, names) in sorted(edges.items())]
-
-
-def _curves(axes: Axes, series: list[Series]) -> None:
-    """Raw values thin, running means thick; few points are drawn as they are."""
-    total = max((len(points) for line in series for points in line.points), default=0)
-    window = max(1, total // 8) | 1
-    for line in series:
-        label: str | None = line.label
-        for points in line.points:
-            steps, values = [step for step, _ in points], [value for _, value in points]
-            if window > 1:
-                axes.plot(steps, values, color=line.colour, linewidth=0.8, alpha=0.35)
-            axes.plot(
-                steps,
-                smooth(values, window),
-                color=line.colour,
-                linestyle=line.line,
-                label=label,
-                marker="o" if len(points) == 1 else None,
-            )
-            label = None  # one legend entry for all stages
-
-
-def _stage_axis(axes: Axes, data: list[dict[str, Any]]) -> None:
-    """Step axis with stage boundaries."""
-    from matplotlib.ticker import MaxNLocator
-
-    segments = _segments(data)
-    left, right = segments[0][0], max(segment[1] for segment in segments)
-    axes.set_xlim(left, right)
-    for start, end, name in segments:
-        if start > left:
-            axes.axvline(start, color=MUTED, linewidth=1, linestyle=":")
-        letters = int(62 * (end - start) / (right - left))  # about what fits above the stretch at this size
-        text = name if len(name) <= letters else name[: max(0, letters - 1)] + "…" if letters > 2 else ""
-        axes.annotate(text, (start, 1), (4, 3), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9, color=MUTED)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    axes.set_xlabel("RL step, counted through the stages" if len(segments) > 1 else "RL step")
-
-
-def _head(canvas: Canvas, title: str) -> None:
-    """Title and, where there is more than one series, the legend, in a band above the plots that is as high as they need."""
-    canvas.text(0.012, 1 - 0.06 / HEIGHT, title, va="top", fontsize=12, fontweight="bold")
-    series = dict(zip(*reversed(canvas.axes[0].get_legend_handles_labels()), strict=True))
-    lines = math.ceil(len(series) / 3) if len(series) > 1 else 0
-    if lines:
-        columns = math.ceil(len(series) / lines)
-        canvas.legend(
-            series.values(),
-            series.keys(),
-            loc="upper left",
-            bbox_to_anchor=(0.012, 1 - 0.3 / HEIGHT),
-            ncols=columns,
-            columnspacing=1.4,
-            handlelength=2,
-            handletextpad=0.6,
-            labelspacing=0.3,
-            borderaxespad=0,
-        ).set_in_layout(False)
-    canvas.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.34 + 0.21 * lines) / HEIGHT), hspace=0.06)  # type: ignore[union-attr, call-arg]
-
-
-def _checkpoint_axis(axes: Axes, checkpoints: list[str], narrow: bool = False) -> None:
-    crowded = sum(len(name) for name in checkpoints) > (22 if narrow else 55)
-    axes.set_xticks(range(len(checkpoints)), checkpoints, rotation=35 if crowded else 0, ha="right" if crowded else "center")
-    axes.set_xlim(-0.5, len(checkpoints) - 0.5)
-
-
-@contextmanager
-def _canvas() -> Iterator[Canvas]:
-    """A figure drawn without a display and without pyplot's global state."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(WIDTH, HEIGHT), layout="constrained")
-    FigureCanvasAgg(canvas)
-    yield canvas
-
-
-def _figure(canvas: Canvas, name: str, section: str, title: str, caption: str, sql: str) -> Figure:
-    svg, png = io.StringIO(), io.BytesIO()
-    canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    canvas.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    return Figure(name, section, title, caption, sql, svg.getvalue(), png.getvalue())
+    return NAMES.get(benchmark, benchmark.replace("_", " "))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evals.analytics import keywords
-from evals.analytics.figures import checkpoint_order, rows, spoken
+from evals.analytics.drawing import rows
+from evals.analytics.figures import checkpoint_order, spoken
+from evals.analytics.keywords import Keyword
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,7 +20,7 @@ PER_STORY = {"learned": 3, "forgotten": 2, "never solved": 2, "always solved": 1
 PER_EVALUATION = 40  # problems in all: what a page still opens quickly with
 HEAD, TAIL = 5000, 2000  # characters kept of a very long response
 
-Segment = tuple[str, str]  # (class, text): "" plain, tag, step_wise, reflection, answer, gap
+Segment = tuple[str, str]  # (class, text): "" plain, tag, code, output, a keyword family, answer, gap
 
 
 @dataclass(frozen=True)
@@ -80,18 +83,25 @@ def choose(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
         found.sort(key=lambda pair: pair[0])
         kept = [choice for _, choice in found[:PER_EVALUATION]]
         kept.sort(key=lambda choice: (choice.benchmark, choice.difficulty or "", list(PER_STORY).index(choice.story), choice.prompt_id))
-        puzzles += [_read(connection, stage["stage_run"], checkpoints, choice) for choice in kept]
-    return puzzles
+        chosen = read_with(connection, stage["stage_run"])
+        puzzles += [_read(connection, stage["stage_run"], checkpoints, choice, chosen) for choice in kept]
+    return puzzles or _of_rollouts(connection)
 
 
-def segments(response: str, think: tuple[int, int] | None, answer: tuple[int, int] | None) -> list[Segment]:
-    """The response cut into pieces to show: tags muted, keywords of the thinking and the answer marked; the pieces join to the response.
+def segments(
+    response: str, think: tuple[int, int] | None, answer: tuple[int, int] | None, chosen: Sequence[Keyword] | None = None
+) -> list[Segment]:
+    """The response cut into pieces to show: tags muted, keywords of the thinking, code and the answer marked; the pieces join to the
+    response.
 
     Args:
         think, answer: character offsets; without `think` the whole response counts as thinking.
+        chosen: the keywords to mark; default: the shipped ones.
     """
     start, end = think or (0, len(response))
-    marks: list[tuple[int, int, str]] = [(start + span.start, start + span.end, span.family) for span in keywords.find(response[start:end])]
+    thinking = response[start:end]
+    marks: list[tuple[int, int, str]] = [(start + span.start, start + span.end, span.family) for span in keywords.find(thinking, chosen)]
+    marks += [(start + left, start + right, kind) for left, right, kind in keywords.code_blocks(thinking)]
     if answer is not None and answer[0] < answer[1]:
         marks = [mark for mark in marks if mark[1] <= answer[0] or mark[0] >= answer[1]] + [(*answer, "answer")]
     taken = sorted(marks)
@@ -146,12 +156,18 @@ def solution_of(gold: str) -> str:
         return gold
 
 
+def read_with(connection: duckdb.DuckDBPyConnection, stage_run: str) -> list[Keyword]:
+    """The keywords that the responses of a stage run were read with."""
+    found = rows(connection, "SELECT family, version, keyword, pattern, turn FROM keyword_patterns WHERE stage_run = ?", [stage_run])
+    return [Keyword(row["family"], row["version"], row["keyword"], row["pattern"], turn=row["turn"]) for row in found]
+
+
 def _first_answers(connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: int) -> list[dict[str, Any]]:
     return rows(
         connection,
         """
         WITH first_answers AS (
-            SELECT * FROM samples WHERE stage_run = $1 AND sample = 0
+            SELECT * FROM eval_samples WHERE stage_run = $1 AND sample = 0
             QUALIFY mode = min(mode) OVER (PARTITION BY benchmark)
         )
         SELECT benchmark, difficulty, mode, prompt_id, list(checkpoint) AS checkpoints, list(correct) AS right
@@ -174,10 +190,13 @@ def _story(right: list[bool]) -> str:
     return "learned" if right[-1] else "forgotten"
 
 
-def _read(connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: list[str], choice: _Choice) -> Puzzle:
+def _read(
+    connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: list[str], choice: _Choice, chosen: Sequence[Keyword]
+) -> Puzzle:
     found = rows(
         connection,
-        "SELECT * FROM samples WHERE stage_run = ? AND benchmark = ? AND mode = ? AND prompt_id = ? AND sample = 0",
+        "SELECT * FROM eval_samples JOIN (SELECT prompt_key, prompt, gold FROM prompts) USING (prompt_key) "
+        "WHERE stage_run = ? AND benchmark = ? AND mode = ? AND prompt_id = ? AND sample = 0",
         [stage_run, choice.benchmark, choice.mode, choice.prompt_id],
     )
     found.sort(key=lambda row: checkpoints.index(row["checkpoint"]))
@@ -191,20 +210,47 @@ def _read(connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: li
         question_of(found[0]["prompt"]),
         found[0]["prompt"],
         solution_of(found[0]["gold"]),
-        [
-            Answer(
-                row["checkpoint"],
-                row["outcome"],
-                row["correct"],
-                row["response_tokens"],
-                row["think_tokens"],
-                row["step_wise"],
-                row["reflection"],
-                shorten(segments(row["response"], _offsets(row, "think"), _offsets(row, "answer"))),
-            )
-            for row in found
-        ],
+        [_answer(row["checkpoint"], row, row["correct"], chosen) for row in found],
     )
+
+
+def _of_rollouts(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
+    """Where nothing was evaluated: training prompts that are solved about half of the time, right and wrong responses over the steps."""
+    found = rows(
+        connection,
+        """
+        WITH chosen AS (
+            SELECT stage_run, prompt_id, avg((outcome = 'correct')::INTEGER) AS solved FROM rollouts
+            GROUP BY stage_run, prompt_id QUALIFY row_number() OVER (PARTITION BY stage_run ORDER BY abs(solved - 0.5), prompt_id) <= $1
+        ), numbered AS (
+            SELECT *, row_number() OVER (PARTITION BY stage_run, prompt_id, outcome = 'correct' ORDER BY step, group_index, sample) AS nth
+            FROM rollouts JOIN chosen USING (stage_run, prompt_id)
+        )
+        SELECT * FROM numbered JOIN (SELECT prompt_key, prompt, gold FROM prompts) USING (prompt_key)
+        QUALIFY row_number() OVER (PARTITION BY stage_run, prompt_id ORDER BY nth, outcome = 'correct') <= 4
+        ORDER BY stage_run, abs(solved - 0.5), prompt_id, step, sample
+        """,
+        [PER_EVALUATION],
+    )
+    by_prompt: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found:
+        by_prompt.setdefault((row["stage_run"], row["prompt_id"]), []).append(row)
+    chosen = {stage_run: read_with(connection, stage_run) for stage_run, _ in by_prompt}
+    puzzles = []
+    for (stage_run, prompt_id), responses in by_prompt.items():
+        first = responses[0]
+        story = {0.0: "never solved", 1.0: "always solved"}.get(first["solved"], "sometimes solved")
+        named = [(f"step {row['step']}, {row['sample'] + 1}", row) for row in responses]
+        answers = [_answer(name, row, row["outcome"] == "correct", chosen[stage_run]) for name, row in named]
+        question = question_of(first["prompt"])
+        text = (first["stage"], first["difficulty"], story, f"{100 * first['solved']:.0f}% right", question, first["prompt"])
+        puzzles.append(Puzzle(prompt_id, *text, solution_of(first["gold"]), answers))
+    return puzzles
+
+
+def _answer(name: str, row: dict[str, Any], correct: bool, chosen: Sequence[Keyword]) -> Answer:
+    pieces = shorten(segments(row["response"], _offsets(row, "think"), _offsets(row, "answer"), chosen))
+    return Answer(name, row["outcome"], correct, row["response_tokens"], row["think_tokens"], row["step_wise"], row["reflection"], pieces)
 
 
 def _offsets(row: dict[str, Any], part: str) -> tuple[int, int] | None:

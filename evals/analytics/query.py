@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rl_core.errors import InputError
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+POINTER = 'tables and columns: r1flow sql "SELECT * FROM duckdb_columns() WHERE NOT internal", or evals/analytics/README.md'
 
-class QueryError(ValueError):
+
+class QueryError(InputError):
     """The database is missing or unreadable, or the SQL is refused; one line."""
 
 
-def run(database: Path, sql: str) -> pa.Table:
+def run(database: Path, sql: str, parameters: Mapping[str, str] | None = None, *, files: bool = False) -> pa.Table:
     """The result of the last statement in `sql`.
 
+    Args:
+        parameters: values of `$name` in the SQL; what reads as a number is one.
+        files: let the SQL read and write other files.
+
     Raises:
-        QueryError: no such database, or DuckDB refuses the statement (its own suggestion of a name is kept).
+        QueryError: no such database, or DuckDB refuses a statement (its own suggestion of a name is kept).
+    """
+    with connect(database, files=files) as connection:
+        return ask(connection, sql, parameters or {})
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, str]) -> pa.Table:
+    """The result of the last statement in `sql` on an open connection.
+
+    Raises:
+        QueryError: DuckDB refuses a statement, or a parameter is missing or not used.
     """
     import duckdb
 
-    with connect(database) as connection:
-        try:
-            relation = connection.sql(sql)
-            if relation is None:
-                raise QueryError("the statement returns no rows; write a SELECT, such as: SELECT * FROM reward_by_step")
-            return relation.to_arrow_table()
-        except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from error
+    values = {name: _value(text) for name, text in parameters.items()}
+    try:
+        statements = connection.extract_statements(sql)
+        wanted = set().union(*(statement.named_parameters for statement in statements))
+        if missing := sorted(wanted - set(values)):
+            raise QueryError(f"${missing[0]} has no value: add {missing[0]}=…")
+        if unused := sorted(set(values) - wanted):
+            raise QueryError(f"{unused[0]}=…: the query has no ${unused[0]}")
+        answer = None
+        for statement in statements:
+            relation = connection.sql(statement.query, params={name: values[name] for name in statement.named_parameters} or None)
+            answer = relation.to_arrow_table() if relation is not None else None
+    except duckdb.Error as error:
+        raise QueryError(_one_line(error)) from error
+    if answer is None:
+        raise QueryError("the statement returns no rows; write a SELECT, such as: SELECT * FROM reward_by_step")
+    return answer
 
 
-def connect(database: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection without access to files, network, extensions or Python variables.
+def connect(database: Path, *, files: bool = False) -> duckdb.DuckDBPyConnection:
+    """A read-only connection; without `files` it has no access to files, network, extensions or Python variables.
 
     Raises:
         QueryError: no such database, or not a readable one.
@@ -41,20 +69,34 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     if not database.is_file():
-        raise QueryError(f"{database}: no such database; an analyze stage writes it: r1flow run RECIPE")
+        raise QueryError(f"{database}: no such database; `r1flow ingest` or an analyze stage writes it")
+    # Given when the database is opened: a second connection of the process then finds the same settings, and cannot change them.
+    locked: dict[str, Any] = {
+        "enable_external_access": str(files).lower(),
+        "python_enable_replacements": "false",
+        "lock_configuration": "true",
+    }
     try:
-        connection = duckdb.connect(database, read_only=True, config={"enable_external_access": "false"})
+        return duckdb.connect(database, read_only=True, config=locked)
     except duckdb.Error as error:
         raise QueryError(
             f"{database}: not a readable DuckDB file ({_one_line(error)}); remove it and run the analyze stage again"
         ) from error
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _one_line(error: Exception) -> str:
-    """DuckDB's message without the source excerpt: the error and, where it has one, the suggestion."""
+    """DuckDB's message without the source excerpt: the error and, where it has one, the suggestion; else where to look."""
     lines = [line.strip() for line in str(error).splitlines()]
     end = next((index for index, line in enumerate(lines) if line.startswith("LINE ")), len(lines))
-    return " ".join(line for line in lines[:end] if line)
+    message = " ".join(line for line in lines[:end] if line)
+    unknown = message.startswith(("Catalog Error", "Binder Error")) and "Did you mean" not in message
+    return f"{message} ({POINTER})" if unknown else message

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics import puzzles, query, summary
-from evals.analytics.figures import OUTCOMES, checkpoint_order, draw, rows, spoken
+from evals.analytics.drawing import rows
+from evals.analytics.figures import OUTCOMES, checkpoint_order, draw, spoken
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,7 +23,7 @@ OUTCOME_NAMES = {"correct": "correct"} | {outcome: name for outcome, (name, _) i
 QUERIES = (
     (
         "Which problems are never solved?",
-        "SELECT benchmark, difficulty, prompt_id, count(*) AS tries FROM samples GROUP BY ALL HAVING NOT bool_or(correct)",
+        "SELECT benchmark, difficulty, prompt_id, count(*) AS tries FROM eval_samples GROUP BY ALL HAVING NOT bool_or(correct)",
     ),
     (
         "Which words go with right answers?",
@@ -33,7 +34,22 @@ QUERIES = (
         "SELECT stage, step, think FROM rollouts WHERE outcome = 'wrong' ORDER BY think_tokens DESC LIMIT 1",
     ),
 )
-PATTERNS = "SELECT family, string_agg(keyword, ', ') AS words FROM keyword_patterns GROUP BY family ORDER BY family DESC"
+FAMILIES = """
+    SELECT part, family, sum(responses)::BIGINT AS responses, sum(responses_with * responses) / sum(responses) AS responses_with,
+        sum(per_response * responses) / sum(responses) AS per_response,
+        sum(responses_with * responses) FILTER (outcome = 'correct') / sum(responses) FILTER (outcome = 'correct') AS correct,
+        sum(responses_with * responses) FILTER (outcome <> 'correct') / sum(responses) FILTER (outcome <> 'correct') AS not_correct
+    FROM families_by_outcome GROUP BY part, family ORDER BY part DESC, responses_with DESC, family
+"""
+HISTORIES = """
+    SELECT benchmark, mode, story, count(*) AS problems FROM solve_history_by_checkpoint
+    GROUP BY ALL ORDER BY benchmark, mode, problems DESC
+"""
+PATTERNS = (
+    "SELECT family, bool_or(turn) AS turn, string_agg(keyword, ', ' ORDER BY nth) AS words "
+    "FROM (SELECT family, turn, keyword, min(rowid) AS nth FROM keyword_patterns GROUP BY ALL) "
+    "GROUP BY family ORDER BY family = 'step_wise' DESC, turn DESC, family"
+)
 
 
 def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, reading: list[dict[str, Any]]) -> list[Path]:
@@ -57,7 +73,7 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
     with query.connect(database) as connection:
         figures = draw(connection)
         results = summary.results(connection)
-        context = {
+        context: dict[str, Any] = {
             "title": title,
             "figures": figures,
             "results": results,
@@ -68,6 +84,10 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
             "failures": _failures(connection),
             "puzzles": puzzles.choose(connection),
             "patterns": rows(connection, PATTERNS),
+            "families": rows(connection, FAMILIES),
+            "histories": rows(connection, HISTORIES),
+            "costs": rows(connection, "SELECT * FROM cost ORDER BY position, stage"),
+            "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started"),
         }
     script = (TEMPLATES / "report.js").read_text()
     environment = Environment(
@@ -77,6 +97,7 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
     page = environment.get_template("report.html").render(
         context,
         outcome_names=OUTCOME_NAMES,
+        turning={row["family"] for row in context["patterns"] if row["turn"]},
         queries=QUERIES,
         reading=reading,
         recipe=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110),
@@ -102,9 +123,9 @@ def _stages(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         """
         SELECT stage, kind, start, steps, stage_run,
             (SELECT count(*) FROM rollouts WHERE rollouts.stage_run = stages.stage_run)
-                + (SELECT count(*) FROM samples WHERE samples.stage_run = stages.stage_run) AS responses,
+                + (SELECT count(*) FROM eval_samples WHERE eval_samples.stage_run = stages.stage_run) AS responses,
             (SELECT sum(response_tokens)::BIGINT FROM (
-                SELECT stage_run, response_tokens FROM rollouts UNION ALL SELECT stage_run, response_tokens FROM samples
+                SELECT stage_run, response_tokens FROM rollouts UNION ALL SELECT stage_run, response_tokens FROM eval_samples
             ) AS written WHERE written.stage_run = stages.stage_run) AS tokens
         FROM stages ORDER BY position, stage
         """,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from evals.analytics.figures import checkpoint_order, rows, spoken
+from evals.analytics.drawing import rows
+from evals.analytics.figures import checkpoint_order, spoken
 
 if TYPE_CHECKING:
     import duckdb
@@ -117,12 +118,22 @@ def remarks(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
         if stages:
             parts = [f"{verb} in {_and(names)}" for verb, names in stages.items()]
             found.append(Remark("neutral", topic, f"{'; '.join(parts)}."))
+    effect = rows(
+        connection, "SELECT sum(helps) AS helps, sum(harms) AS harms, sum(nothing) AS nothing FROM reflection_effects WHERE part = 'test'"
+    )
+    if effect and sum(counts := [effect[0][name] or 0 for name in ("helps", "harms", "nothing")]):
+        helps, harms, nothing = (f"{count:,.0f}" for count in counts)
+        text = f"after an answer was stated helped {helps} held-out responses, harmed {harms} and changed nothing in {nothing}."
+        found.append(Remark("neutral", "Turning round", text))
     return [*found, *_watch(connection)]
 
 
 def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
     """Signs of trouble: truncation, missed deadlines, entropy that runs away, groups that teach nothing."""
-    found = []
+    found = [
+        f"{row['stage']} collapsed at step {row['onset']}: responses without an end token, repetition and errors rose together."
+        for row in rows(connection, "SELECT stage, onset FROM collapse ORDER BY position")
+    ]
     for stage, first, last, _ in edges(connection, "errors_by_step", "truncated"):
         if last > max(0.1, first + 0.05):
             found.append(f"{percent(last)} of the last rollouts of {stage} ran into the token limit: repetition, or too low a limit?")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rl_core.data import countdown
-from rl_core.data.prompts import Prompt
+from rl_core.data.prompts import DataError, Prompt
+from rl_core.errors import InputError
+from rl_core.rewards.verify import settle
 
 NUMBERS = (3, 4)
 PROBLEMS = 512  # per amount of numbers where they are generated; the public test file has 1,024 of both
@@ -28,3 +32,20 @@ def load(data_dir: Path | None, seed: int) -> list[Prompt]:
     if path:
         return countdown.read_public(path)
     return [replace(prompt, trace=None) for amount in NUMBERS for prompt in countdown.generate(amount, PROBLEMS, "test", seed)]
+
+
+def read_gold(answer: Any, where: str) -> str:
+    """The verifier's form of a problem: its JSON with `numbers` and `target`, or an object of that form (or with `nums`).
+
+    Raises:
+        DataError: neither; `where` is put in front.
+    """
+    try:
+        problem = json.loads(answer) if isinstance(answer, str) else answer
+        if isinstance(problem, dict) and "nums" in problem:
+            problem = {"numbers": problem["nums"], "target": problem["target"]}
+        gold = json.dumps(problem)
+        settle(countdown.TASK, "", gold)
+    except (InputError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f'{where}: {str(answer)[:80]!r} is not {{"numbers": [...], "target": ...}}; repair or remove it') from error
+    return gold

@@ -1,19 +1,18 @@
-"""GSM8K: the 1,319 held-out word problems."""
+"""GSM8K (Cobbe et al., 2110.14168): the 1,319 held-out word problems."""
 
-from __future__ import annotations
-
-from dataclasses import replace
-from pathlib import Path
-
+from evals.benchmarks.golds import after_hashes
+from evals.benchmarks.problems import ProblemSet
 from rl_core.data import gsm8k
-from rl_core.data.prompts import Prompt
 
-
-def check(data_dir: Path | None) -> None:
-    """Raises DataError where a data directory lacks the file."""
-    gsm8k.local_file("test", data_dir)
-
-
-def load(data_dir: Path | None) -> list[Prompt]:
-    """All problems, without the worked solutions: they are for training."""
-    return [replace(prompt, trace=None) for prompt in gsm8k.load("test", data_dir)]
+GSM8K = ProblemSet(
+    name="gsm8k",
+    task=gsm8k.TASK,
+    hub_id=gsm8k.HUB_ID,
+    hub_config="main",
+    revision=gsm8k.REVISION,
+    hub_split="test",
+    file="gsm8k/test.jsonl",
+    rows=1319,
+    digest="bb3478cc4e103847",
+    gold=after_hashes,
+)

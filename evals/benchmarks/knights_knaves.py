@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rl_core.data import knights_knaves
-from rl_core.data.prompts import Prompt
+from rl_core.data.prompts import DataError, Prompt
+from rl_core.errors import InputError
+from rl_core.rewards.verify import settle
 
-PEOPLE = (3, 4, 5, 6, 7)
+PEOPLE = (2, 3, 4, 5, 6, 7, 8)
 PUZZLES = 100  # per number of people, as in the public test files
 
 
@@ -39,3 +44,22 @@ def _of(people: int, names: int | None, limit: int, data_dir: Path | None, seed:
             random.Random(seed).shuffle(prompts)
             return prompts[:limit]
     return knights_knaves.generate(people, limit, "test", seed, names)
+
+
+_ROLE = re.compile(r"([A-Za-z]+)\s+is\s+a\s+(knight|knave)\b")
+
+
+def read_gold(answer: Any, where: str) -> str:
+    """The verifier's form of a solution: its own JSON, or text such as `(1) Zoey is a knight (2) Oliver is a knave`.
+
+    Raises:
+        DataError: neither; `where` is put in front.
+    """
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    if roles := _ROLE.findall(text):
+        text = json.dumps({"names": [name for name, _ in roles], "roles": [role for _, role in roles]})
+    try:
+        settle(knights_knaves.TASK, "", text)
+    except InputError as error:
+        raise DataError(f"{where}: {error}, nor text like '(1) Zoey is a knight'") from error
+    return text

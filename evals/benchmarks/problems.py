@@ -1,26 +1,57 @@
-"""Mathematical benchmarks: a JSON-lines file of a data directory, or the same rows from the hub."""
+"""Benchmarks whose problems are rows of a public file: from a data directory, or the same rows from the hub."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evals.benchmarks.golds import check_gold
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, read_rows
+from rl_core.errors import InputError
+
+Row = dict[str, Any]
+
+
+def question_or_problem(row: Row) -> Any:
+    """The columns in which most sets keep the text."""
+    return row.get("problem") or row.get("question")
+
+
+def answer_column(row: Row) -> Any:
+    return row.get("answer")
+
+
+def digest_of(prompts: Sequence[Prompt]) -> str:
+    """16 hex digits of questions and gold answers in their order, whatever file they came from."""
+    content = json.dumps([[prompt.question, prompt.gold] for prompt in prompts], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class ProblemSet:
     """Where a benchmark's problems are and which columns matter."""
 
-    task: str  # names the verifier
+    name: str
+    task: str | Callable[[Row], str]  # names the verifier
     hub_id: str
     hub_split: str
     file: str  # inside a data directory
-    gold: Callable[[Any], str]  # from the column `answer`
+    rows: int  # as published
+    digest: str | None = field(kw_only=True)  # of the published questions and golds, see `digest_of`; None: not known
+    gold: Callable[[Any], str]  # the verifier's form of an answer as the set writes it; ValueError or TypeError: it is none
+    hub_config: str | None = None
+    hub_file: str | None = None  # the one file of the repository that is meant
+    revision: str | None = None  # commit of the hub; None: its newest
+    question: Callable[[Row], Any] = question_or_problem
+    answer: Callable[[Row], Any] = answer_column
     difficulty: str | None = None  # column
+    keep: Callable[[Row], bool] | None = None  # which rows are the benchmark; default: all
+    choose: Callable[[list[Row]], list[Row]] | None = None  # a fixed part of what is kept
 
     def local_file(self, data_dir: Path | None) -> Path | None:
         """The file that stands in for the hub.
@@ -39,27 +70,47 @@ class ProblemSet:
         """All problems in the order of the source.
 
         Raises:
-            DataError: file missing, a row broken, or the hub out of reach.
+            DataError: file missing, a row broken, a gold answer that no verifier can read, or the hub out of reach.
         """
         path = self.local_file(data_dir)
-        rows = read_rows(path) if path else hub_rows(self.hub_id, self.hub_split, self.file)
-        return [self._prompt(row, f"{path or self.hub_id}: row {number}") for number, row in enumerate(rows, start=1)]
+        rows: Iterable[Any] = read_rows(path) if path else self.hub_rows()
+        numbered = list(enumerate(rows, start=1))
+        for number, row in numbered:
+            if not isinstance(row, dict):
+                raise DataError(f"{path or self.hub_id}: row {number} lacks named columns; repair or remove it")
+        if self.keep:
+            numbered = [(number, row) for number, row in numbered if self.keep(row)]
+        if self.choose:
+            chosen = {id(row) for row in self.choose([row for _, row in numbered])}
+            numbered = [(number, row) for number, row in numbered if id(row) in chosen]
+        return [self._prompt(row, f"{path or self.hub_id}: row {number}") for number, row in numbered]
 
-    def _prompt(self, row: Any, where: str) -> Prompt:
-        problem = row.get("problem") or row.get("question") if isinstance(row, dict) else None
-        if not isinstance(problem, str) or row.get("answer") in (None, ""):
-            raise DataError(f"{where} lacks a `problem` or its `answer`; repair or remove it")
+    def hub_rows(self) -> Iterable[Any]:
+        """The rows of the hub, as they are; raises DataError where it is out of reach."""
+        return hub_rows(self.hub_id, self.hub_split, self.file, config=self.hub_config, file=self.hub_file, revision=self.revision)
+
+    def _prompt(self, row: Row, where: str) -> Prompt:
         try:
-            gold = self.gold(row["answer"])
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{where}: {row['answer']!r} is no answer of this benchmark; repair or remove it") from error
+            question, answer = self.question(row), self.answer(row)
+        except (KeyError, TypeError, IndexError) as error:
+            raise DataError(f"{where} lacks a column of this benchmark ({error}); repair or remove it") from error
+        if not isinstance(question, str) or not question.strip() or answer in (None, "", []):
+            raise DataError(f"{where} lacks a `problem` or its `answer`; repair or remove it")
+        task = self.task if isinstance(self.task, str) else self.task(row)
+        gold = self.read_gold(answer, where, task)
         difficulty = row.get(self.difficulty) if self.difficulty else None
-        return Prompt(self.task, problem.strip(), gold, None if difficulty is None else str(difficulty))
+        return Prompt(task, question.strip(), gold, None if difficulty is None else str(difficulty))
 
+    def read_gold(self, answer: Any, where: str, task: str) -> str:
+        """The verifier's form of an answer; `where` names its row in the error.
 
-def integer_gold(answer: Any) -> str:
-    """`"025"`, `25` and `25.0` are the same answer of a competition whose answers are whole numbers."""
-    number = float(answer)
-    if not number.is_integer():
-        raise ValueError(f"{answer!r} is not whole")
-    return str(int(number))
+        Raises:
+            DataError: it is no answer of this benchmark.
+        """
+        try:
+            gold = self.gold(answer)
+            check_gold(task, gold)
+        except (InputError, ValueError, TypeError, KeyError) as error:
+            said = f" ({error})" if isinstance(error, InputError) else ""
+            raise DataError(f"{where}: {repr(answer)[:80]} is no answer of this benchmark{said}; repair or remove it") from error
+        return gold

@@ -57,6 +57,15 @@ def token_advantages(
     return advantages, targets
 
 
+def rediscounted(rewards_T: Sequence[float], discount: float, instead: float) -> list[float]:
+    """Token rewards that come to the same rewards to go under the discount `instead` as `rewards_T` under `discount`.
+
+    So rewards with discounts of their own add up (demystify-long-cot: `--gamma 1,0.99`).
+    """
+    to_go = generalized_advantages(rewards_T, [0.0] * len(rewards_T), discount=discount, trace=1.0)
+    return [now - instead * later for now, later in zip(to_go, [*to_go[1:], 0.0], strict=True)] if discount != instead else list(rewards_T)
+
+
 def _compared(estimator: Callable[[Sequence[float]], list[float]], rewards: Sequence[float], groups: Sequence[int]) -> list[float]:
     members: dict[int, list[int]] = {}
     for row, group in enumerate(groups):

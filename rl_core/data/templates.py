@@ -109,6 +109,14 @@ TEMPLATES = {
             "<think>\n...\n</think>\n<answer>\n...\n</answer>"
         )
     ),
+    # LightEval, the prompt of its mathematical tasks, by which open-r1 is evaluated.
+    "lighteval_math": Template(
+        user=(
+            "Solve the following math problem efficiently and clearly.  The last line of your response should be of the following format: "
+            "'Therefore, the final answer is: $\\boxed{{ANSWER}}$. I hope it is correct' (without quotes) where ANSWER is just the final "
+            "number or expression that solves the problem. Think step by step before answering.\n\n{question}"
+        )
+    ),
     # DeepScaleR, scripts/data/deepscaler_dataset.py.
     "deepscaler": Template(user="{question} Let's think step by step and output the final answer within \\boxed{{}}."),
     # DAPO, the prompts of DAPO-Math-17k.

@@ -16,6 +16,8 @@ class ModelError(InputError):
     """A model cannot be loaded; the message names it and the remedy."""
 
 
+# What a model is, in its directory: weights, configuration, tokenizer.
+MODEL_FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "vocab.json", "merges.txt")
 NEEDED = {"config.json": ["config.json"], "weights": ["*.safetensors"], "tokenizer": ["tokenizer.json", "tokenizer.model"]}
 
 
@@ -79,6 +81,12 @@ def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> Pre
     except (OSError, ValueError) as error:
         raise ModelError(_explain(name, error)) from error
     return model
+
+
+def trained_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The weights by their names in the state dict, tied copies left out: what `RolloutEngine.update_weights` takes."""
+    tied = set(model.all_tied_weights_keys)
+    return {name: tensor.detach() for name, tensor in model.state_dict().items() if name not in tied}
 
 
 def _explain(name: str, error: Exception) -> str:

@@ -35,9 +35,9 @@ def dense_repetition(token_ids: Sequence[int], settings: DenseRepetition) -> lis
 def cosine_length(tokens: int, correct: bool, limit: int, settings: CosineLength) -> float:
     """Half a cosine wave from the value of an empty response to that of one at the limit (demystify-long-cot, arXiv 2502.03373, eq. 1).
 
-    A response at the limit gets `exceeded`. Past it the cosine would rise again, so lengths are clamped.
+    A response at the limit, or within `margin` of it, gets `exceeded`. Past it the cosine would rise again, so lengths are clamped.
     """
-    if tokens >= limit:
+    if tokens + settings.margin >= limit:
         return settings.exceeded
     short, long = (settings.correct_short, settings.correct_long) if correct else (settings.wrong_short, settings.wrong_long)
     return long + (short - long) * (1 + math.cos(math.pi * tokens / limit)) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Span = tuple[int, int]  # character offsets, end exclusive
@@ -15,20 +16,23 @@ class Spans(NamedTuple):
     answer: Span | None
 
 
-def find_spans(response: str) -> Spans:
+def find_spans(response: str, thinking: Sequence[tuple[str, str]] = THINKING) -> Spans:
     """Locate thinking and answer in time linear in the length of the response.
 
     Thinking runs from the first opening tag to the first closing tag of its kind after it, or to the end when it is never closed; from
     the start where a chat template has opened it in the prompt, so that only `</think>` is there. The answer is the inside of the last
     `<answer>` that is closed.
+
+    Args:
+        thinking: opening and closing tags that count; the first pair is the one that a template may have opened.
     """
-    return Spans(_think(response), _answer(response))
+    return Spans(_think(response, thinking), _answer(response))
 
 
-def _think(response: str) -> Span | None:
-    opened = [(position, *tags) for tags in THINKING if (position := response.find(tags[0])) >= 0]
+def _think(response: str, thinking: Sequence[tuple[str, str]]) -> Span | None:
+    opened = [(position, *tags) for tags in thinking if (position := response.find(tags[0])) >= 0]
     if not opened:
-        end = response.find("</think>")
+        end = response.find(thinking[0][1])
         return (0, end) if end >= 0 else None
     position, opening, closing = min(opened)
     start = position + len(opening)

@@ -19,23 +19,27 @@ class Request:
     prompt_token_ids: list[int]
     samples: int
     seed: int  # with the sample's index, determines its random numbers
+    first: int = 0  # index of the first of the samples, where earlier ones were drawn before
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn. No top-p or top-k: with them the policy that samples is not the policy that is trained."""
+    """How tokens are drawn. Only evaluations set `top_p`: with it the policy that samples is not the policy that is trained."""
 
     temperature: float  # 0: greedy
     max_tokens: int
+    top_p: float = 1.0  # tokens are drawn from the most probable ones that have this share together
+    stop: tuple[str, ...] = ()  # texts that end a response; they stay in it
 
 
 @dataclass(frozen=True)
 class Completion:
     """One response."""
 
-    token_ids: list[int]  # ends with the end token if `finish_reason` is stop
-    logprobs: list[float]  # of each token under softmax(logits / temperature); temperature 1 for greedy
+    token_ids: list[int]  # ends with the end token if `finish_reason` is stop, unless a stop text ended it
+    logprobs: list[float]  # of each token under softmax(logits / temperature), cut off by top_p; temperature 1 for greedy
     finish_reason: Literal["stop", "length"]
+    by_text: bool = False  # a stop text ended it
 
 
 class RolloutEngine(Protocol):
@@ -54,6 +58,14 @@ class RolloutEngine(Protocol):
 
     def wake(self) -> None:
         """Be ready for `update_weights` and `generate` again. Without a `sleep` before, nothing happens."""
+
+
+def at_stop_text(tokenizer: Any, token_ids: list[int], stop: tuple[str, ...]) -> bool:
+    """Whether the end of a response holds one of the texts that end it; looks at the last few tokens only."""
+    if not stop:
+        return False
+    tail = tokenizer.decode(token_ids[-max(len(text.encode()) for text in stop) - 4 :], skip_special_tokens=False)
+    return any(text in tail for text in stop)
 
 
 def check_context(requests: list[Request], sampling: Sampling, context: int) -> None:

@@ -32,21 +32,22 @@ def encode_prompts(prompts: list[Prompt], template: str, tokenizer: Any) -> list
 
 def response_text(completion: Completion, prefill: str, tokenizer: Any) -> str:
     """The assistant's turn: prefill and generated text without the end token. Other special tokens stay visible."""
-    token_ids = completion.token_ids[:-1] if completion.finish_reason == "stop" else completion.token_ids
+    ended = completion.finish_reason == "stop" and not completion.by_text
+    token_ids = completion.token_ids[:-1] if ended else completion.token_ids
     return prefill + str(tokenizer.decode(token_ids, skip_special_tokens=False))
 
 
 def response_fields(
-    encoded: EncodedPrompt, sample: int, response: str, completion: Completion, temperature: float, tokenizer: Any
+    encoded: EncodedPrompt, sample: int, response: str, completion: Completion, temperature: float, tokenizer: Any | None
 ) -> dict[str, Any]:
     """The columns of RESPONSE_FIELDS that do not depend on the verdict.
 
-    Token counts of the think and answer parts are those of the parts tokenised alone.
+    Token counts of the think and answer parts are those of the parts tokenised alone; None without a tokenizer.
     """
     spans = find_spans(response)
 
     def tokens_in(span: tuple[int, int] | None) -> int | None:
-        return None if span is None else len(tokenizer(response[slice(*span)], add_special_tokens=False).input_ids)
+        return None if span is None or tokenizer is None else len(tokenizer(response[slice(*span)], add_special_tokens=False).input_ids)
 
     return {
         "prompt_id": encoded.prompt.prompt_id,

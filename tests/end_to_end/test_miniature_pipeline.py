@@ -54,7 +54,7 @@ def test_every_stage_leaves_its_outputs_and_a_manifest(first_run: str, workspace
 def test_sql_sees_every_rollout_and_sample(first_run: str, workspace: Path) -> None:
     rows = json.loads(r1flow(workspace, "sql", "SELECT count(*) AS n, count(DISTINCT step) AS steps FROM rollouts", "--format", "json"))
     assert rows == [{"n": 36, "steps": 3}]
-    rows = json.loads(r1flow(workspace, "sql", "SELECT checkpoint, mode, count(*) AS n FROM samples GROUP BY ALL", "--format", "json"))
+    rows = json.loads(r1flow(workspace, "sql", "SELECT checkpoint, mode, count(*) AS n FROM eval_samples GROUP BY ALL", "--format", "json"))
     assert {(row["checkpoint"], row["mode"]): row["n"] for row in rows} == {
         (checkpoint, mode): 8 * count for checkpoint in ("cold_start", "warmup") for mode, count in (("greedy", 1), ("sampled", 2))
     }

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.benchmarks import registry
-from evals.benchmarks.problems import integer_gold
+from evals.benchmarks.golds import after_hashes, boxed_or_all, letter, listed, of_any_type, whole_number
 from evals.config import BenchmarkSettings
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.outcome import Outcome
@@ -79,7 +80,8 @@ def test_line_separators_inside_a_row(tmp_path: Path) -> None:
         ("aime24", {"answer": "7"}, "row 2 lacks"),
         ("aime24", {"problem": "?", "answer": "x"}, "row 2: 'x' is no answer"),
         ("amc23", {"problem": "?", "answer": 1.5}, "row 2: 1.5 is no answer"),
-        ("gsm8k", {"question": "?", "answer": "no mark"}, "row 2 has no gold number"),
+        ("gsm8k", {"question": "?", "answer": "no mark"}, r"row 2: 'no mark' is no answer of this benchmark \(it is no number\)"),
+        ("math500", {"problem": "?", "answer": r"\frac{1}{2"}, r"row 2: .*its braces do not close"),
         ("math500", ["a list"], "row 2 lacks"),
     ],
 )
@@ -128,17 +130,102 @@ def test_subsets() -> None:
     assert registry.subset_of("math500", "3") is None
 
 
-@pytest.mark.parametrize(("answer", "gold"), [("025", "25"), (27.0, "27"), (0, "0"), ("142.0", "142")])
-def test_integer_gold(answer: Any, gold: str) -> None:
-    assert integer_gold(answer) == gold
+@pytest.mark.parametrize(
+    ("read", "answer", "gold"),
+    [
+        (whole_number, "025", "25"),
+        (whole_number, 27.0, "27"),
+        (whole_number, 0, "0"),
+        (whole_number, "142.0", "142"),
+        (after_hashes, "3 + 4 = 7\n#### 1,007", "1007"),
+        (after_hashes, 18, "18"),
+        (boxed_or_all, r"so $\boxed{1.6} \mathrm{~cm}$", "1.6"),
+        (boxed_or_all, r"\boxed{4.5e33}", r"4.5 \times 10^{33}"),
+        (boxed_or_all, r"\boxed{1e-5}", r"1 \times 10^{-5}"),
+        (boxed_or_all, "-3./2", "-3/2"),
+        (boxed_or_all, "np.arcsin(10/13)", r"\arcsin(10/13)"),
+        (listed, ["$69$,$84$"], "69,84"),
+        (listed, ["$f(x)=x$", "$f(x)=2-x$\n"], "f(x)=x, f(x)=2-x"),
+        (of_any_type, True, "True"),
+        (of_any_type, [0, 5], "(0, 5)"),
+        (of_any_type, -1.047, "-1.047"),
+        (of_any_type, "(c)", "C"),
+        (letter, 3, "D"),
+        (letter, "e", "E"),
+    ],
+)
+def test_golds_of_every_type(read: Callable[[Any], str], answer: Any, gold: str) -> None:
+    assert read(answer) == gold
 
 
-@pytest.mark.parametrize(("name", "count"), [("gsm8k", 1319), ("math500", 500), ("aime24", 30), ("amc23", 40)])
-def test_the_real_files(data_dir: Path, name: str, count: int) -> None:
-    problems = registry.load(BenchmarkSettings(name=name), data_dir, seed=0)
-    assert len(problems) == len({problem.prompt_id for problem in problems}) == count
-    for problem in problems[:60]:
-        assert verify(name, rf"so \boxed{{{problem.gold}}}", problem.gold).outcome is Outcome.CORRECT
+@pytest.mark.parametrize("name", registry.PROBLEM_SETS)
+def test_the_real_files(data_dir: Path, name: str) -> None:
+    if not (data_dir / registry.PROBLEM_SETS[name].file).is_file():
+        pytest.skip(f"{name} is not in the data directory")
+    found = registry.open_benchmark(BenchmarkSettings(name=name), data_dir, seed=0)
+    assert found.doubt is None
+    assert found.rows == len(found.problems) == registry.PROBLEM_SETS[name].rows
+    assert all(problem.trace is None for problem in found.problems)
+    for problem in found.problems[:60]:
+        assert verify(problem.task, rf"so \boxed{{{problem.gold}}}", problem.gold).outcome is Outcome.CORRECT
+        assert verify(problem.task, "so I cannot tell", problem.gold).outcome is not Outcome.CORRECT
+
+
+def test_every_data_directory_of_the_manifest_is_read_whole(data_dir: Path) -> None:
+    """Rows, and where options are: a letter for each."""
+    choice = registry.load(BenchmarkSettings(name="mmlu_pro_1k"), data_dir, seed=0)
+    assert {problem.gold for problem in choice} <= set("ABCDEFGHIJ")
+    assert "\nA. " in choice[0].question
+    theory = registry.load(BenchmarkSettings(name="theoremqa"), data_dir, seed=0)
+    assert {problem.task for problem in theory} == {"math", "mmlu_pro"}
+    assert registry.load(BenchmarkSettings(name="countdown"), data_dir, seed=0)[0].difficulty in ("3", "4")
+
+
+def test_gpqa_hides_where_the_answer_stands(tmp_path: Path) -> None:
+    rows = [
+        {"Question": f"{n}?", "Correct Answer": "right", **{f"Incorrect Answer {k}": f"wrong {k}" for k in (1, 2, 3)}, "Subdomain": "x"}
+        for n in range(40)
+    ]
+    write(tmp_path, "gpqa_diamond", rows)
+    problems = registry.load(BenchmarkSettings(name="gpqa_diamond"), tmp_path, seed=0)
+    assert {problem.gold for problem in problems} == set("ABCD")
+    assert all(f"{problem.gold}. right" in problem.question for problem in problems)
+
+
+def test_other_data_is_told_from_the_published(tmp_path: Path) -> None:
+    write(tmp_path, "aime24", ROWS["aime24"])
+    found = registry.open_benchmark(BenchmarkSettings(name="aime24", limit=3), tmp_path, seed=0)
+    assert (found.rows, len(found.problems)) == (9, 3)
+    assert found.doubt == "benchmark aime24: 9 problems are here, the published data has 30"
+    rows = [{"problem": f"What is {n}?", "answer": n} for n in range(30)]
+    (tmp_path / "aime24" / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "differs from the published" in (registry.open_benchmark(BenchmarkSettings(name="aime24"), tmp_path, seed=0).doubt or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "gold"),
+    [
+        ("gsm8k", "a\n#### 12", ("gsm8k", "12")),
+        ("theoremqa", "(b)", ("mmlu_pro", "B")),
+        ("theoremqa", [1, 2], ("math", "(1, 2)")),
+        (
+            "knights_knaves",
+            "(1) Zoey is a knight\n(2) Liam is a knave",
+            ("knights_knaves", '{"names": ["Zoey", "Liam"], "roles": ["knight", "knave"]}'),
+        ),
+        ("countdown", {"nums": [1, 2], "target": 3}, ("countdown", '{"numbers": [1, 2], "target": 3}')),
+    ],
+)
+def test_golds_of_files(name: str, answer: Any, gold: tuple[str, str]) -> None:
+    assert registry.read_gold(name, answer, "row 1") == gold
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("aime24", "x"), ("knights_knaves", "nobody"), ("countdown", "7"), ("mmlu_pro_1k", "K"), ("math500", "")]
+)
+def test_golds_that_cannot_be_read_are_named(name: str, answer: Any) -> None:
+    with pytest.raises(DataError, match=r"^row 7: "):
+        registry.read_gold(name, answer, "row 7")
 
 
 def test_the_real_puzzles(data_dir: Path) -> None:

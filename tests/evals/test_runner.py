@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.benchmarks import registry
-from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-from evals.runner import evaluate
-from rl_core.config import Resources, ScratchModel
+from evals.cells import CellBusy
+from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
+from evals.runner import evaluate, plan
+from rl_core.config import ScratchModel
 from rl_core.errors import InputError
+from rl_core.model.precision import fast_dtype
 from rl_core.rollout.records import SAMPLE_SCHEMA
 
 TINY = ScratchModel(hidden_size=32, intermediate_size=64, layers=1, heads=2, key_value_heads=1, context=512)
@@ -52,9 +55,15 @@ def job(checkpoints: list[NamedCheckpoint], output: Path, data_dir: Path | None,
         "samples": 2,
         "max_tokens": 12,
         "batch_tokens": 512,
-        "resources": Resources(threads=1),
+        "resources": EvalResources(threads=1),
     }
     return EvalJob(config=EvalConfig(**(settings | config)), checkpoints=checkpoints, output=output, data_dir=data_dir, seed=3)
+
+
+def cell_of(output: Path, checkpoint: str, benchmark: str) -> Path:
+    cells = json.loads((output / "scores.json").read_text())["cells"]
+    [fingerprint] = [cell["fingerprint"] for cell in cells if (cell["checkpoint"], cell["benchmark"]) == (checkpoint, benchmark)]
+    return output / ".cells" / fingerprint
 
 
 def progress(output: Path) -> list[dict[str, Any]]:
@@ -82,7 +91,7 @@ def test_samples_scores_and_resumption(checkpoints: list[NamedCheckpoint], tmp_p
     assert {row["prompt_id"]: row["seed"] for row in rows} == {row["prompt_id"]: row["seed"] for row in pq.read_table(files[3]).to_pylist()}
 
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
-    assert set(scores) == {"scores", "comparisons", "seconds", "tokens", "peak_memory_bytes"}
+    assert set(scores) == {"scores", "comparisons", "cells", "seconds", "tokens", "peak_memory_bytes"}
     names = {(row["checkpoint"], row["benchmark"], row["subset"], row["metric"]) for row in scores["scores"]}
     assert ("second", "knights_knaves", "2 people", "avg@2") in names
     assert ("first", "gsm8k", None, "accuracy") in names
@@ -90,10 +99,27 @@ def test_samples_scores_and_resumption(checkpoints: list[NamedCheckpoint], tmp_p
     assert scores["tokens"] == sum(row["response_tokens"] for path in files for row in pq.read_table(path).to_pylist())
     steps = [entry["step"] for entry in progress(tmp_path / "out")]
     assert steps == sorted(steps)
+    cell = scores["cells"][1]
+    assert (cell["engine"]["engine"], cell["engine"]["dtype"], cell["engine"]["tensor_parallel"], cell["seed"]) == (
+        "transformers",
+        str(fast_dtype()).removeprefix("torch."),
+        1,
+        3,
+    )
+    assert cell["data"] | {"digest": "", "problems_digest": ""} == {
+        "rows": 2,
+        "digest": "",
+        "as_published": False,
+        "problems": 2,
+        "problems_digest": "",
+    }
+    assert cell["protocol"]["name"] is None
     assert steps[-1] == progress(tmp_path / "out")[-1]["total"] == 2 * (6 + 2) * 3
 
     # A lost and a damaged cell are made again, the same to the letter; whole ones are not touched.
     before = {path: path.read_bytes() for path in files}
+    shutil.rmtree(cell_of(tmp_path / "out", "first", "knights_knaves"))
+    (cell_of(tmp_path / "out", "second", "gsm8k") / "samples.parquet").write_bytes(b"PAR1 damaged")
     files[1].unlink()
     files[2].write_bytes(b"PAR1 damaged")
     kept = files[0].stat().st_mtime_ns
@@ -122,6 +148,8 @@ def test_other_settings_are_not_mistaken_for_a_finished_cell(checkpoints: list[N
     [
         ({"config.benchmarks": ["gsm8"]}, "did you mean 'gsm8k'"),
         ({"config.benchmarks": [{"name": "gsm8k", "template": "boxd"}]}, "did you mean 'boxed'"),
+        ({"config.reader": "boxd"}, "unknown reader 'boxd'"),
+        ({"config.max_tokens": 600}, r"first on knights_knaves: problem \d .* exceeds the model's context of 512; lower max_tokens"),
         ({"checkpoints": [{"name": "../up", "path": "x"}]}, "names files"),
         ({"checkpoints": [{"name": "a", "path": "/nowhere/model"}]}, "no such model directory"),
         ({"data_dir": "/nowhere"}, "gsm8k/test.jsonl: no such file"),
@@ -142,16 +170,87 @@ def test_bad_input_is_refused_before_a_model_is_loaded(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_checkpoint_without_chat_template_or_tokenizer_is_named(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(checkpoints[0].path, bare)
+    (bare / "chat_template.jinja").unlink()
+    work = job([NamedCheckpoint(name="bare", path=str(bare))], tmp_path / "out", None, benchmarks=[{"name": "countdown", "limit": 2}])
+    with pytest.raises(InputError, match=r"bare: no chat template, which template 'plain' needs"):
+        evaluate(work)
+    (bare / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match="bare: no tokenizer"):
+        evaluate(work)
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         ({"greedy": False, "samples": 0}, "nothing to evaluate"),
         ({"benchmarks": ["gsm8k", {"name": "gsm8k", "limit": 3}]}, "listed twice"),
+        ({"protocol": "oat_zer"}, "unknown protocol 'oat_zer'; did you mean 'oat_zero'"),
+        ({"protocol": "oat_zero", "samples": 4}, "protocol oat_zero is greedy: `samples` needs a `temperature`"),
+        ({"engine": "openai"}, "needs `resources.base_url`"),
     ],
 )
 def test_settings_without_sense(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EvalConfig.model_validate({"benchmarks": ["gsm8k"]} | config)
+
+
+def test_other_checkpoints_and_benchmarks_cost_only_their_own_cells(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path
+) -> None:
+    one = job(checkpoints[:1], tmp_path / "one", data_dir_of_two, benchmarks=["gsm8k"])
+    evaluate(one.model_copy(update={"cells": tmp_path / "cells"}))
+    [first] = (tmp_path / "cells").iterdir()
+    made = (first / "cell.json").stat().st_mtime_ns
+    renamed = [checkpoints[0].model_copy(update={"name": "other_name"}), checkpoints[1]]
+    both = job(renamed, tmp_path / "two", data_dir_of_two, benchmarks=["gsm8k", {"name": "knights_knaves", "people": [2], "limit": 2}])
+    evaluate(both.model_copy(update={"cells": tmp_path / "cells"}))
+    assert len(list((tmp_path / "cells").iterdir())) == 4
+    assert (first / "cell.json").stat().st_mtime_ns == made
+    assert set(pq.read_table(tmp_path / "two" / "samples" / "other_name" / "gsm8k.parquet")["checkpoint"].to_pylist()) == {"other_name"}
+
+
+def test_an_interrupted_cell_goes_on_from_its_finished_samples(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    puzzles = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 6}], "samples": 3, "batch_tokens": 256}
+    evaluate(job(checkpoints[:1], tmp_path / "whole", None, **puzzles))
+    expected = pq.read_table(tmp_path / "whole" / "samples" / "first" / "knights_knaves.parquet").to_pylist()
+    monkeypatch.setattr("evals.work.KEPT_BACK", 0.0)
+    kept = []
+
+    def stop(done: int, total: int, metrics: dict[str, float]) -> None:
+        kept.append(done)
+        if done > 12:  # six greedy responses and some sampled ones
+            raise KeyboardInterrupt
+
+    broken = job(checkpoints[:1], tmp_path / "out", None, **puzzles)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(broken, stop)
+    [partial] = (tmp_path / "out" / ".cells").glob("*/partial.jsonl")
+    lines = partial.read_text().splitlines()
+    assert len(lines) >= 1 + kept[-1]
+    partial.write_text(partial.read_text() + '[1, 5, {"cut off')
+    seen: list[int] = []
+    evaluate(broken, lambda done, total, metrics: seen.append(done))
+    assert seen[0] > kept[-1]
+    assert not partial.exists()
+    assert pq.read_table(tmp_path / "out" / "samples" / "first" / "knights_knaves.parquet").to_pylist() == expected
+
+
+def test_as_many_samples_as_an_interval_needs(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    auto = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 6}], "samples": "auto", "greedy": False}
+    scores = evaluate(job(checkpoints[:1], tmp_path, None, **auto, width=0.9))
+    assert {row["metric"] for row in scores["scores"]} == {"avg@4", "pass@4", "maj@4"}  # nothing is ever right: the pilot is enough
+
+
+def test_a_held_cell_is_refused(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    work = job(checkpoints[:1], tmp_path, None, benchmarks=[{"name": "knights_knaves", "people": [2], "limit": 2}])
+    [cell] = plan(work)
+    with cell.at_work(), pytest.raises(CellBusy, match="another process works on it"):
+        evaluate(work)
 
 
 def start(path: Path) -> subprocess.Popen[str]:
@@ -193,9 +292,8 @@ def test_sigterm_leaves_with_75_and_the_next_run_goes_on(checkpoints: list[Named
     path = tmp_path / "job.json"
     path.write_text(work.model_dump_json())
     process = start(path)
-    finished = output / "samples" / "first" / "gsm8k.parquet"
     deadline = time.monotonic() + 60
-    while not finished.is_file() and process.poll() is None and time.monotonic() < deadline:
+    while not list(output.glob(".cells/*/cell.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     sent = time.monotonic()
@@ -203,11 +301,12 @@ def test_sigterm_leaves_with_75_and_the_next_run_goes_on(checkpoints: list[Named
     assert process.returncode == 75, errors
     assert time.monotonic() - sent < 10
     assert not (output / "scores.json").exists()
-    assert [path.name for path in output.rglob("*.parquet")] == ["gsm8k.parquet"]
-    kept = finished.stat().st_mtime_ns
+    [done] = output.rglob("*.parquet")
+    assert done.name == "samples.parquet"
+    kept = done.stat().st_mtime_ns
 
     shorter = job(checkpoints, output, data_dir_of_two, benchmarks=["gsm8k"], batch_tokens=2048)
     path.write_text(shorter.model_dump_json())
     assert start(path).wait(timeout=60) == 0
-    assert finished.stat().st_mtime_ns == kept
+    assert done.stat().st_mtime_ns == kept
     assert {row["checkpoint"] for row in json.loads((output / "scores.json").read_text())["scores"]} == {"first", "second"}

@@ -1,18 +1,23 @@
 import itertools
 import math
+from collections.abc import Callable
 from statistics import fmean
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.statistics import (
     avg_at_k,
+    detectable_difference,
     is_noise,
     maj_at_k,
+    mcnemar,
     mean_over_problems,
     paired_difference,
     pass_at_k,
+    samples_for,
     wilson,
 )
 
@@ -128,3 +133,73 @@ def test_pass_at_k_is_the_mean_over_all_draws(correct: list[bool], k: int) -> No
 )
 def test_maj_at_k(answers: list[str | None], correct: list[bool], share: float) -> None:
     assert maj_at_k(answers, correct) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p_value"),
+    [(0, 0, 1.0), (0, 5, 0.0625), (1, 9, 22 / 1024), (5, 5, 1.0)],  # 2 (1 + 10) / 2^10
+)
+def test_mcnemar(lost: int, gained: int, p_value: float) -> None:
+    first = [True] * lost + [False] * gained + [True, False]
+    second = [False] * lost + [True] * gained + [True, False]
+    assert mcnemar(first, second) == pytest.approx(p_value)
+    assert mcnemar(second, first) == pytest.approx(p_value)
+
+
+def test_detectable_difference_by_hand() -> None:
+    # 30 problems, half of them right, unpaired; with two right and two wrong: variance 17 * 17 / 34 / 33 * ...
+    spread = math.sqrt(2 * 0.25 * 34 / 33)
+    assert detectable_difference([0.0, 1.0] * 15) == pytest.approx(2.801585 * spread / math.sqrt(30), rel=1e-5)
+    assert detectable_difference([0.0, 1.0] * 15, [0.0, 1.0] * 15) == 0.0
+    assert detectable_difference([0.0] * 4, [1.0, 0.0, 0.0, 0.0]) == pytest.approx(2.801585 * 0.5 / 2, rel=1e-5)
+
+
+def test_samples_for_a_width() -> None:
+    random = np.random.default_rng(0)
+    shares = np.full(200, 0.5)  # all of the variance is within problems: (0.25 / k) / 200
+    pilot = [[bool(value) for value in random.random(8) < share] for share in shares]
+    wanted, attainable = samples_for(pilot, 0.05)
+    assert attainable
+    assert wanted == pytest.approx((2 * 1.96 / 0.05) ** 2 * 0.25 / 200, abs=2)
+    hard = [[bool(value) for value in random.random(8) < share] for share in np.repeat([0.05, 0.95], 15)]  # of 30 problems, none of 0.5
+    assert samples_for(hard, 0.05)[1] is False
+    assert 1 <= samples_for(hard, 0.05)[0] <= 64
+    assert samples_for([[True, True], [False, False]] * 50, 0.5) == (2, True)
+
+
+def binary(random: np.random.Generator, n: int) -> tuple[list[float], float]:
+    return (random.random(n) < 0.4).astype(float).tolist(), 0.4
+
+
+def averaged(random: np.random.Generator, n: int) -> tuple[list[float], float]:
+    """avg@4 of problems whose difficulty varies: Beta(1, 1.5), mean 0.4."""
+    return (random.binomial(4, random.beta(1, 1.5, n)) / 4).tolist(), 0.4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("draw", "n"), [(binary, 100), (averaged, 30), (averaged, 200)])
+def test_intervals_hold_the_truth_in_95_of_100_cases(
+    draw: Callable[[np.random.Generator, int], tuple[list[float], float]], n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evals.statistics.RESAMPLES", 1000)
+    random = np.random.default_rng(7)
+    runs = 4000
+    held = 0
+    for run in range(runs):
+        values, truth = draw(random, n)
+        estimate = wilson(sum(values), n) if draw is binary else mean_over_problems(values, run)
+        held += estimate.low <= truth <= estimate.high
+    assert abs(held / runs - 0.95) < 0.01
+
+
+@pytest.mark.slow
+def test_paired_intervals_hold_the_truth_in_95_of_100_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evals.statistics.RESAMPLES", 1000)
+    random = np.random.default_rng(8)
+    runs, n, held = 4000, 100, 0
+    for run in range(runs):
+        shares = random.beta(1, 1.5, n)
+        before, after = random.binomial(4, shares) / 4, random.binomial(4, 0.8 * shares + 0.2) / 4  # mean 0.4 -> 0.52
+        change = paired_difference(before.tolist(), after.tolist(), run)
+        held += change.low <= 0.12 <= change.high
+    assert abs(held / runs - 0.95) < 0.01

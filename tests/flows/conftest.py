@@ -28,12 +28,13 @@ def plan_of(tmp_path: Path) -> Callable[..., Plan]:
 def make() -> Callable[..., None]:
     """Makes a stage without its work: a directory with outputs and a manifest."""
 
-    def make(spec: StageSpec, output: str = "content") -> None:
+    def make(spec: StageSpec, output: str | bytes = "content") -> None:
         digests = Digests(spec.workspace / ".digests.json")
         with at_work(spec, digests):
-            (spec.directory / "train.parquet").write_text(output)
+            (spec.directory / "train.parquet").write_bytes(output if isinstance(output, bytes) else output.encode())
             (spec.directory / "metrics.jsonl").write_text('{"step": 1}\n')
-            write_manifest(spec, {"tokens": 100}, digests, seconds=2.0, finished=0.0, lineage=None)
+            result = {"tokens": 100, "checked": [benchmark["name"] for benchmark in spec.held_out]}
+            write_manifest(spec, result, digests, seconds=2.0, finished=0.0, lineage=None)
         if spec.kind == "analyze":
             (spec.workspace / "warehouse.duckdb").write_text("")
 

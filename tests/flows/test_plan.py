@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from flows.checks import check_names
 from flows.estimate import estimates
 from flows.plan import Plan
 from flows.recipe import RecipeError, shipped
+from rl_core.data.prompts import Prompt, write_prompts
 from rl_core.errors import InputError
 from tasks.stage import set_aside
 
@@ -55,6 +57,24 @@ def test_at_first_everything_runs_and_a_plan_leaves_no_trace(plan_of: Planner, t
 
 def test_what_is_done_is_reused(made: Planner) -> None:
     assert running(made()) == set()
+
+
+def test_a_new_benchmark_remakes_the_data_only_where_they_share_problems(plan_of: Planner, make: Maker, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    rows = {"gsm8k": {"question": "What is 1 + 1?", "answer": "#### 2"}, "aime24": {"problem": "What is $7^2$?", "answer": "49"}}
+    for name, row in rows.items():
+        (data_dir / name).mkdir(parents=True)
+        (data_dir / name / "test.jsonl").write_text(json.dumps(row) + "\n")
+    write_prompts(tmp_path / "set.parquet", [Prompt("math", "What is 1+1 ?", "2")])
+    for stage in plan_of(data_dir=data_dir).stages:
+        make(stage.spec, (tmp_path / "set.parquet").read_bytes() if stage.spec.kind == "data" else "content")
+
+    def planned(benchmark: str) -> Plan:
+        return plan_of(f"scores.benchmarks=[{benchmark}]", data_dir=data_dir)
+
+    assert running(planned("aime24")) == {"scores", "cot", "report"}
+    assert reasons(planned("gsm8k"), "puzzles") == ["holds 1 problems of gsm8k"]
+    assert running(planned("gsm8k")) == EVERYTHING
 
 
 def test_a_changed_setting_reruns_its_stage_and_what_depends_on_it(made: Planner) -> None:

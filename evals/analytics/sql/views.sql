@@ -1,4 +1,4 @@
--- Views of the warehouse, replaced at every publish. Shares run from 0 to 1; total_step counts through the stages of a curriculum.
+-- Views of the warehouse, defined anew at every publish. Shares run from 0 to 1; total_step counts through the stages of a curriculum.
 
 CREATE OR REPLACE VIEW reward_by_step AS
 SELECT
@@ -13,10 +13,9 @@ COMMENT ON VIEW reward_by_step IS 'Training reward and share of correct response
 
 CREATE OR REPLACE VIEW reward_components_by_step AS
 SELECT
-    stage_run, experiment, stage, position, step, steps_before + step AS total_step,
-    entry.key AS component,
-    avg(entry.value) AS reward
-FROM (SELECT *, unnest(map_entries(components)) AS entry FROM rollouts) JOIN stages USING (stage_run, experiment, stage)
+    stage_run, experiment, stage, position, step, steps_before + step AS total_step, component,
+    avg(reward_components.reward) AS reward
+FROM reward_components JOIN rollouts USING (stage_run, response_id) JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
 COMMENT ON VIEW reward_components_by_step IS 'Mean weighted reward of each component by step.';
 
@@ -26,14 +25,13 @@ SELECT
     count(*) AS groups,
     avg((solved = 1)::INTEGER) AS all_correct,
     avg((solved = 0)::INTEGER) AS none_correct,
-    avg((spread > 0)::INTEGER) AS informative
-FROM (
-    SELECT stage_run, experiment, stage, step, group_index, avg((outcome = 'correct')::INTEGER) AS solved, max(reward) - min(reward) AS spread
-    FROM rollouts
-    GROUP BY ALL
-) JOIN stages USING (stage_run, experiment, stage)
+    avg((reward_spread > 0)::INTEGER) AS informative,
+    avg(distinct_answers) AS distinct_answers,
+    avg(distinct_4grams) AS distinct_4grams
+FROM groups JOIN stages USING (stage_run, experiment, stage)
+WHERE step IS NOT NULL
 GROUP BY ALL;
-COMMENT ON VIEW groups_by_step IS 'Share of groups that are solved wholly, not at all, and that carry a gradient (rewards differ).';
+COMMENT ON VIEW groups_by_step IS 'Share of groups that are solved wholly, not at all, and that carry a gradient (rewards differ); diversity within a group.';
 
 CREATE OR REPLACE VIEW length_by_step AS
 SELECT
@@ -69,6 +67,7 @@ SELECT
     avg(reflection) AS reflection,
     avg((step_wise > 0)::INTEGER) AS with_step_wise,
     avg((reflection > 0)::INTEGER) AS with_reflection,
+    avg((turns > 0)::INTEGER) AS with_turn,
     1000 * sum(step_wise) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS step_wise_per_1000_tokens,
     1000 * sum(reflection) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS reflection_per_1000_tokens
 FROM rollouts JOIN stages USING (stage_run, experiment, stage)
@@ -78,22 +77,20 @@ COMMENT ON VIEW keywords_by_step IS 'Step-wise and reflection keywords per respo
 CREATE OR REPLACE VIEW keyword_use AS
 SELECT
     stage_run, experiment, stage, position, step, family, keyword,
-    sum(keywords[keyword])::BIGINT AS occurrences,
+    sum(hits)::BIGINT AS occurrences,
     count(*) AS responses_with,
     avg((outcome = 'correct')::INTEGER) AS correct
-FROM (SELECT *, unnest(map_keys(keywords)) AS keyword FROM rollouts)
-JOIN keyword_patterns USING (keyword)
-JOIN stages USING (stage_run, experiment, stage)
+FROM keyword_hits JOIN rollouts USING (stage_run, response_id) JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
 COMMENT ON VIEW keyword_use IS 'Each keyword by step: occurrences, responses that use it, and how many of those are correct.';
 
-CREATE OR REPLACE VIEW checkpoints AS
-SELECT DISTINCT samples.stage_run, samples.experiment, samples.stage, checkpoint, coalesce(trained.position, -1) AS checkpoint_position
-FROM samples
+CREATE OR REPLACE VIEW evaluated_checkpoints AS
+SELECT DISTINCT eval_samples.stage_run, eval_samples.experiment, eval_samples.stage, checkpoint, coalesce(trained.position, -1) AS checkpoint_position
+FROM eval_samples
 JOIN stages AS evaluation USING (stage_run)
 LEFT JOIN (SELECT experiment, stage, min(position) AS position FROM stages WHERE kind IN ('sft', 'rl') GROUP BY ALL) AS trained
-    ON trained.experiment = samples.experiment AND trained.stage = samples.checkpoint;
-COMMENT ON VIEW checkpoints IS 'Evaluated checkpoints in the order of the recipe; the model it starts from comes first.';
+    ON trained.experiment = eval_samples.experiment AND trained.stage = eval_samples.checkpoint;
+COMMENT ON VIEW evaluated_checkpoints IS 'Evaluated checkpoints in the order of the recipe; the model it starts from comes first.';
 
 CREATE OR REPLACE VIEW length_by_checkpoint AS
 SELECT
@@ -105,7 +102,7 @@ SELECT
     avg(response_tokens) FILTER (correct) AS response_tokens_correct,
     avg(response_tokens) FILTER (NOT correct) AS response_tokens_not_correct,
     avg((finish_reason = 'length')::INTEGER) AS at_limit
-FROM samples JOIN checkpoints USING (stage_run, experiment, stage, checkpoint)
+FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
 GROUP BY ALL;
 COMMENT ON VIEW length_by_checkpoint IS 'Response, thinking and answer length in tokens by evaluated checkpoint.';
 
@@ -119,7 +116,7 @@ SELECT
     avg((outcome = 'format_error')::INTEGER) AS format_error,
     avg((outcome = 'truncated')::INTEGER) AS truncated,
     avg((outcome = 'timeout')::INTEGER) AS timeout
-FROM samples JOIN checkpoints USING (stage_run, experiment, stage, checkpoint)
+FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
 GROUP BY ALL;
 COMMENT ON VIEW errors_by_checkpoint IS 'Share of each outcome by evaluated checkpoint; the outcomes add up to 1.';
 
@@ -134,6 +131,216 @@ SELECT
     avg(reflection) FILTER (NOT correct) AS reflection_not_correct,
     1000 * sum(step_wise) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS step_wise_per_1000_tokens,
     1000 * sum(reflection) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS reflection_per_1000_tokens
-FROM samples JOIN checkpoints USING (stage_run, experiment, stage, checkpoint)
+FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
 GROUP BY ALL;
 COMMENT ON VIEW keywords_by_checkpoint IS 'Step-wise and reflection keywords per response by evaluated checkpoint, also by correctness.';
+
+CREATE OR REPLACE VIEW families_by_step AS
+WITH hits AS (
+    SELECT stage_run, response_id, family, sum(hits) AS hits FROM keyword_hits GROUP BY ALL
+), responses AS (
+    SELECT stage_run, step, count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens FROM rollouts GROUP BY ALL
+), families AS (
+    SELECT DISTINCT stage_run, family FROM keyword_patterns
+)
+SELECT
+    stage_run, stages.experiment, stages.stage, position, step, steps_before + step AS total_step, family,
+    coalesce(sum(hits), 0)::DOUBLE / any_value(responses) AS per_response,
+    count(hits) / any_value(responses) AS responses_with,
+    1000 * coalesce(sum(hits), 0)::DOUBLE / nullif(any_value(tokens), 0) AS per_1000_tokens
+FROM responses JOIN families USING (stage_run) JOIN stages USING (stage_run)
+LEFT JOIN (SELECT stage_run, family, step, hits FROM hits JOIN rollouts USING (stage_run, response_id)) AS found
+    USING (stage_run, family, step)
+GROUP BY ALL;
+COMMENT ON VIEW families_by_step IS 'Every keyword family by step: words per response, share of responses with any, words per 1000 tokens of thinking.';
+
+CREATE OR REPLACE VIEW families_by_checkpoint AS
+WITH hits AS (
+    SELECT stage_run, response_id, family, sum(hits) AS hits FROM keyword_hits GROUP BY ALL
+), responses AS (
+    SELECT stage_run, checkpoint, benchmark, difficulty, mode, count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens
+    FROM eval_samples GROUP BY ALL
+), families AS (
+    SELECT DISTINCT stage_run, family FROM keyword_patterns
+), found AS (
+    SELECT stage_run, family, checkpoint, benchmark, difficulty, mode, sum(hits) AS hits, count(*) AS responses_with
+    FROM hits JOIN eval_samples USING (stage_run, response_id) GROUP BY ALL
+)
+SELECT
+    responses.stage_run, evaluated.experiment, evaluated.stage, responses.checkpoint, checkpoint_position, responses.benchmark,
+    responses.difficulty, responses.mode, families.family, responses,
+    coalesce(hits, 0)::DOUBLE / responses AS per_response,
+    coalesce(responses_with, 0) / responses AS responses_with,
+    1000 * coalesce(hits, 0)::DOUBLE / nullif(tokens, 0) AS per_1000_tokens
+FROM responses JOIN families USING (stage_run)
+JOIN evaluated_checkpoints AS evaluated ON evaluated.stage_run = responses.stage_run AND evaluated.checkpoint = responses.checkpoint
+LEFT JOIN found ON found.stage_run = responses.stage_run AND found.family = families.family AND found.checkpoint = responses.checkpoint
+    AND found.benchmark = responses.benchmark AND found.difficulty IS NOT DISTINCT FROM responses.difficulty AND found.mode = responses.mode;
+COMMENT ON VIEW families_by_checkpoint IS 'Every keyword family by evaluated checkpoint, benchmark and difficulty.';
+
+CREATE OR REPLACE VIEW families_by_outcome AS
+WITH hits AS (
+    SELECT stage_run, response_id, family, sum(hits) AS hits FROM keyword_hits GROUP BY ALL
+), responses AS (
+    SELECT stage_run, response_id, 'train' AS part, outcome, difficulty, coalesce(think_tokens, response_tokens) AS tokens FROM rollouts
+    UNION ALL
+    SELECT stage_run, response_id, 'test', outcome, difficulty, coalesce(think_tokens, response_tokens) FROM eval_samples
+), totals AS (
+    SELECT stage_run, part, outcome, difficulty, count(*) AS responses, sum(tokens) AS tokens FROM responses GROUP BY ALL
+), found AS (
+    SELECT stage_run, part, outcome, difficulty, family, sum(hits) AS hits, count(*) AS responses_with
+    FROM hits JOIN responses USING (stage_run, response_id) GROUP BY ALL
+), families AS (
+    SELECT DISTINCT stage_run, family FROM keyword_patterns
+)
+SELECT
+    totals.stage_run, stages.experiment, stages.stage, position, totals.part, totals.outcome, totals.difficulty, families.family, responses,
+    coalesce(hits, 0)::DOUBLE / responses AS per_response,
+    coalesce(responses_with, 0) / responses AS responses_with,
+    1000 * coalesce(hits, 0)::DOUBLE / nullif(tokens, 0) AS per_1000_tokens
+FROM totals JOIN families USING (stage_run) JOIN stages USING (stage_run)
+LEFT JOIN found ON found.stage_run = totals.stage_run AND found.family = families.family AND found.part = totals.part
+    AND found.outcome = totals.outcome AND found.difficulty IS NOT DISTINCT FROM totals.difficulty;
+COMMENT ON VIEW families_by_outcome IS 'Every keyword family by outcome and difficulty, in training and in evaluation.';
+
+CREATE OR REPLACE VIEW reflection_effects AS
+WITH responses AS (
+    SELECT stage_run, experiment, stage, 'train' AS part, stage AS checkpoint, reflection_effect FROM rollouts
+    UNION ALL
+    SELECT stage_run, experiment, stage, 'test', checkpoint, reflection_effect FROM eval_samples
+)
+SELECT
+    stage_run, experiment, stage, position, part, checkpoint,
+    count(*) AS responses,
+    count(reflection_effect) AS turned,
+    count(*) FILTER (reflection_effect = 'helps') AS helps,
+    count(*) FILTER (reflection_effect = 'harms') AS harms,
+    count(*) FILTER (reflection_effect = 'nothing') AS nothing,
+    count(*) FILTER (reflection_effect = 'no candidate') AS no_candidate
+FROM responses JOIN stages USING (stage_run, experiment, stage)
+GROUP BY ALL;
+COMMENT ON VIEW reflection_effects IS
+    'What turning round did to the answer, in responses: see rollouts.reflection_effect. For rollouts the checkpoint is the stage in training.';
+
+CREATE OR REPLACE VIEW reflection_onset AS
+SELECT stage_run, experiment, stage, position, min(step) AS step, min(total_step) AS total_step
+FROM (
+    SELECT *, min(with_turn) OVER ahead AS least, count(*) OVER ahead AS steps
+    FROM keywords_by_step
+    WINDOW ahead AS (PARTITION BY stage_run ORDER BY step ROWS BETWEEN CURRENT ROW AND 4 FOLLOWING)
+)
+WHERE least >= 0.1 AND steps = 5
+GROUP BY ALL;
+COMMENT ON VIEW reflection_onset IS 'First step of sustained reflection: from there at least 10% of the rollouts turn round (reflection, backtracking, aha) in five steps in a row.';
+
+CREATE OR REPLACE VIEW degeneration_by_step AS
+SELECT
+    stage_run, experiment, stage, position, step, steps_before + step AS total_step,
+    avg(repetition) AS repetition,
+    avg((longest_repeat >= 32)::INTEGER) AS long_repeats,
+    avg((finish_reason = 'length')::INTEGER) AS no_end,
+    avg(prompt_copied) AS prompt_copied,
+    avg(answer_leaked::INTEGER) AS answer_leaked,
+    avg((code_blocks > 0)::INTEGER) AS with_code,
+    avg((output_characters > 0)::INTEGER) AS with_simulated_output
+FROM rollouts JOIN stages USING (stage_run, experiment, stage)
+GROUP BY ALL;
+COMMENT ON VIEW degeneration_by_step IS
+    'Repetition, blocks of 32 words and more that occur twice, responses without an end token, copies of the prompt, leaks and code, by step.';
+
+CREATE OR REPLACE VIEW degeneration_by_checkpoint AS
+SELECT
+    stage_run, experiment, stage, checkpoint, checkpoint_position, benchmark, difficulty, mode,
+    count(*) AS responses,
+    avg(repetition) AS repetition,
+    avg((longest_repeat >= 32)::INTEGER) AS long_repeats,
+    avg((finish_reason = 'length')::INTEGER) AS no_end,
+    avg(prompt_copied) AS prompt_copied,
+    avg(answer_leaked::INTEGER) AS answer_leaked,
+    avg((code_blocks > 0)::INTEGER) AS with_code,
+    avg((output_characters > 0)::INTEGER) AS with_simulated_output
+FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
+GROUP BY ALL;
+COMMENT ON VIEW degeneration_by_checkpoint IS 'The same by evaluated checkpoint.';
+
+CREATE OR REPLACE VIEW collapse_by_step AS
+WITH marks AS (
+    SELECT
+        stage_run, experiment, stage, position, step, total_step, no_end, repetition, 1 - correct AS errors,
+        row_number() OVER (PARTITION BY stage_run ORDER BY step) AS nth
+    FROM degeneration_by_step JOIN errors_by_step USING (stage_run, experiment, stage, position, step, total_step)
+), sound AS (
+    SELECT stage_run, median(no_end) AS no_end, median(repetition) AS repetition, median(errors) AS errors
+    FROM marks WHERE nth <= 10 GROUP BY stage_run
+)
+SELECT
+    marks.* EXCLUDE (nth),
+    marks.no_end >= sound.no_end + 0.25 AND marks.repetition >= sound.repetition + 0.15
+        AND marks.errors >= least(0.95, sound.errors + 0.1) AS collapsed
+FROM marks JOIN sound USING (stage_run);
+COMMENT ON VIEW collapse_by_step IS
+    'The signature of a collapse: many more responses without an end token, repetition and errors than in the median of the first ten steps.';
+
+CREATE OR REPLACE VIEW collapse AS
+SELECT stage_run, experiment, stage, position, min(step) AS onset, min(total_step) AS total_step
+FROM (
+    SELECT *, bool_and(collapsed) OVER ahead AS stays, count(*) OVER ahead AS steps
+    FROM collapse_by_step
+    WINDOW ahead AS (PARTITION BY stage_run ORDER BY step ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING)
+)
+WHERE stays AND steps = 3
+GROUP BY ALL;
+COMMENT ON VIEW collapse IS 'Stages that collapsed, with the first of at least three steps in a row that bear the signature.';
+
+CREATE OR REPLACE VIEW solve_history AS
+WITH visits AS (
+    SELECT stage_run, experiment, stage, prompt_id, difficulty, list(solved ORDER BY step, group_index) AS solved, sum(responses) AS responses
+    FROM groups WHERE step IS NOT NULL GROUP BY ALL
+)
+SELECT
+    *,
+    CASE WHEN list_max(solved) = 0 THEN 'never solved'
+        WHEN list_min(solved) = 1 THEN 'always solved'
+        WHEN len(solved) > 1 AND solved[-1] = 0 THEN 'forgotten'
+        WHEN len(solved) > 1 AND solved[1] = 0 THEN 'learned'
+        ELSE 'sometimes solved' END AS story
+FROM visits;
+COMMENT ON VIEW solve_history IS 'Share of correct rollouts of every training prompt at each of its visits in a stage, and how that went.';
+
+CREATE OR REPLACE VIEW solve_history_by_checkpoint AS
+WITH visits AS (
+    SELECT
+        groups.stage_run, groups.experiment, groups.stage, benchmark, mode, prompt_id, difficulty,
+        list(groups.checkpoint ORDER BY checkpoint_position, groups.checkpoint) AS checkpoints,
+        list(solved ORDER BY checkpoint_position, groups.checkpoint) AS solved
+    FROM groups JOIN evaluated_checkpoints AS evaluated
+        ON evaluated.stage_run = groups.stage_run AND evaluated.checkpoint = groups.checkpoint
+    WHERE step IS NULL GROUP BY ALL
+)
+SELECT
+    *,
+    CASE WHEN list_max(solved) = 0 THEN 'never solved'
+        WHEN list_min(solved) = 1 THEN 'always solved'
+        WHEN len(solved) > 1 AND solved[-1] = 0 THEN 'forgotten'
+        WHEN len(solved) > 1 AND solved[1] = 0 THEN 'learned'
+        ELSE 'sometimes solved' END AS story
+FROM visits;
+COMMENT ON VIEW solve_history_by_checkpoint IS 'Share of correct responses to every held-out problem by checkpoint, and how that went.';
+
+CREATE OR REPLACE VIEW cost AS
+WITH written AS (
+    SELECT stage_run, count(*) AS responses, sum(prompt_tokens) AS prompt_tokens, sum(response_tokens) AS response_tokens
+    FROM (
+        SELECT stage_run, prompt_tokens, response_tokens FROM rollouts
+        UNION ALL SELECT stage_run, prompt_tokens, response_tokens FROM eval_samples
+    ) GROUP BY ALL
+)
+SELECT
+    stage_run, experiment, stage, position, kind, steps,
+    coalesce(responses, 0) AS responses,
+    coalesce(prompt_tokens, 0)::BIGINT AS prompt_tokens,
+    coalesce(response_tokens, 0)::BIGINT AS response_tokens,
+    seconds, devices,
+    seconds * devices / 3600 AS device_hours
+FROM stages LEFT JOIN written USING (stage_run);
+COMMENT ON VIEW cost IS 'What each stage read and wrote (tokens), and how long it kept how many devices.';

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evals.analytics.warehouse import Part
 from evals.config import StageRun
-from evals.scores import Cell, comparison_table, measures, score_table
+from evals.scores import ScoredCell, comparison_table, score_table
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
 NAMES = ("Zoey", "Liam", "Ava", "Noah", "Mia")
@@ -164,9 +165,8 @@ def write_eval(directory: Path, checkpoints: list[str], problems: int = 20, samp
         rows = [row | {"correct": row["outcome"] == "correct"} for row in rows]
         (directory / "samples" / checkpoint).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA), directory / "samples" / checkpoint / "knights_knaves.parquet")
-        cells.append(Cell(checkpoint, "knights_knaves", rows))
-    wanted = measures(greedy=True, samples=samples)
-    content = {"scores": score_table(cells, wanted), "comparisons": comparison_table(cells, wanted), "seconds": 10.0}
+        cells.append(ScoredCell(checkpoint, "knights_knaves", rows))
+    content = {"scores": score_table(cells), "comparisons": comparison_table(cells), "seconds": 10.0}
     (directory / "scores.json").write_text(json.dumps(content))
 
 
@@ -203,5 +203,5 @@ def database(experiment: list[StageRun], tmp_path_factory: pytest.TempPathFactor
     from evals.analytics import warehouse
 
     path = tmp_path_factory.mktemp("analytics") / "analytics.duckdb"
-    warehouse.build(experiment, path)
+    warehouse.build(Part(experiment), path)
     return path

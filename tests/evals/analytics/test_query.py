@@ -46,7 +46,7 @@ def test_errors_are_one_line_with_the_suggestion(database: Path) -> None:
 
 
 def test_missing_or_broken_database(tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="no such database; an analyze stage writes it"):
+    with pytest.raises(QueryError, match="no such database; `r1flow ingest`"):
         query.run(tmp_path / "none.duckdb", "SELECT 1")
     (tmp_path / "bad.duckdb").write_text("no database" * 1000)
     with pytest.raises(QueryError, match="not a readable DuckDB file"):

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.analytics import query, report, warehouse
+from evals.analytics.warehouse import Part
 from evals.config import StageRun
 from rl_core.rollout.records import SAMPLE_SCHEMA
 
 RECIPE = {"name": "quickstart", "stages": {"sft": {"kind": "sft", "steps": 40}}}
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -60,7 +61,7 @@ def page(files: list[Path]) -> Page:
 
 def test_writes_the_page_and_the_figures(files: list[Path]) -> None:
     assert files[0].name == "report.html"
-    assert len(files) == 10
+    assert len(files) == 16
     assert all(path.parent == files[0].parent / "figures" and path.suffix == ".png" and path.stat().st_size > 10_000 for path in files[1:])
     assert files[0].stat().st_size < 2_000_000
 
@@ -98,6 +99,9 @@ def test_says_what_was_learned(page: Page, database: Path) -> None:
         "Training reward rose in warmup",
         "One problem, every checkpoint",
         "step N, N., first",
+        "Reading the mind",
+        "language switching",
+        "What it cost",
         "kind: sft",
         "All rollouts runs/warehouse.duckdb in SQL",
     ):
@@ -111,7 +115,7 @@ def test_suggested_queries_run(database: Path) -> None:
 
 def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     stage = StageRun(experiment="e", stage="s", kind="data", fingerprint="f" * 64, directory=tmp_path, position=0)
-    warehouse.build([stage], tmp_path / "a.duckdb")
+    warehouse.build(Part([stage]), tmp_path / "a.duckdb")
     (html,) = write(tmp_path / "a.duckdb", tmp_path / "out")
     page = Page(html.read_text())
     assert "No training curves and no scores" in page.text
@@ -129,7 +133,7 @@ def test_model_text_cannot_act(experiment: list[StageRun], tmp_path: Path) -> No
         rows = pq.read_table(path).to_pylist()
         rows = [row | {"response": attack, "prompt": attack, "gold": attack, "think_end": 20, "answer_start": None} for row in rows]
         pq.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA), path)
-    warehouse.build(stages, tmp_path / "a.duckdb")
+    warehouse.build(Part(stages), tmp_path / "a.duckdb")
     html = report.write(
         tmp_path / "a.duckdb", tmp_path, recipe={"name": attack}, title=attack, reading=[{"title": attack, "where": attack}]
     )[0]

@@ -4,6 +4,7 @@ import pytest
 
 from evals.analytics import query, summary, warehouse
 from evals.analytics.summary import Result
+from evals.analytics.warehouse import Part
 from evals.config import StageRun
 
 
@@ -56,7 +57,7 @@ def test_edges_are_the_means_of_the_first_and_last_tenth(tmp_path: Path) -> None
     directory = tmp_path / "stage"
     directory.mkdir()
     stage = StageRun(experiment="e", stage="s", kind="rl", fingerprint="f" * 64, directory=directory, position=1)
-    warehouse.build([stage], tmp_path / "a.duckdb")
+    warehouse.build(Part([stage]), tmp_path / "a.duckdb")
     with query.connect(tmp_path / "a.duckdb") as connection:
         for steps, first, last in ((20, 1.5, 19.5), (5, 1.0, 5.0), (1, 1.0, 1.0)):
             view = f"(SELECT 'r' AS stage_run, 's' AS stage, 1 AS position, i AS step, i::DOUBLE AS x FROM range(1, {steps + 1}) AS t(i))"

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.analytics import query, warehouse
-from evals.analytics.warehouse import WarehouseError
+from evals.analytics.errors import WarehouseError
+from evals.analytics.migrations import MIGRATIONS, SCHEMA_VERSION
+from evals.analytics.warehouse import Part
 from evals.config import StageRun
 from rl_core.rollout.records import ROLLOUT_SCHEMA
 
@@ -74,11 +78,11 @@ def hand_made(root: Path) -> StageRun:
 
 
 def test_build_counts_rows(experiment: list[StageRun], tmp_path: Path) -> None:
-    counts = warehouse.build(experiment, tmp_path / "a.duckdb")
+    counts = warehouse.build(Part(experiment), tmp_path / "a.duckdb")
     assert counts == {
         "stages": 5,
         "rollouts": 36 * 32,
-        "samples": 4 * 2 * 20 * 5,
+        "eval_samples": 4 * 2 * 20 * 5,
         "metrics": 36 * 8 + 40 * 4,
         "scores": 48,
         "comparisons": 60,
@@ -87,9 +91,12 @@ def test_build_counts_rows(experiment: list[StageRun], tmp_path: Path) -> None:
 
 
 def test_responses_carry_text_parts_and_keywords(tmp_path: Path) -> None:
-    warehouse.build([hand_made(tmp_path)], tmp_path / "a.duckdb")
+    warehouse.build(Part([hand_made(tmp_path)]), tmp_path / "a.duckdb")
     found = query.run(
-        tmp_path / "a.duckdb", "SELECT think, answer, step_wise, reflection, keywords FROM rollouts ORDER BY sample"
+        tmp_path / "a.duckdb",
+        "SELECT think, answer, step_wise, reflection, map_from_entries(list((keyword, hits) ORDER BY keyword)) AS keywords "
+        "FROM rollouts JOIN keyword_hits USING (response_id) WHERE family IN ('step_wise', 'reflection') "
+        "GROUP BY think, answer, step_wise, reflection, sample ORDER BY sample",
     ).to_pylist()
     assert found[0] == {
         "think": "é Step 1. Step 2: try again",
@@ -98,12 +105,12 @@ def test_responses_carry_text_parts_and_keywords(tmp_path: Path) -> None:
         "reflection": 1,  # "too high" is outside the thinking
         "keywords": [("step N", 2), ("try again", 1)],
     }
-    assert found[1] == {"think": None, "answer": None, "step_wise": 1, "reflection": 1, "keywords": [("first", 1), ("check again", 1)]}
+    assert found[1] == {"think": None, "answer": None, "step_wise": 1, "reflection": 1, "keywords": [("check again", 1), ("first", 1)]}
 
 
 def test_views_by_step(tmp_path: Path) -> None:
     database = tmp_path / "a.duckdb"
-    warehouse.build([hand_made(tmp_path)], database)
+    warehouse.build(Part([hand_made(tmp_path)]), database)
 
     def row(view: str) -> dict:
         (found,) = query.run(
@@ -141,11 +148,18 @@ def test_views_by_step(tmp_path: Path) -> None:
 
 def test_every_view_and_column_comment_holds(database: Path) -> None:
     views = query.run(database, "SELECT view_name FROM duckdb_views() WHERE NOT internal").column(0).to_pylist()
-    assert len(views) == 11
+    assert len(views) == 23
     for view in views:
-        assert query.run(database, f"SELECT * FROM {view}").num_rows > 0, view
-    comments = query.run(database, "SELECT count(*) AS n FROM duckdb_columns() WHERE comment IS NOT NULL").to_pylist()
-    assert comments[0]["n"] > 30
+        assert query.run(database, f"SELECT * FROM {view}").num_rows > 0 or view == "collapse", view
+    tables = query.run(database, "SELECT table_name FROM duckdb_tables() WHERE NOT internal").column(0).to_pylist()
+    assert {"runs", "stages", "checkpoints", "prompts", "rollouts", "eval_samples", "reward_components", "keyword_hits", "metrics"} < set(
+        tables
+    )
+    bare = query.run(
+        database,
+        "SELECT c.table_name, column_name FROM duckdb_columns() AS c JOIN duckdb_tables() USING (table_oid) WHERE c.comment IS NULL",
+    )
+    assert bare.to_pylist() == []
 
 
 def test_older_tools_can_open_it(database: Path) -> None:
@@ -169,7 +183,7 @@ def test_curriculum_steps_count_on(database: Path) -> None:
 
 
 def test_checkpoints_in_recipe_order(database: Path) -> None:
-    found = query.run(database, "SELECT checkpoint FROM checkpoints ORDER BY checkpoint_position").column(0).to_pylist()
+    found = query.run(database, "SELECT checkpoint FROM evaluated_checkpoints ORDER BY checkpoint_position").column(0).to_pylist()
     assert found == ["sft", "warmup", "five", "anneal"]
 
 
@@ -177,7 +191,7 @@ def test_metrics_of_a_resumed_step_count_once(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     lines = ['{"step": 1, "reward": 1.0}', '{"step": 2, "reward": 2.0, "note": "x"}', '{"step": 2, "reward": 3.0, "kl": NaN}']
     (stage.directory / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    warehouse.build([stage], tmp_path / "a.duckdb")
+    warehouse.build(Part([stage]), tmp_path / "a.duckdb")
     found = query.run(tmp_path / "a.duckdb", "SELECT step, name, value FROM metrics WHERE isfinite(value) ORDER BY step").to_pylist()
     assert found == [{"step": 1, "name": "reward", "value": 1.0}, {"step": 2, "name": "reward", "value": 3.0}]
 
@@ -185,25 +199,25 @@ def test_metrics_of_a_resumed_step_count_once(tmp_path: Path) -> None:
 def test_publish_replaces_its_rows_and_keeps_the_others(tmp_path: Path) -> None:
     first, second = hand_made(tmp_path / "one"), rl_stage(tmp_path / "two", [], experiment="other")
     workspace = tmp_path / "warehouse.duckdb"
-    assert warehouse.publish([first], workspace)["rollouts"] == 4
-    assert warehouse.publish([second, first], workspace) == {
+    assert warehouse.publish([Part([first])], workspace)["rollouts"] == 4
+    assert warehouse.publish([Part([second, first])], workspace) == {
         "stages": 2,
         "rollouts": 4,
-        "samples": 0,
+        "eval_samples": 0,
         "metrics": 0,
         "scores": 0,
         "comparisons": 0,
     }
-    assert warehouse.publish([first.model_copy(update={"fingerprint": "b" * 64})], workspace)["rollouts"] == 8
+    assert warehouse.publish([Part([first.model_copy(update={"fingerprint": "b" * 64})])], workspace)["rollouts"] == 8
 
 
 def test_publish_does_not_disturb_readers(tmp_path: Path) -> None:
     workspace = tmp_path / "warehouse.duckdb"
     stage = hand_made(tmp_path)
-    warehouse.publish([stage], workspace)
+    warehouse.publish([Part([stage])], workspace)
     with query.connect(workspace) as reader:
         other = stage.model_copy(update={"experiment": "other"})
-        warehouse.publish([other], workspace)
+        warehouse.publish([Part([other])], workspace)
         assert reader.execute("SELECT count(*) FROM rollouts").fetchone() == (4,)
     assert query.run(workspace, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 8}]
 
@@ -212,7 +226,7 @@ def test_concurrent_publishers_take_turns(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     workspace = tmp_path / "warehouse.duckdb"
     stages = [stage.model_copy(update={"experiment": f"e{index}"}) for index in range(4)]
-    threads = [threading.Thread(target=warehouse.publish, args=([one], workspace)) for one in stages]
+    threads = [threading.Thread(target=warehouse.publish, args=([Part([one])], workspace)) for one in stages]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -223,11 +237,11 @@ def test_concurrent_publishers_take_turns(tmp_path: Path) -> None:
 def test_a_failed_build_leaves_the_old_database(tmp_path: Path) -> None:
     database = tmp_path / "a.duckdb"
     stage = hand_made(tmp_path)
-    warehouse.build([stage], database)
+    warehouse.build(Part([stage]), database)
     before = database.read_bytes()
-    (stage.directory / "metrics.jsonl").write_text('{"step": 1}\n{"st')
+    (stage.directory / "metrics.jsonl").write_text('{"step": 1}\n{"st\n')
     with pytest.raises(WarehouseError, match=r"metrics\.jsonl: line 2 is not a JSON object with a step"):
-        warehouse.build([stage], database)
+        warehouse.build(Part([stage]), database)
     assert database.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.duckdb", "warmup"]
 
@@ -236,18 +250,18 @@ def test_bad_inputs_name_the_file(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     database = tmp_path / "a.duckdb"
     with pytest.raises(WarehouseError, match="no such stage directory; run stage warmup again"):
-        warehouse.build([stage.model_copy(update={"directory": tmp_path / "gone"})], database)
+        warehouse.build(Part([stage.model_copy(update={"directory": tmp_path / "gone"})]), database)
     rollouts = stage.directory / "rollouts" / "step-000002.parquet"
     rollouts.write_bytes(b"PAR1 not really")
     with pytest.raises(WarehouseError, match=r"step-000002\.parquet: not a readable Parquet file"):
-        warehouse.build([stage], database)
+        warehouse.build(Part([stage]), database)
     pq.write_table(pa.table({"step": [1]}), rollouts)
     with pytest.raises(WarehouseError, match=r"step-000002\.parquet: column 'group' is missing"):
-        warehouse.build([stage], database)
+        warehouse.build(Part([stage]), database)
     rollouts.unlink()
     (stage.directory / "scores.json").write_text(json.dumps({"scores": [{"checkpoint": "a"}]}))
     with pytest.raises(WarehouseError, match=r"scores\.json: scores row 1 has no benchmark"):
-        warehouse.build([stage], database)
+        warehouse.build(Part([stage]), database)
 
 
 def test_foreign_databases_are_refused(tmp_path: Path) -> None:
@@ -255,21 +269,171 @@ def test_foreign_databases_are_refused(tmp_path: Path) -> None:
     workspace = tmp_path / "warehouse.duckdb"
     workspace.write_bytes(b"x" * 5000)
     with pytest.raises(WarehouseError, match="not a readable DuckDB file"):
-        warehouse.publish([stage], workspace)
+        warehouse.publish([Part([stage])], workspace)
     workspace.unlink()
     with duckdb.connect(workspace) as connection:
         connection.execute("CREATE TABLE t (x INTEGER)")
     with pytest.raises(WarehouseError, match="no r1flow warehouse"):
-        warehouse.publish([stage], workspace)
+        warehouse.publish([Part([stage])], workspace)
     workspace.unlink()
-    warehouse.publish([stage], workspace)
+    warehouse.publish([Part([stage])], workspace)
     with duckdb.connect(workspace) as connection:
         connection.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(WarehouseError, match="version 99"):
-        warehouse.publish([stage], workspace)
+        warehouse.publish([Part([stage])], workspace)
 
 
 def test_a_moved_database_opens(database: Path, tmp_path: Path) -> None:
     """Views refer to tables of their own file, whatever it is called."""
     shutil.copyfile(database, tmp_path / "renamed.duckdb")
     assert query.run(tmp_path / "renamed.duckdb", "SELECT * FROM errors_by_step").num_rows == 36
+
+
+def contents(database: Path) -> dict[str, list[tuple]]:
+    """Every table without what differs from place to place, sorted."""
+    with duckdb.connect(database, read_only=True) as connection:
+        tables = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        return {table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in tables}
+
+
+def test_order_and_repetition_of_ingest_do_not_matter(experiment: list[StageRun], tmp_path: Path) -> None:
+    one, other = tmp_path / "one.duckdb", tmp_path / "other.duckdb"
+    chosen = [experiment[3], experiment[2], experiment[1]]
+    warehouse.publish([Part(chosen)], one)
+    warehouse.publish([Part(chosen[::-1])], other)
+    assert contents(one) == contents(other)
+    warehouse.publish([Part(chosen), Part(chosen)], other)
+    assert contents(one) == contents(other)
+
+
+def test_only_new_files_are_read_again(tmp_path: Path) -> None:
+    stage = hand_made(tmp_path)
+    rollouts = stage.directory / "rollouts"
+    database, whole = tmp_path / "a.duckdb", tmp_path / "whole.duckdb"
+    warehouse.publish([Part([stage])], database)
+    assert warehouse.is_current([Part([stage])], database)
+    table = pq.read_table(rollouts / "step-000001.parquet")
+    second = table.set_column(0, table.schema.field(0), pa.array([2] * len(table), pa.int32()))
+    pq.write_table(second, rollouts / "step-000002.parquet")
+    assert not warehouse.is_current([Part([stage])], database)
+    assert warehouse.publish([Part([stage])], database)["rollouts"] == 8
+    warehouse.build(Part([stage]), whole)
+    assert contents(database) == contents(whole)
+    pq.write_table(second.slice(0, 1), rollouts / "step-000002.parquet")  # a step made again after a crash
+    assert warehouse.publish([Part([stage])], database)["rollouts"] == 5
+
+
+def test_a_writer_that_was_killed_leaves_the_old_rows_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    stage = hand_made(tmp_path)
+    database, whole = tmp_path / "a.duckdb", tmp_path / "whole.duckdb"
+    warehouse.publish([Part([stage.model_copy(update={"experiment": "before"})])], database)
+    program = (
+        "import os, sys; from evals.analytics import stage_rows, warehouse; from evals.config import StageRun; from pathlib import Path\n"
+        "stage_rows._replace_small_tables = lambda *_: os._exit(9)\n"
+        "warehouse.publish([warehouse.Part([StageRun.model_validate_json(sys.argv[1])])], Path(sys.argv[2]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, stage.model_dump_json(), str(database)], check=False)
+    assert done.returncode == 9
+    assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
+    both = [Part([stage.model_copy(update={"experiment": "before"})]), Part([stage])]
+    warehouse.publish(both[1:], database)
+    warehouse.publish(both, whole)
+    assert contents(database) == contents(whole)
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    stage = hand_made(tmp_path)
+    old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
+    file = stage.directory / "rollouts" / "step-000001.parquet"
+    with duckdb.connect(old) as connection:
+        connection.execute(MIGRATIONS[0].read_text())
+        connection.execute("INSERT INTO schema_version VALUES (1)")
+        connection.execute("CREATE VIEW reward_by_step AS FROM rollouts")
+        connection.execute(
+            'INSERT INTO rollouts BY NAME SELECT * EXCLUDE ("group"), "group" AS group_index, \'e/warmup-aaaaaaaa\' AS stage_run, '
+            "'e' AS experiment, 'warmup' AS stage, 0 AS step_wise, 0 AS reflection, MAP {} AS keywords FROM read_parquet(?)",
+            [str(file)],
+        )
+    warehouse.publish([], old)
+    warehouse.build(Part([stage]), new)
+    for table in ("rollouts", "prompts", "keyword_hits", "reward_components", "groups"):
+        assert contents(old)[table] == contents(new)[table], table
+    assert query.run(old, "FROM schema_version").to_pylist() == [{"version": SCHEMA_VERSION}]
+    assert "old_rollouts" not in contents(old)
+
+
+def test_a_newer_database_is_left_as_it_is(tmp_path: Path) -> None:
+    database = tmp_path / "a.duckdb"
+    warehouse.publish([], database)
+    with duckdb.connect(database) as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    before = database.read_bytes()
+    with pytest.raises(WarehouseError, match="version 99, of a newer r1flow"):
+        warehouse.publish([Part([hand_made(tmp_path)])], database)
+    assert database.read_bytes() == before
+
+
+def test_two_readers_and_one_writer_at_once(tmp_path: Path) -> None:
+    database = tmp_path / "a.duckdb"
+    stage = hand_made(tmp_path)
+    warehouse.publish([], database)
+    seen: list[set[int]] = [set(), set()]
+    done = threading.Event()
+
+    def read(counts: set[int]) -> None:
+        while not done.is_set():
+            counts.update(row["n"] for row in query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist())
+
+    readers = [threading.Thread(target=read, args=(counts,)) for counts in seen]
+    for reader in readers:
+        reader.start()
+    for number in range(3):
+        warehouse.publish([Part([stage.model_copy(update={"experiment": f"e{number}"})])], database)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert all(counts and counts <= {0, 4, 8, 12} for counts in seen)
+
+
+def test_groups_history_and_collapse(tmp_path: Path) -> None:
+    """A stage of 20 steps of 2 responses to 1 prompt; from step 13 on it repeats itself to the limit."""
+    stage = rl_stage(tmp_path, [])
+    for step in range(1, 21):
+        lost = step >= 13
+        rows = [
+            {
+                "step": step,
+                "group": 0,
+                "prompt_id": "p",
+                "task": "t",
+                "sample": sample,
+                "prompt": "q",
+                "response": "go on and on " * 20 if lost else f"Wait, it is {sample}",
+                "prompt_tokens": 1,
+                "response_tokens": 80,
+                "finish_reason": "length" if lost else "stop",
+                "outcome": "truncated" if lost else "correct" if sample == 0 and step > 2 else "wrong",
+                "extracted": None if lost else str(sample),
+                "gold": "0",
+                "temperature": 1.0,
+                "policy_version": step - 1,
+                "reward": float(sample == 0),
+                "components": [("t", float(sample == 0))],
+                "advantage": 0.0,
+                "logprob": -1.0,
+            }
+            for sample in range(2)
+        ]
+        pq.write_table(pa.Table.from_pylist(rows, schema=ROLLOUT_SCHEMA), stage.directory / "rollouts" / f"step-{step:06d}.parquet")
+    database = tmp_path / "a.duckdb"
+    warehouse.build(Part([stage]), database)
+    assert query.run(database, "SELECT stage, onset FROM collapse").to_pylist() == [{"stage": "warmup", "onset": 13}]
+    assert query.run(database, "SELECT step FROM reflection_onset").to_pylist() == [{"step": 1}]
+    (history,) = query.run(database, "SELECT solved, responses, story FROM solve_history").to_pylist()
+    assert history == {"solved": [0.0] * 2 + [0.5] * 10 + [0.0] * 8, "responses": 40, "story": "forgotten"}
+    groups = query.run(database, "SELECT distinct_answers, distinct_4grams, reward_spread FROM groups WHERE step IN (1, 20) ORDER BY step")
+    # 2 x 1 4-gram "Wait, it is 0/1": both different; 2 x 77 4-grams of which 4 differ
+    assert groups.to_pylist() == [
+        {"distinct_answers": 2, "distinct_4grams": 1.0, "reward_spread": 1.0},
+        {"distinct_answers": 0, "distinct_4grams": pytest.approx(4 / 154), "reward_spread": 1.0},
+    ]

@@ -1,6 +1,6 @@
 import pytest
 
-from rl_core.algorithms.credit import token_advantages
+from rl_core.algorithms.credit import rediscounted, token_advantages
 from rl_core.config import Algorithm
 
 REWARDS, GROUPS = [1.0, 0.0, 3.0, 3.0], [0, 0, 1, 1]
@@ -40,3 +40,17 @@ def test_whitened_rewards() -> None:
     # mean 1.75, deviation 1.299: group means 0.5 and 3 move alike
     found = advantages(name="dr_grpo", whiten_rewards=True)[0]
     assert found[0] == pytest.approx([0.5 / 1.299038] * 2, rel=1e-5)
+
+
+def test_a_discount_of_its_own_by_hand() -> None:
+    # To go under 0.5: [0 + 0.5 * 3, 2 + 0.5 * 2, 2]; each less the next, under 1.
+    assert rediscounted([0.0, 2.0, 2.0], 0.5, 1.0) == [-1.5, 1.0, 2.0]
+    assert rediscounted([1.0, 2.0], 0.9, 0.9) == [1.0, 2.0]
+
+
+def test_penalty_and_correctness_each_under_its_discount() -> None:
+    penalties = [0.0, -1.0, 0.0, -1.0]
+    own = rediscounted(penalties, 0.9, 1.0)
+    settings = Algorithm(advantage="returns", whiten_advantages=False)
+    [found], _ = token_advantages(settings, [5.0], [0], [own])
+    assert found == pytest.approx([5 - 0.9 - 0.9**3, 5 - 1 - 0.9**2, 5 - 0.9, 5 - 1])

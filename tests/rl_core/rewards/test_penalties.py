@@ -39,6 +39,12 @@ def test_cosine_length_by_hand() -> None:
     assert {cosine_length(tokens, right, 100, settings) for tokens in (100, 150, 200) for right in (True, False)} == {-10.0}
 
 
+def test_cosine_length_has_a_margin() -> None:
+    settings = CosineLength(margin=16)
+    assert cosine_length(84, True, 100, settings) == -10.0
+    assert cosine_length(83, True, 100, settings) > 1.0
+
+
 def test_overlong_by_hand() -> None:
     settings = Overlong(buffer=20)
     assert [overlong(tokens, 100, settings) for tokens in (10, 80, 85, 100, 200)] == [0, 0, -0.25, -1, -1]

@@ -1,8 +1,11 @@
+import math
+
 import pytest
 import torch
 
 from rl_core.model.pretrained import load_model
 from rl_core.rollout.engine import Request, Sampling, generate_all
+from rl_core.rollout.responses import response_text
 from rl_core.rollout.transformers_engine import TransformersEngine
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import TokenSequence, micro_batches
@@ -77,3 +80,34 @@ def test_new_weights_and_prompts_that_do_not_fit(engine, tiny_checkpoint) -> Non
         other.update_weights({"model.norm.bias": torch.zeros(1)})
     with pytest.raises(ValueError, match="exceed the model's context of 512"):
         generate_all(other, [Request([1] * 500, 1, 0)], Sampling(0, 100))
+
+
+def test_top_p_draws_from_the_most_probable_tokens(engine) -> None:
+    request = Request(PROMPTS[0], 64, 3)
+    narrow = generate_all(engine, [request], Sampling(1.0, 1, top_p=0.02))[0]
+    wide = generate_all(engine, [request], Sampling(1.0, 1))[0]
+    probabilities = {c.token_ids[0]: math.exp(c.logprobs[0]) for c in narrow}
+    assert 0.9 < sum(probabilities.values()) <= 1.0001  # of the few that are left nearly all were drawn
+    assert len(probabilities) < len({c.token_ids[0] for c in wide}) / 2
+    greedy = generate_all(engine, [Request(PROMPTS[0], 1, 3)], Sampling(0.0, 1))[0][0]
+    assert greedy.token_ids[0] in probabilities
+    only = generate_all(engine, [request], Sampling(1.0, 1, top_p=1e-6))[0]
+    assert {c.token_ids[0] for c in only} == {greedy.token_ids[0]}
+    assert only[0].logprobs[0] == 0.0
+
+
+def test_later_samples_are_those_of_a_larger_draw(engine) -> None:
+    whole = generate_all(engine, [Request(PROMPTS[1], 5, 3)], Sampling(1.0, 12))[0]
+    rest = generate_all(engine, [Request(PROMPTS[1], 3, 3, first=2)], Sampling(1.0, 12))[0]
+    assert [c.token_ids for c in rest] == [c.token_ids for c in whole[2:]]
+
+
+def test_a_stop_text_ends_a_response(engine) -> None:
+    free = generate_all(engine, [Request(PROMPTS[0], 1, 3)], Sampling(1.0, 24))[0][0]
+    text = engine.tokenizer.decode(free.token_ids[8:11])
+    [stopped] = generate_all(engine, [Request(PROMPTS[0], 1, 3)], Sampling(1.0, 24, stop=("never written", text)))[0]
+    assert stopped.finish_reason == "stop"
+    assert stopped.by_text
+    assert stopped.token_ids == free.token_ids[: len(stopped.token_ids)]
+    assert len(stopped.token_ids) <= 11
+    assert text in response_text(stopped, "", engine.tokenizer)

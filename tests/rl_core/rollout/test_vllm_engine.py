@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,17 @@ REQUESTS = [Request([5, 6, 7 + n, *range(30, 40 + n)], 3, seed=n) for n in range
 
 @pytest.fixture(scope="module")
 def engine(tiny_checkpoint: Path) -> Iterator[VllmEngine]:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    orphan = Path(f"/dev/shm/r1flow-engine-{ended.pid}-left")
+    orphan.mkdir(parents=True)
+    before = dict(os.environ)
     started = VllmEngine(str(tiny_checkpoint))
+    assert not orphan.exists()
+    assert dict(os.environ) == before
     yield started
     started.close()
+    assert not started.directory.exists()
 
 
 def weights_of(model: Any) -> dict[str, torch.Tensor]:

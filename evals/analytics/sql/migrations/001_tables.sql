@@ -1,4 +1,4 @@
--- Tables of the warehouse. Every row belongs to one stage run; publishing a stage run again replaces its rows.
+-- Version 1: one row per response, two keyword families.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 COMMENT ON TABLE schema_version IS 'Version of these tables; a database of another version is refused.';

@@ -1,0 +1,143 @@
+"""What is read in a response, as SQL: segments, keywords, turns and their effect, repetition, copying, leaks.
+
+Everything is computed once, when a response comes into the warehouse, so that a question over all of them is a scan of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evals.analytics.keywords import CODE, OUTPUT, Keyword, count_expression, first_turn, literal
+
+# A number that is stated as a result: in a box, after "the answer is", after an equals sign; group 1 is the number.
+_RESULT = r"""(?i)(?:\\boxed\{|\b(?:answer|result|total|value)\s+(?:is|must\s+be|should\s+be|would\s+be)\s*:?|\banswer:|=)""" + (
+    r"""\s*\$?\s*(?:\\boxed\{)?(-?\d[\d,]*(?:\.\d+)?(?:/\d+)?)"""
+)
+_OPTION = r"(?i)\banswer\s*(?:is|:)\s*\(?([A-J])\b"
+_ROLE = r"(?i)\b\w+\s+is\s+a\s+(?:knight|knave)\b"
+_TAG = r"</?\w+>"
+BLOCKS = (8, 16, 32, 64, 128, 256)  # words of a repeated block
+
+
+def read_responses(source: str, keywords: Sequence[Keyword]) -> str:
+    """SELECT of every column of `source` and what is read in the response.
+
+    Args:
+        source: a relation with the columns `response`, the spans, `prompt`, `gold`, `extracted` and `outcome`.
+        keywords: counted as `keyword_0`, `keyword_1`, …; sums of families by name follow from them.
+    """
+    counts = ",\n".join(f"{count_expression(keyword, 'prose', 'lowered', 'prompt')} AS keyword_{at}" for at, keyword in enumerate(keywords))
+    return f"""
+WITH segments AS (
+    SELECT *,
+        CASE WHEN think_start IS NULL THEN response ELSE substr(response, think_start + 1, think_end - think_start) END AS reasoning,
+        trim(regexp_replace(regexp_replace(
+            left(response, least(coalesce(think_start, answer_start, length(response)), coalesce(answer_start, length(response)))) || ' '
+            || CASE WHEN think_start IS NOT NULL AND answer_start > think_end
+                THEN substr(response, think_end + 1, answer_start - think_end) ELSE '' END || ' '
+            || CASE WHEN coalesce(answer_end, think_end) IS NULL THEN ''
+                ELSE substr(response, greatest(coalesce(answer_end, 0), coalesce(think_end, 0)) + 1) END,
+            {literal(_TAG)}, ' ', 'g'), '\\s+', ' ', 'g')) AS outside,
+        CASE WHEN contains(response, '```') THEN regexp_extract_all(response, {literal(CODE)}) ELSE [] END AS blocks
+    FROM {source}
+), prose AS (
+    SELECT *,
+        CASE WHEN contains(reasoning, '```') THEN regexp_replace(reasoning, {literal(CODE)}, E'\\n', 'g') ELSE reasoning END AS prose,
+        list_filter(blocks, lambda block: {" OR ".join(f"starts_with(block, {literal(head)})" for head in OUTPUT)}) AS outputs,
+        list_filter(string_split(translate(response, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '') AS word_list,
+        list_filter(string_split(translate(prompt, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '') AS prompt_words
+    FROM segments
+), lowered AS (
+    SELECT *, lower(prose) AS lowered, {_ngrams("word_list", 4)} AS grams, {_ngrams("prompt_words", 4)} AS prompt_grams FROM prose
+), counted AS (
+    SELECT *, list_distinct(grams) AS distinct_grams, list_distinct(prompt_grams) AS prompt_distinct,
+        {counts}
+    FROM lowered
+), turned AS (
+    SELECT *,
+        {_sum(keywords, "step_wise")} AS step_wise, {_sum(keywords, "reflection")} AS reflection,
+        {" + ".join(f"keyword_{at}" for at, keyword in enumerate(keywords) if keyword.turn) or "0"} AS turns
+    FROM counted
+), before AS (
+    SELECT *, CASE WHEN turns > 0 THEN regexp_extract(prose, {literal(f"(?s)^(.*?)(?:{first_turn(keywords)})")}, 1) END AS before_turn
+    FROM turned
+), candidates AS (
+    SELECT *, CASE WHEN turns > 0 AND before_turn <> '' THEN {_candidate_is_right()} END AS right_before
+    FROM before
+), repeated AS (
+    SELECT *, len(grams) - len(distinct_grams) AS repeats, {_doubled("grams", 4, "len(grams) - len(distinct_grams) >= 5")} AS grams_8
+    FROM candidates
+){"".join(_level(size) for size in BLOCKS)}
+SELECT * EXCLUDE (reasoning, blocks, lowered, word_list, prompt_words, prompt_grams, prompt_distinct),
+    CASE WHEN turns = 0 THEN NULL WHEN right_before IS NULL THEN 'no candidate'
+        WHEN right_before = (outcome = 'correct') THEN 'nothing' WHEN right_before THEN 'harms' ELSE 'helps' END AS reflection_effect,
+    (len(blocks) - len(outputs))::INTEGER AS code_blocks,
+    (coalesce(list_sum(list_transform(blocks, lambda block: length(block))), 0)
+        - coalesce(list_sum(list_transform(outputs, lambda block: length(block))), 0))::INTEGER AS code_characters,
+    coalesce(list_sum(list_transform(outputs, lambda block: length(block))), 0)::INTEGER AS output_characters,
+    length(outside) AS outside_characters,
+    CASE WHEN answer_start IS NULL THEN NULL ELSE coalesce(answer_start < think_end, false) OR contains(outside, '\\boxed{{')
+        OR coalesce(extracted <> '' AND contains(outside, extracted), false)
+        OR (trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r') <> ''
+            AND contains(outside, trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r'))) END AS answer_leaked,
+    len(word_list)::INTEGER AS words,
+    CASE WHEN len(grams) = 0 THEN 0 ELSE repeats / len(grams) END AS repetition,
+    (CASE {" ".join(f"WHEN twice_{size} THEN {size}" for size in reversed(BLOCKS))} ELSE 0 END)::INTEGER AS longest_repeat,
+    CASE WHEN len(distinct_grams) = 0 OR len(prompt_distinct) = 0 THEN 0
+        ELSE len(list_intersect(distinct_grams, prompt_distinct)) / len(distinct_grams) END AS prompt_copied
+FROM level_{BLOCKS[-1]}
+"""
+
+
+def _sum(keywords: Sequence[Keyword], family: str) -> str:
+    return "(" + (" + ".join(f"keyword_{at}" for at, keyword in enumerate(keywords) if keyword.family == family) or "0") + ")"
+
+
+def _ngrams(words: str, size: int) -> str:
+    """Hashes of the n-grams of a list."""
+    parts = ", ".join(f"{words}[i + {offset}]" for offset in range(size))
+    return f"list_transform(range(1, greatest(1, len({words}) - {size - 2})), lambda i: hash({parts}))"
+
+
+def _doubled(grams: str, size: int, condition: str) -> str:
+    """Hashes of the n-grams of twice the size, where `condition` holds."""
+    longer = f"list_transform(range(1, greatest(1, len({grams}) - {size - 1})), lambda i: hash({grams}[i], {grams}[i + {size}]))"
+    return f"CASE WHEN {condition} THEN {longer} ELSE []::UBIGINT[] END"
+
+
+def _level(size: int) -> str:
+    """Whether a block of `size` words occurs twice, and the n-grams that answer it for twice the size."""
+    before = f"level_{size // 2}" if size != BLOCKS[0] else "repeated"
+    step = f", checked_{size} AS (SELECT *, len(list_distinct(grams_{size})) < len(grams_{size}) AS twice_{size} FROM {before})"
+    longer = "" if size == BLOCKS[-1] else f", {_doubled(f'grams_{size}', size, f'twice_{size}')} AS grams_{2 * size}"
+    return f"{step}, level_{size} AS (SELECT * EXCLUDE (grams_{size}){longer} FROM checked_{size})"
+
+
+def _candidate_is_right() -> str:
+    """Whether the last answer candidate in `before_turn` is right; null where there is none, or the gold answer is of a kind not read.
+
+    A puzzle's candidate is the last role said of each person, a Countdown's the last value, other answers are numbers and options.
+    """
+    role = f"list_transform(regexp_extract_all(before_turn, {literal(_ROLE)}), lambda said: lower(regexp_replace(said, '\\s+', ' ', 'g')))"
+    names, roles = (
+        "CAST(json_extract_string(gold, '$.names[*]') AS VARCHAR[])",
+        "CAST(json_extract_string(gold, '$.roles[*]') AS VARCHAR[])",
+    )
+    people = f"""list_transform(list_zip({names}, {roles}), lambda person: {{
+        'said': list_filter({role}, lambda said: starts_with(said, lower(person[1]) || ' is '))[-1],
+        'gold': lower(person[1]) || ' is a ' || lower(person[2])}})"""
+    puzzle = f"""CASE WHEN len(list_filter({people}, lambda person: person.said IS NULL)) > 0 THEN NULL
+        ELSE len(list_filter({people}, lambda person: person.said <> person.gold)) = 0 END"""
+    target = "CASE WHEN starts_with(gold, '{') THEN json_extract_string(gold, '$.target') ELSE gold END"
+    number = _value(f"regexp_extract_all(before_turn, {literal(_RESULT)}, 1)[-1]")
+    option = f"upper(regexp_extract_all(before_turn, {literal(_OPTION)}, 1)[-1])"
+    return f"""CASE WHEN starts_with(gold, '{{"names"') THEN {puzzle}
+        WHEN regexp_full_match(gold, '[A-J]') THEN {option} = gold
+        WHEN {_value(target)} IS NOT NULL THEN abs({number} - {_value(target)}) < 1e-6 END"""
+
+
+def _value(text: str) -> str:
+    """A number or fraction as DOUBLE; null for anything else."""
+    plain = f"replace({text}, ',', '')"
+    top, bottom = f"try_cast(string_split({plain}, '/')[1] AS DOUBLE)", f"try_cast(string_split({plain}, '/')[2] AS DOUBLE)"
+    return f"(CASE WHEN contains({plain}, '/') THEN {top} / nullif({bottom}, 0) ELSE try_cast({plain} AS DOUBLE) END)"

@@ -1,0 +1,99 @@
+"""Gold answers as public sets write them, made into the form that verifiers read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rl_core.errors import InputError
+from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS
+from rl_core.rewards.extraction import last_boxed
+from rl_core.rewards.verify import settle
+
+_SCIENTIFIC = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([-+]?[0-9]+)")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:/[0-9]+)?")
+NUMERIC = ("gsm8k", "aime24", "amc23")  # tasks whose answers are plain numbers
+NOT_MATHEMATICS = ("knights_knaves", "countdown", "gpqa_diamond", "mmlu_pro")
+
+
+def check_gold(task: str, gold: str) -> None:
+    """Find a gold answer that would make every response wrong.
+
+    Raises:
+        InputError: the verifier of the task cannot read it.
+    """
+    if task in NOT_MATHEMATICS:
+        settle(task, "", gold)
+        return
+    if not gold.strip():
+        raise InputError("it is empty")
+    if task in NUMERIC and not _NUMBER.fullmatch(gold):
+        raise InputError("it is no number")
+    if len(gold) > MAX_CHARACTERS:
+        raise InputError(f"it is longer than {MAX_CHARACTERS} characters, the longest that is compared")
+    plain = re.sub(r"\\.", "", gold, flags=re.DOTALL)
+    depth = 0
+    for sign in plain:
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if depth < 0:
+            break
+    if depth:
+        raise InputError("its braces do not close")
+
+
+def whole_number(answer: Any) -> str:
+    """`"025"`, `25` and `25.0` are the same answer of a competition whose answers are whole numbers."""
+    number = float(answer)
+    if not number.is_integer():
+        raise ValueError(f"{answer!r} is not whole")
+    return str(int(number))
+
+
+def after_hashes(answer: Any) -> str:
+    """GSM8K: the number after `####` where there is a solution before it, without thousands separators."""
+    text = str(answer)
+    return text.rpartition("####")[2].strip().replace(",", "").removeprefix("$")
+
+
+def as_text(answer: Any) -> str:
+    return str(answer).strip()
+
+
+def boxed_or_all(answer: Any) -> str:
+    r"""Minerva: the last box of a solution, or an answer that is given alone; `4.5e33` and `np.arcsin` become LaTeX."""
+    text = str(answer).strip()
+    inner = last_boxed(text)
+    text = text if inner is None else inner
+    text = re.sub(r"\bnp\.(?=[a-z])", lambda _: "\\", text)
+    text = re.sub(r"(?<=[0-9])\.(?=/)", "", text)
+    scientific = _SCIENTIFIC.fullmatch(text)
+    return rf"{scientific[1]} \times 10^{{{int(scientific[2])}}}" if scientific else text
+
+
+def listed(answer: Any) -> str:
+    """OlympiadBench: a list with a text of one or several answers; dollar signs around and between them go."""
+    parts = answer if isinstance(answer, list) else [answer]
+    if not parts or not all(isinstance(part, str | int | float) for part in parts):
+        raise TypeError("no list of texts")
+    return ", ".join(re.sub(r"(?<!\\)\$", "", str(part)).strip() for part in parts)
+
+
+def of_any_type(answer: Any) -> str:
+    """TheoremQA: booleans, numbers, lists of numbers, and options such as `(c)`."""
+    if isinstance(answer, list):
+        if not answer or not all(isinstance(part, int | float) for part in answer):
+            raise TypeError("no list of numbers")
+        return f"({', '.join(map(str, answer))})"
+    if isinstance(answer, bool | int | float):
+        return str(answer)
+    return letter(answer) if re.fullmatch(r"\(?[A-Ja-j]\)?", str(answer).strip()) else str(answer).strip()
+
+
+def letter(answer: Any) -> str:
+    """An option as its capital letter: `B`, `(b)`, or its index from 0."""
+    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < 10:
+        return "ABCDEFGHIJ"[answer]
+    text = str(answer).strip().strip("().").upper()
+    if not re.fullmatch(r"[A-J]", text):
+        raise ValueError(f"{answer!r} is no option")
+    return text

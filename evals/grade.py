@@ -1,0 +1,107 @@
+"""Grading completions that are in a file, without a model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evals.benchmarks import registry
+from evals.judging import LENIENT, find_reader, judge_later
+from rl_core.data.prompts import DataError
+from rl_core.data.rows import read_rows
+from rl_core.outcome import Outcome
+from rl_core.rewards.pool import ScoreItem, ScoringPool
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = (".jsonl", ".parquet")
+DEADLINE = 2.0  # seconds for one answer
+VERDICT = ("correct", "outcome", "extracted")
+
+
+def grade(
+    file: Path,
+    benchmark: str,
+    output: Path,
+    *,
+    gold_column: str = "gold",
+    response_column: str = "response",
+    reader: str = LENIENT,
+    workers: int | None = None,
+) -> Counter[Outcome]:
+    """Write the rows of a file again, in order, with `correct`, `outcome` and `extracted`; returns how often each outcome occurs.
+
+    Columns of these names in the file are replaced. The golds may be in the form of the benchmark's own data.
+
+    Raises:
+        DataError: an unknown benchmark, a file that cannot be read or written, or a row without gold or response; nothing is written.
+    """
+    registry.find(benchmark)
+    read = find_reader(reader)
+    for path, option in ((file, "FILE"), (output, "--output")):
+        if path.suffix not in FORMATS:
+            raise DataError(f"{option} {path}: its name must end in {' or '.join(FORMATS)}")
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    if not output.parent.is_dir():
+        raise DataError(f"--output {output}: no directory {output.parent}; make it first")
+    if output.exists() and output.samefile(file):
+        raise DataError(f"--output {output}: is the input; give another name")
+    rows = read_rows(file)
+    items = [_item(row, benchmark, f"{file}: row {number}", gold_column, response_column) for number, row in enumerate(rows, start=1)]
+    with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE) as pool:
+        verdicts = judge_later(pool, items, read)()
+    for row, verdict in zip(rows, verdicts, strict=True):
+        row |= {"correct": verdict.outcome is Outcome.CORRECT, "outcome": verdict.outcome.value, "extracted": verdict.extracted}
+    _write(output, rows)
+    return Counter(verdict.outcome for verdict in verdicts)
+
+
+def _item(row: Any, benchmark: str, where: str, gold_column: str, response_column: str) -> ScoreItem:
+    if not isinstance(row, dict):
+        raise DataError(f"{where} is no object with named columns; repair or remove it")
+    for column, option in ((gold_column, "--gold"), (response_column, "--response")):
+        if row.get(column) is None:
+            here = "is empty" if column in row else f"is missing (there are {', '.join(map(str, row))})"
+            raise DataError(f"{where}: the column {column!r} {here}; name another by {option}, or repair or remove the row")
+    response = row[response_column]
+    if not isinstance(response, str):
+        raise DataError(f"{where}: {response_column!r} is no text but {str(response)[:60]!r}; repair or remove it")
+    task, gold = registry.read_gold(benchmark, row[gold_column], where)
+    return ScoreItem(task, response, gold)
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """In one piece: a reader sees all rows or none."""
+    aside = path.with_name(f".{path.name}.partial")
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            pq.write_table(_table(rows), aside, compression="zstd")
+        else:
+            with aside.open("w", encoding="utf-8") as lines:
+                lines.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        aside.replace(path)
+    except OSError as error:
+        raise DataError(f"--output {path}: {error.strerror}") from error
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Columns of every row; one whose values are of different types, which Parquet cannot hold, becomes JSON text."""
+    import pyarrow as pa
+
+    names = [*dict.fromkeys(name for row in rows for name in row if name not in VERDICT), *VERDICT]
+    columns = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        try:
+            columns[name] = pa.array(values)
+        except pa.ArrowException:
+            columns[name] = pa.array([None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values])
+    columns["extracted"] = columns["extracted"].cast(pa.string())
+    return pa.table(columns)

@@ -1,0 +1,150 @@
+"""An endpoint that speaks OpenAI's protocol: vLLM, SGLang and other servers, or a hosted model."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Literal
+
+import httpx
+
+from evals.engines import Question
+from rl_core.data.templates import Template, find_template
+from rl_core.errors import InputError
+from rl_core.rollout.engine import Completion, Sampling
+from rl_core.rollout.responses import EncodedPrompt, response_fields
+
+PATIENCE = 600.0  # seconds for one response
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before a request is tried again; doubled each time
+THROTTLED = {408, 409, 425, 429}  # and every 5xx: worth trying again
+
+
+class EndpointError(InputError):
+    """The endpoint refuses or fails for good; what was answered is kept, and the same command goes on."""
+
+
+class OpenAIEngine:
+    """Each response is one request with a seed of its own, so that an evaluation can go on where it stopped."""
+
+    def __init__(self, model: str, base_url: str, concurrency: int, retries: int) -> None:
+        self.model = model
+        self.concurrency = concurrency
+        self.retries = retries
+        key = os.environ.get("OPENAI_API_KEY")
+        self.client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(PATIENCE, connect=10.0),
+            limits=httpx.Limits(max_connections=concurrency),
+        )
+        self.facts: dict[str, Any] = {
+            "engine": "openai",
+            "version": None,
+            "dtype": None,
+            "base_url": base_url,
+            "batch_limits": {"requests": concurrency},
+        }
+        self._stopped = threading.Event()
+
+    def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
+        """See `EvalEngine.answer`.
+
+        Raises:
+            EndpointError: a request was refused, or failed more often than it may.
+        """
+        found = find_template(template)
+        wanted = [(index, sample) for index, q in enumerate(questions) for sample in range(q.first, q.first + q.samples)]
+        self._stopped.clear()
+        pool = ThreadPoolExecutor(self.concurrency)
+        waiting: dict[Future[dict[str, Any]], int] = {}
+        position = 0
+        try:
+            while waiting or position < len(wanted):
+                while position < len(wanted) and len(waiting) < 2 * self.concurrency:
+                    index, sample = wanted[position]
+                    waiting[pool.submit(self._one, questions[index], sample, found, sampling)] = index
+                    position += 1
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                # Good ones first: they count even if another one of them has failed.
+                for future in sorted(done, key=lambda future: future.exception() is not None):
+                    yield waiting.pop(future), future.result()
+        finally:
+            self._stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            if waiting:
+                self.client.close()  # requests under way end, and with them their threads
+
+    def close(self) -> None:
+        """See `EvalEngine.close`."""
+        self.client.close()
+
+    def _one(self, question: Question, sample: int, template: Template, sampling: Sampling) -> dict[str, Any]:
+        user = template.user.format(question=question.prompt.question)
+        body: dict[str, Any] = {
+            "model": self.model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "seed": (question.seed + sample) % 2**31,
+        }
+        if sampling.stop:
+            body |= {"stop": list(sampling.stop)}
+        if template.raw:
+            path, sent = "/completions", user + template.prefill
+            body |= {"prompt": sent}
+        else:
+            messages = [{"role": "system", "content": template.system}] if template.system else []
+            messages.append({"role": "user", "content": user})
+            sent = json.dumps(messages, ensure_ascii=False)
+            if template.prefill:  # servers of open models continue a message that is begun; hosted ones refuse
+                messages.append({"role": "assistant", "content": template.prefill})
+                body |= {"continue_final_message": True, "add_generation_prompt": False}
+            path = "/chat/completions"
+            body |= {"messages": messages}
+        answer = self._post(path, body)
+        try:
+            choice = answer["choices"][0]
+            text = choice["text"] if template.raw else choice["message"]["content"] or ""
+            usage = answer.get("usage") or {}
+            finish: Literal["stop", "length"] = "length" if choice.get("finish_reason") == "length" else "stop"
+        except (KeyError, IndexError, TypeError) as error:
+            raise EndpointError(f"{self.client.base_url}{path[1:]}: no answer of OpenAI's form: {str(answer)[:200]}") from error
+        if isinstance(choice.get("stop_reason"), str):  # servers of open models say which stop text it was; the text lacks it
+            text += choice["stop_reason"]
+        encoded = EncodedPrompt(question.prompt, user if template.raw else sent, [])
+        counts = {"prompt_tokens": int(usage.get("prompt_tokens") or 0), "response_tokens": int(usage.get("completion_tokens") or 0)}
+        return response_fields(encoded, sample, template.prefill + text, Completion([], [], finish), sampling.temperature, None) | counts
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        """The answer to a request, tried again with growing pauses where that may help."""
+        where = f"{str(self.client.base_url).rstrip('/')}{path}"
+        reason = ""
+        for attempt in range(self.retries + 1):
+            if self._stopped.is_set():
+                break
+            asked = 0.0  # seconds that the server asks to wait
+            try:
+                reply = self.client.post(path, json=body)
+                if reply.is_success:
+                    return reply.json()
+                reason = f"answers {reply.status_code}: {reply.text[:200].strip()}"
+                if reply.status_code not in THROTTLED and reply.status_code < 500:
+                    raise EndpointError(f"{where} {reason}")
+                asked = _seconds(reply.headers.get("retry-after"))
+            except (httpx.TransportError, json.JSONDecodeError) as error:
+                reason = f"does not answer: {str(error) or type(error).__name__}"
+            if attempt < self.retries:
+                pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                self._stopped.wait(max(pause, min(asked, LONGEST_PAUSE)))
+        raise EndpointError(f"{where} {reason}; given up after {self.retries + 1} attempts. Run the same command again to go on")
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return max(0.0, float(text or 0))
+    except ValueError:  # a date
+        return 0.0

@@ -1,0 +1,87 @@
+"""`r1flow analyze`: rollouts of other frameworks in the same warehouse, figures and report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.sql_shell import parameters_of
+from rl_core.errors import InputError
+
+if TYPE_CHECKING:
+    from evals.analytics.foreign_stage import Counts
+
+DATABASE = "analysis.duckdb"
+
+
+def analyze(
+    files: Sequence[Path], output: Path, *, think_tags: str | None, mapping: Sequence[str], correct_from: float, keywords: Path | None
+) -> Path:
+    """Write `analysis.duckdb`, `report.html`, `figures/` and the rows as Parquet below `output`; returns the page.
+
+    Raises:
+        InputError: a file, an option or a keyword pattern is wrong; an earlier analysis in `output` is then as it was.
+    """
+    from evals.analytics import report
+    from evals.analytics.foreign import ALIASES
+    from evals.analytics.foreign_stage import write_stages
+    from evals.analytics.keywords import document, with_own
+    from evals.analytics.warehouse import Part, build
+
+    tags = _tags(think_tags)
+    roles = parameters_of(list(mapping))
+    if unknown := next((role for role in roles if role not in ALIASES), None):
+        raise InputError(f"--map {unknown}=…: known roles are {', '.join(ALIASES)}")
+    chosen = with_own(document(_yaml(keywords)))
+    output.mkdir(parents=True, exist_ok=True)
+    fresh = output / ".rows.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    name = output.resolve().name
+    try:
+        stages, counts = write_stages(files, fresh, name=name, mapping=roles, think_tags=tags, correct_from=correct_from)
+        shutil.rmtree(output / "rows", ignore_errors=True)
+        fresh.rename(output / "rows")
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    part = Part([stage.model_copy(update={"directory": output / "rows" / stage.stage}) for stage in stages], chosen)
+    build(part, output / DATABASE)
+    settings = {
+        "files": [str(path) for path in files],
+        "think_tags": list(tags) if tags else "usual",
+        "map": roles,
+        "correct_from": correct_from,
+    }
+    page = report.write(output / DATABASE, output, recipe=settings, title=name, reading=_reading(counts, output))[0]
+    return page
+
+
+def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
+    """Where to go on, and what the numbers do not tell."""
+    found = [{"title": "SQL", "where": f"r1flow sql --database {output / DATABASE} @queries", "note": "every response"}]
+    if counts.without_tokens:
+        note = f"{counts.without_tokens:,} of {counts.responses:,} responses came without a count of tokens: words and signs are counted."
+        found.append({"title": "Lengths", "where": "--map response_tokens=COLUMN", "note": note})
+    if counts.without_verdict:
+        note = f"{counts.without_verdict:,} of {counts.responses:,} responses came with neither verdict nor reward: they count as wrong."
+        found.append({"title": "Verdicts", "where": "--map correct=COLUMN", "note": note})
+    return found
+
+
+def _tags(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    opening, comma, closing = text.partition(",")
+    if not (opening and comma and closing):
+        raise InputError(f"--think-tags {text}: write the opening and the closing tag with a comma between, such as '<think>,</think>'")
+    return opening, closing
+
+
+def _yaml(path: Path | None) -> Any:
+    import yaml
+
+    try:
+        return {} if path is None else yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"--keywords {path}: cannot be read: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,148 @@
+"""Every recipe as a Prefect deployment: a form in the UI, schedules, and the runner that carries the runs out.
+
+`python -m flows.deployments WORKSPACE` is the runner. One run of a recipe at a time: a second one is cancelled rather than queued, and what
+was due while nothing ran is dropped as deployments are registered anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+from prefect.types.entrypoint import EntrypointType
+from prefect.utilities.callables import ParameterSchema
+from pydantic import create_model
+
+from flows.order import Order
+from flows.recipe import Recipe, RecipeError, load_recipe, shipped
+from flows.schedules import Schedule, read_schedules
+from tasks.workspace import Workspace, write_json
+
+GLANCE = 2.0  # seconds between two looks at the schedules
+FIXED = ("recipe", "workspace")  # parameters that a form shows and does not change
+FORM = ("recipe", "rerun_from", "until", "force", "changes", "profile", "data_dir", "workspace")  # from top to bottom
+TITLES = {"rerun_from": "Start from", "changes": "Overrides"}
+
+
+def form(recipe: Recipe, given: Order) -> ParameterSchema:
+    """The parameters of a recipe's runs, from the types of `Order`: stages are choices among this recipe's own."""
+    names: Any = Literal[tuple(recipe.stages)]
+    chosen: dict[str, Any] = {"rerun_from": names | None, "until": names | None, "force": list[names]}
+    fields: dict[str, Any] = {name: (kind, Order.model_fields[name]) for name, kind in chosen.items()}
+    order: type[Order] = create_model("Order", __base__=Order, **fields)
+    known = order.model_json_schema()["properties"]
+    properties = {}
+    for position, name in enumerate(FORM):
+        entry = known[name] | {"position": position, "title": TITLES.get(name, name.replace("_", " ").capitalize())}
+        if "anyOf" in entry:  # X or nothing: a form leaves nothing out as it is, and asks for a type otherwise
+            entry = {**entry.pop("anyOf")[0], **entry}
+        if "const" in entry:
+            entry["enum"] = [entry.pop("const")]
+        if entry.get("default", ...) is None:
+            del entry["default"]
+        if name in FIXED:
+            entry |= {"readOnly": True, "enum": [str(getattr(given, name))]}
+        properties[name] = entry
+    # Title and type, too: of what is left to its default nothing is sent, and a form without them is a text field of JSON.
+    return ParameterSchema(title="Parameters", type="object", properties=properties, required=["recipe"], definitions={})
+
+
+def deployment(schedule: Schedule) -> RunnerDeployment:
+    """A recipe as a deployment; its schedules are applied apart from it.
+
+    Raises:
+        RecipeError: the recipe is missing or wrong.
+    """
+    from flows.experiment import experiment
+
+    recipe = load_recipe(schedule.order.recipe, schedule.order.changes)
+    made = RunnerDeployment.from_flow(
+        experiment,
+        name=schedule.name,
+        parameters=schedule.order.model_dump(mode="json", exclude_none=True),
+        description=_about(Path(schedule.order.recipe)),
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        tags=["r1flow"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    made._parameter_openapi_schema = form(recipe, schedule.order)
+    return made
+
+
+def _about(recipe: Path) -> str:
+    """The comment at the head of a recipe file."""
+    path = shipped().get(str(recipe), recipe)
+    lines = []
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines)
+
+
+class _Served:
+    """Registers deployments and keeps their schedules as the workspace's file says."""
+
+    def __init__(self, workspace: Workspace, runner: Runner) -> None:
+        self.workspace = workspace
+        self.runner = runner
+        self.known: dict[str, tuple[Schedule, UUID]] = {}
+
+    async def refresh(self) -> None:
+        """Register what is new, apply changed schedules."""
+        wanted = {name: Schedule(order=Order(recipe=name, workspace=self.workspace.root)) for name in shipped()}
+        wanted |= read_schedules(self.workspace)
+        for name, schedule in wanted.items():
+            before = self.known.get(name)
+            if before and before[0] == schedule:
+                continue
+            try:
+                identity = await self.runner.aadd_deployment(deployment(schedule))
+            except RecipeError as error:
+                print(f"warning: {name} is not served: {error}", file=sys.stderr, flush=True)
+                continue
+            await _apply(identity, schedule)
+            self.known[name] = (schedule, identity)
+
+    async def watch(self) -> None:
+        while True:
+            await asyncio.sleep(GLANCE)
+            with contextlib.suppress(OSError):
+                await self.refresh()
+
+
+async def _apply(deployment: UUID, schedule: Schedule) -> None:
+    async with get_client() as client:
+        for old in await client.read_deployment_schedules(deployment):
+            await client.delete_deployment_schedule(deployment, old.id)
+        if schedule.cron:
+            cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
+            await client.create_deployment_schedules(deployment, [DeploymentScheduleCreate(schedule=cron, active=True)])
+
+
+async def serve(workspace: Workspace) -> None:
+    """Be the runner until SIGTERM."""
+    runner = Runner(name="r1flow", query_seconds=GLANCE, pause_on_shutdown=False)
+    served = _Served(workspace, runner)
+    await served.refresh()
+    write_json(workspace.root / ".servers" / "runner.ready.json", {"pid": os.getpid(), "deployments": sorted(served.known)})
+    watching = asyncio.create_task(served.watch())
+    try:
+        await runner.start()
+    finally:
+        watching.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Workspace.at(Path(sys.argv[1]))))

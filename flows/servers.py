@@ -1,0 +1,254 @@
+"""The servers of a workspace that outlive a terminal: Prefect, MLflow, and the runner of the recipes' deployments."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from rl_core.errors import InputError
+from tasks.stage import is_alive, process_mark
+from tasks.workspace import Workspace, WorkspaceError, read_json, write_json
+
+Name = Literal["prefect", "mlflow", "runner"]
+NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")
+NAMED_BY = {"prefect": "PREFECT_API_URL", "mlflow": "MLFLOW_TRACKING_URI"}
+PATIENCE = 150.0  # seconds; a fresh database is migrated first, slowly on a busy machine
+GRACE = 28.0  # seconds: a runner that is stopped lets the stage it runs write its checkpoint, for which trainers have 20
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+AUTH = "R1FLOW_AUTH"  # user:password, required by servers that listen beyond loopback
+PASSWORD = 12  # characters: MLflow's own minimum
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class ServerError(InputError):
+    """A server cannot be started; one line with the remedy."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where servers listen."""
+
+    host: str = "127.0.0.1"
+    prefect_port: int = 4200
+    mlflow_port: int = 5000
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that was started here and is alive."""
+
+    name: Name
+    url: str
+    mark: dict[str, Any] = field(repr=False)
+    log: Path
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Those of one workspace, remembered in `<workspace>/.servers`."""
+
+    workspace: Workspace
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace.root / ".servers"
+
+    def running(self, name: Name) -> Running | None:
+        """A server of ours, if its process is alive."""
+        record = read_json(self.folder / f"{name}.json")
+        if not record or not is_alive(record["mark"]):
+            return None
+        return Running(name, record["url"], record["mark"], self.folder / f"{name}.log")
+
+    def up(self, listen: Listen) -> Iterator[tuple[Name, str]]:
+        """Start what is neither running nor named by the environment, and wait until it answers; yields each name and its address.
+
+        Raises:
+            ServerError: a port is taken, a server ends or does not answer, or one would listen beyond loopback without a password.
+        """
+        from filelock import FileLock
+
+        auth = _require_auth(listen)
+        self.workspace.create()
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        with FileLock(self.folder / ".up.lock"):
+            starting = [
+                self.running(name) or self._start(name, listen, auth) for name in ("prefect", "mlflow") if self._named(name) is None
+            ]
+            for server in starting:
+                self._wait(server)
+                yield server.name, server.url
+            # The runner registers with Prefect as it starts, so it comes last.
+            runner = self.running("runner") or self._start("runner", listen, auth)
+            self._wait(runner)
+            yield runner.name, runner.url
+
+    def down(self) -> list[Name]:
+        """Stop what `up` started, the runner first; returns what was stopped."""
+        from tasks.trainer_process import end_group
+
+        stopped = []
+        for name in reversed(NAMES):
+            if server := self.running(name):
+                end_group(server.mark["pid"], GRACE)
+                stopped.append(name)
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+        return stopped
+
+    def healthy(self, server: Running) -> bool:
+        """Whether a server answers."""
+        if server.name == "runner":
+            ready = read_json(self.folder / "runner.ready.json")
+            return bool(ready) and ready["pid"] == server.mark["pid"]
+        return answers(server.url, "/api" if server.name == "prefect" else "")
+
+    def _named(self, name: Name) -> str | None:
+        return os.environ.get(NAMED_BY.get(name, "")) or None
+
+    def _start(self, name: Name, listen: Listen, auth: str | None) -> Running:
+        port = {"prefect": listen.prefect_port, "mlflow": listen.mlflow_port, "runner": 0}[name]
+        if port:
+            _require_port(name, listen.host, port)
+        url = f"http://{'127.0.0.1' if listen.host == '0.0.0.0' else listen.host}:{port}" if port else "every recipe as a deployment"
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                self._command(name, listen.host, port, auth is not None),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=self._environment(name, url, auth),
+                start_new_session=True,
+            )
+        mark = process_mark(process.pid)
+        write_json(self.folder / f"{name}.json", {"url": url, "mark": mark, "started": time.time()})
+        return Running(name, url, mark, log)
+
+    def _command(self, name: Name, host: str, port: int, guarded: bool) -> list[str]:
+        python = [sys.executable, "-m"]
+        match name:
+            case "prefect":
+                return [*python, "prefect", "server", "start", "--host", host, "--port", str(port)]
+            case "mlflow":
+                store, files = f"sqlite:///{self.workspace.root}/mlflow.db", self.workspace.root / ".mlflow-artifacts"
+                login = ["--app-name", "basic-auth"] if guarded else []
+                listen = ["--host", host, "--port", str(port), "--workers", "1", *login]
+                return [*python, "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", str(files), *listen]
+            case "runner":
+                return [*python, "flows.deployments", str(self.workspace.root)]
+
+    def _environment(self, name: Name, url: str, auth: str | None) -> dict[str, str]:
+        environment = os.environ | QUIET | {"PREFECT_HOME": str(self.workspace.prefect_home), "PYTHONPATH": os.pathsep.join(_paths())}
+        if name == "prefect":
+            environment["PREFECT_UI_API_URL"] = f"{url}/api"  # its default is the default port
+            if auth:
+                environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
+        if auth and name == "mlflow":
+            environment |= _mlflow_login(self.folder, auth)
+        if name == "runner":
+            environment["PREFECT_API_URL"] = self._named("prefect") or f"{self._url('prefect')}/api"
+            if auth:
+                environment["PREFECT_API_AUTH_STRING"] = auth
+        return environment
+
+    def _url(self, name: Name) -> str:
+        server = self.running(name)
+        if server is None:
+            raise ServerError(f"the {name} server ended as it started; see {self.folder / f'{name}.log'}")
+        return server.url
+
+    def _wait(self, server: Running) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and is_alive(server.mark):
+            if self.healthy(server):
+                return
+            time.sleep(0.2)
+        last = _last_line(server.log)
+        how = "does not answer" if is_alive(server.mark) else "ended as it started"
+        raise ServerError(f"the {server.name} server {how}{f' ({last})' if last else ''}; see {server.log}")
+
+
+def answers(url: str, path: str = "") -> bool:
+    """Whether a Prefect API or an MLflow server answers at an address."""
+    try:
+        with urlopen(f"{url.rstrip('/')}{path}/health", timeout=5):
+            return True
+    except HTTPError as error:
+        return error.code < 500  # a server that wants a login first is there
+    except (OSError, ValueError):
+        return False
+
+
+def _paths() -> list[str]:
+    """Where this package was found, so that its servers find it, too, whatever directory they are started in."""
+    root = str(Path(__file__).parents[1])
+    given = os.environ.get("PYTHONPATH", "")
+    return [root, *(path for path in given.split(os.pathsep) if path and path != root)]
+
+
+def _require_auth(listen: Listen) -> str | None:
+    auth = os.environ.get(AUTH)
+    if listen.host in LOOPBACK:
+        return None
+    if not auth or not re.fullmatch(rf"[^:\s]+:\S{{{PASSWORD},}}", auth):
+        raise ServerError(
+            f"--host {listen.host}: servers that others can reach need a login; set {AUTH}=user:password (at least {PASSWORD} characters), "
+            "or leave --host out"
+        )
+    if importlib.util.find_spec("flask_wtf") is None:
+        raise ServerError(f"--host {listen.host}: MLflow's login needs a package that is missing: pip install 'mlflow[auth]'")
+    return auth
+
+
+def _mlflow_login(folder: Path, auth: str) -> dict[str, str]:
+    """A configuration file for MLflow's login, readable by its owner alone."""
+    user, _, password = auth.partition(":")
+    path = folder / "mlflow-auth.ini"
+    path.touch(mode=0o600)
+    path.write_text(
+        "[mlflow]\ndefault_permission = READ\n"
+        f"database_uri = sqlite:///{folder}/mlflow-auth.db\nadmin_username = {user}\nadmin_password = {password}\n"
+    )
+    return {"MLFLOW_AUTH_CONFIG_PATH": str(path), "MLFLOW_FLASK_SERVER_SECRET_KEY": os.urandom(32).hex()}
+
+
+def _require_port(name: Name, host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServerError(f"port {port} on {host}: {error.strerror}; give another one by --{name}-port") from error
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    return lines[-1][:200] if lines else ""
+
+
+def require_up(workspace: Workspace) -> Servers:
+    """Raises WorkspaceError if the workspace's runner is not up."""
+    servers = Servers(workspace)
+    if servers.running("runner") is None:
+        raise WorkspaceError(f"the servers of {workspace.root} are not up; start them: r1flow up")
+    return servers

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evals.grade import grade
+from evals.judging import READERS, judge_later
+from rl_core.data.prompts import DataError
+from rl_core.outcome import Outcome
+from rl_core.rewards.pool import ScoreItem, ScoringPool
+
+ROWS = [
+    {"id": 7, "gold": "#### 1,234", "response": "so it is 1234."},
+    {"id": 8, "gold": "18", "response": "The answer is 17."},
+    {"id": 9, "gold": 3, "response": "no idea"},
+]
+
+
+def lines(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_jsonl_in_both_forms_out(tmp_path: Path) -> None:
+    file = lines(tmp_path / "in.jsonl", ROWS)
+    outcomes = grade(file, "gsm8k", tmp_path / "out.jsonl", workers=1)
+    assert outcomes == {Outcome.CORRECT: 1, Outcome.WRONG: 1, Outcome.UNPARSEABLE: 1}
+    graded = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert graded == [
+        ROWS[0] | {"correct": True, "outcome": "correct", "extracted": "1234"},
+        ROWS[1] | {"correct": False, "outcome": "wrong", "extracted": "17"},
+        ROWS[2] | {"correct": False, "outcome": "unparseable", "extracted": None},
+    ]
+    grade(file, "gsm8k", tmp_path / "out.parquet", workers=1)
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.column_names == ["id", "gold", "response", "correct", "outcome", "extracted"]
+    assert table["correct"].to_pylist() == [True, False, False]
+    assert table["gold"].to_pylist() == ['"#### 1,234"', '"18"', "3"]  # of two types
+
+
+def test_parquet_with_other_column_names_and_symbolic_answers(tmp_path: Path) -> None:
+    rows = {"answer": [r"\frac{1}{2}", "x+1", "x+1"], "completion": [r"\boxed{0.5}", r"so \boxed{1+x}", r"\boxed{x-1}"], "n": [1, 2, 3]}
+    pq.write_table(pa.table(rows), tmp_path / "in.parquet")
+    grade(tmp_path / "in.parquet", "math500", tmp_path / "out.jsonl", gold_column="answer", response_column="completion", workers=1)
+    graded = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["correct"] for row in graded] == [True, True, False]
+    assert [row["n"] for row in graded] == [1, 2, 3]
+
+
+def test_graded_again_the_verdicts_are_replaced(tmp_path: Path) -> None:
+    file = lines(tmp_path / "in.jsonl", [ROWS[0] | {"correct": False, "outcome": "x", "extracted": "y"}])
+    grade(file, "gsm8k", tmp_path / "out.jsonl", workers=1)
+    assert json.loads((tmp_path / "out.jsonl").read_text()) == ROWS[0] | {"correct": True, "outcome": "correct", "extracted": "1234"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"gold": "1"}, r"row 2: the column 'response' is missing \(there are gold\); name another by --response"),
+        ({"gold": None, "response": ""}, "row 2: the column 'gold' is empty"),
+        ({"gold": "one", "response": ""}, "row 2: 'one' is no answer of this benchmark"),
+        ({"gold": "1", "response": ["a"]}, "row 2: 'response' is no text"),
+        ("text", "row 2 is no object"),
+    ],
+)
+def test_bad_rows_are_named_and_nothing_is_written(tmp_path: Path, row: Any, message: str) -> None:
+    file = lines(tmp_path / "in.jsonl", [ROWS[0], row])
+    with pytest.raises(DataError, match=message) as caught:
+        grade(file, "gsm8k", tmp_path / "out.jsonl")
+    assert str(file) in str(caught.value)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "benchmark", "output", "message"),
+    [
+        ("in.jsonl", "gsm9k", "out.jsonl", "did you mean 'gsm8k'"),
+        ("in.csv", "gsm8k", "out.jsonl", "must end in .jsonl or .parquet"),
+        ("in.jsonl", "gsm8k", "out.csv", "must end in .jsonl or .parquet"),
+        ("in.jsonl", "gsm8k", "in.jsonl", "is the input"),
+        ("in.jsonl", "gsm8k", "nowhere/out.jsonl", "make it first"),
+        ("none.jsonl", "gsm8k", "out.jsonl", "no such file"),
+    ],
+)
+def test_bad_calls(tmp_path: Path, file: str, benchmark: str, output: str, message: str) -> None:
+    lines(tmp_path / "in.jsonl", ROWS)
+    with pytest.raises(DataError, match=message):
+        grade(tmp_path / file, benchmark, tmp_path / output)
+
+
+def test_a_strict_reader_takes_only_its_place() -> None:
+    texts = [r"so \boxed{x+1}", r"</think> \boxed{1+x}", r"</think> \boxed{x+2}", "</think> the answer is 7"]
+    items = [ScoreItem("math", text, "x+1") for text in texts]
+    items.append(ScoreItem("math", r"cut off", "x+1", "length"))
+    with ScoringPool(1, 5.0) as pool:
+        strict = judge_later(pool, items, READERS["box_after_thinking"])()
+        lenient = judge_later(pool, items, READERS["anywhere"])()
+    assert [verdict.outcome.value for verdict in strict] == ["format_error", "correct", "wrong", "format_error", "truncated"]
+    assert [verdict.outcome.value for verdict in lenient] == ["correct", "correct", "wrong", "wrong", "truncated"]
+    assert strict[1].extracted == lenient[1].extracted

@@ -1,0 +1,140 @@
+"""The endpoint engine against a real server that answers, throttles, fails and refuses."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from evals.config import EvalConfig, EvalJob, EvalResources, NamedCheckpoint
+from evals.openai_engine import EndpointError
+from evals.runner import evaluate
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers every sum of the prompt; `fail` says by the number of the request what to do instead."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.fail: dict[int, int] = {}  # status by number of the request
+        self.broken_from: int | None = None
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            number = len(self.server.requests)
+            self.server.requests.append((self.path, body))
+        status = self.server.fail.get(number, 200)
+        if self.server.broken_from is not None and number >= self.server.broken_from:
+            status = 503
+        raw = self.path.endswith("/v1/completions")
+        text = body["prompt"] if raw else body["messages"][-1]["content"]
+        left, right = (int(word) for word in text.replace("?", " ").split() if word.isdigit())
+        written = rf"so \boxed{{{left + right}}}"
+        choice: dict[str, Any] = {"finish_reason": "stop"}
+        choice |= {"text": written} if raw else {"message": {"role": "assistant", "content": written}}
+        reply = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}} if status == 200 else {"error": "no"}
+        payload = json.dumps(reply).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(payload)))
+        if status == 429:
+            self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    monkeypatch.setattr("evals.openai_engine.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("evals.work.KEPT_BACK", 0.0)
+    server = Endpoint()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def job(endpoint: Endpoint, directory: Path, **config: Any) -> EvalJob:
+    path = directory / "data" / "gsm8k" / "test.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({"question": f"{n} plus 1 ?", "answer": f"#### {n + 1}"}) + "\n" for n in range(6)))
+    resources = EvalResources(base_url=endpoint.url, concurrency=3, retries=2)
+    settings: dict[str, Any] = {"benchmarks": ["gsm8k"], "template": "qwen_boxed", "samples": 2, "engine": "openai", "resources": resources}
+    checkpoint = NamedCheckpoint(name="served", path="a-model")
+    return EvalJob(
+        config=EvalConfig(**(settings | config)), checkpoints=[checkpoint], output=directory / "out", data_dir=directory / "data", seed=1
+    )
+
+
+def test_answers_through_failures_and_throttling(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.fail = {0: 503, 4: 429, 5: 429, 9: 500}
+    scores = evaluate(job(endpoint, tmp_path))
+    assert {row["metric"]: row["value"] for row in scores["scores"]} == {"accuracy": 1.0, "avg@2": 1.0, "pass@2": 1.0, "maj@2": 1.0}
+    assert len(endpoint.requests) == 6 * 3 + 4
+    rows = pq.read_table(tmp_path / "out" / "samples" / "served" / "gsm8k.parquet").to_pylist()
+    assert [(row["mode"], row["sample"]) for row in rows] == [("greedy", 0)] * 6 + [("sampled", 0), ("sampled", 1)] * 6
+    assert rows[0]["prompt_tokens"] == 9
+    assert rows[0]["response_tokens"] == 5
+    assert json.loads(rows[0]["prompt"])[0] == {"role": "system", "content": "You are a helpful assistant."}
+    path, body = endpoint.requests[-1]
+    assert path == "/v1/chat/completions"
+    assert body["model"] == "a-model"
+    seeds = Counter(body["seed"] for _, body in endpoint.requests if body["temperature"] == 1.0)
+    assert len(seeds) == 12
+
+
+def test_raw_templates(endpoint: Endpoint, tmp_path: Path) -> None:
+    evaluate(job(endpoint, tmp_path / "raw", template="abel", samples=0))
+    path, body = endpoint.requests[0]
+    assert path == "/v1/completions"
+    assert body["prompt"].startswith("Question:\n")
+
+
+def test_an_endpoint_that_stays_down_leaves_the_cell_to_go_on(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.broken_from = 8
+    work = job(endpoint, tmp_path)
+    with pytest.raises(EndpointError, match=r"chat/completions answers 503: .* given up after 3 attempts\. Run the same command again"):
+        evaluate(work)
+    [partial] = (tmp_path / "out" / ".cells").glob("*/partial.jsonl")
+    kept = len(partial.read_text().splitlines()) - 1
+    assert kept >= 6
+    before = len(endpoint.requests)
+    endpoint.broken_from = None
+    scores = evaluate(work)
+    assert scores["scores"][0]["value"] == 1.0
+    # One that was under way when the first run gave up may still have come in.
+    assert 18 - kept <= len(endpoint.requests) - before <= 18 - kept + 3
+
+
+def test_a_refusal_is_not_tried_again(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.fail = dict.fromkeys(range(50), 404)
+    with pytest.raises(EndpointError, match="answers 404"):
+        evaluate(job(endpoint, tmp_path))
+    assert len(endpoint.requests) <= 6  # those under way at the same time
+
+
+def test_nobody_there(endpoint: Endpoint, tmp_path: Path) -> None:
+    work = job(endpoint, tmp_path)
+    gone = EvalResources(base_url="http://127.0.0.1:9/v1", retries=1)
+    with pytest.raises(EndpointError, match="does not answer"):
+        evaluate(work.model_copy(update={"config": work.config.model_copy(update={"resources": gone})}))
