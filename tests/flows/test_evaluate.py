@@ -58,7 +58,7 @@ def test_evaluate_and_compare(tiny_checkpoint: Path, data: Path, tmp_path: Path)
         (["evaluate", "X", "--benchmarks", "gsmk8"], "unknown benchmark 'gsmk8'; did you mean 'gsm8k'?"),
         (["evaluate", "/nowhere", "--benchmarks", "gsm8k"], "model: /nowhere: no such model directory"),
         (["compare", "/", "/"], "/: no finished evaluation"),
-            (["compare", "/nowhere", "/nowhere"], "no run '/nowhere'"),
+        (["compare", "/nowhere", "/nowhere"], "no run '/nowhere'"),
         (["grade", "/nowhere.jsonl", "--benchmark", "gsm8k", "--output", "x.jsonl"], "/nowhere.jsonl: no such file"),
     ],
 )
