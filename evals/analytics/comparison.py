@@ -169,6 +169,9 @@ def _curve(connection: duckdb.DuckDBPyConnection, name: str, labels: list[str]) 
     data = rows(connection, sql)
     if not data:
         return None
+    experiments = [label.partition("/")[0] for label in labels]
+    # As short as tells them apart: a legend has little room.
+    shown = experiments if len(set(experiments)) == len(labels) else [label.rpartition("/")[2] for label in labels]
     with new_canvas() as canvas:
         axes = canvas.add_subplot()
         for index, label in enumerate(labels):
@@ -177,7 +180,7 @@ def _curve(connection: duckdb.DuckDBPyConnection, name: str, labels: list[str]) 
                 steps, values = zip(*points, strict=True)
                 colour, window = COLOURS[index % len(COLOURS)], max(1, len(points) // 8) | 1
                 axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
-                axes.plot(steps, smooth(values, window), color=colour, linestyle=LINES[index % len(LINES)], label=label)
+                axes.plot(steps, smooth(values, window), color=colour, linestyle=LINES[index % len(LINES)], label=shown[index])
         axes.set_ylabel(unit)
         axes.set_xlabel("RL step, counted through the stages")
         head(canvas, title)
