@@ -37,6 +37,7 @@ class FamilySettings(Settings):
     about: str = ""
     turn: bool = Field(False, description="Its words turn the reasoning round: answers before and after are compared.")
     unless_prompt: bool = Field(False, description="Counted only where the prompt has no such text.")
+    beyond_ascii: bool = Field(False, description="Every match has a character beyond ASCII; saves the search in texts without one.")
     patterns: dict[str, str | PatternSettings] = Field(min_length=1)
 
 
@@ -54,6 +55,7 @@ class Keyword:
     needs: tuple[str, ...] = ()
     turn: bool = False
     unless_prompt: bool = False
+    beyond_ascii: bool = False
 
 
 class KeywordError(InputError):
@@ -95,7 +97,8 @@ def _flat(families: Mapping[str, FamilySettings]) -> tuple[Keyword, ...]:
     for family, settings in families.items():
         for name, given in settings.patterns.items():
             pattern = given if isinstance(given, PatternSettings) else PatternSettings(pattern=given)
-            found.append(Keyword(family, settings.version, name, pattern.pattern, pattern.needs, settings.turn, settings.unless_prompt))
+            flags = settings.turn, settings.unless_prompt, settings.beyond_ascii
+            found.append(Keyword(family, settings.version, name, pattern.pattern, pattern.needs, *flags))
     return tuple(found)
 
 
@@ -145,6 +148,8 @@ def count_expression(keyword: Keyword, text: str, lowered: str, prompt: str) -> 
     """
     count = f"len(regexp_extract_all({text}, {literal(keyword.pattern)}))"
     conditions = [" OR ".join(f"contains({lowered}, {literal(need)})" for need in keyword.needs)] if keyword.needs else []
+    if keyword.beyond_ascii:
+        conditions.append(f"strlen({text}) > length({text})")  # bytes, characters
     if keyword.unless_prompt:
         conditions.append(
             f"regexp_matches({text}, {literal(keyword.pattern)}) AND NOT regexp_matches({prompt}, {literal(keyword.pattern)})"
