@@ -87,27 +87,27 @@ def main() -> None:
 @stage_options
 def run(recipe: str, **options: Any) -> None:
     """Run RECIPE: what is not there yet, what was changed, and what depends on it."""
-    from flows.checks import check_before_run, check_names
-    from flows.console import make_console
-    from flows.plan import make_plan
-    from flows.prefect_server import has_server
+    _run(_order(recipe, options))
 
-    order = _order(recipe, options)
-    plan = make_plan(order)
-    check_names(plan.recipe)
-    check_before_run(plan)
-    console = make_console()
-    if not plan.to_run and not has_server():
-        # The embedded server takes seconds to start, only to hear that nothing happened.
-        from flows.runs import RunRecord
 
-        RunRecord.begin(plan).end("done")
-        console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
-    else:
-        _print_plan(plan, console)
-        console.print("starting Prefect and MLflow", style="dim", highlight=False)
-        _carry_out(order, plan)
-    _print_summary(plan, console)
+@main.command()
+@click.argument("run")
+@click.option("--from", "rerun_from", metavar="STAGE", help="Rerun STAGE and what follows; without it, go on where the run stopped.")
+@click.option("--until", metavar="STAGE", help="Stop after STAGE.")
+@set_option
+@data_dir_option
+@workspace_option
+def resume(run: str, workspace: Path, **options: Any) -> None:
+    """Go on with RUN, with the settings it had: after an error, a stop or a crash, or again from a stage, with other settings.
+
+    RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
+    """
+    from flows.resume import order_of
+    from flows.runs import find_run
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    _run(order_of(place, find_run(place, run), **options | {"changes": list(options["changes"])}))
 
 
 @main.command()
@@ -348,16 +348,29 @@ def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | Non
 
 
 @main.command()
-@click.argument("first")
-@click.argument("second")
-def compare(first: str, second: str) -> None:
-    """Compare two evaluations, problem by problem, and say where their scores are not comparable.
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Of runs: directory for the page.")
+@workspace_option
+def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> None:
+    """Compare runs, or two evaluations.
 
-    FIRST and SECOND are directories of evaluations (of an eval stage, or what evaluate printed), DIR:CHECKPOINT for one of several.
+    Of runs (EXPERIMENT, which is its last run, EXPERIMENT/ID or ID; `r1flow status` lists them) a page tells what differs in the recipes,
+    where the curves part and which differences of the scores are real.
+
+    Of evaluations (directories of eval stages, or what evaluate printed; DIR:CHECKPOINT for one of several) it is printed how they differ
+    problem by problem, and where their scores are not comparable.
     """
-    from flows.evaluate import print_comparison
+    if all(Path(name.partition(":")[0]).is_dir() for name in names):
+        if len(names) != 2 or output:
+            raise click.UsageError("of evaluations two directories are compared, without --output")
+        from flows.evaluate import print_comparison
 
-    print_comparison(first, second)
+        print_comparison(*names)
+        return
+    from flows.compare_runs import compare_runs
+    from tasks.workspace import Workspace
+
+    click.echo(compare_runs(Workspace.at(workspace), names, output))
 
 
 @main.command()
@@ -384,6 +397,29 @@ def _order(recipe: str, options: dict[str, Any]) -> Order:
     return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
 
 
+def _run(order: Order) -> None:
+    from flows.checks import check_before_run, check_names
+    from flows.console import make_console
+    from flows.plan import make_plan
+    from flows.prefect_server import has_server
+
+    plan = make_plan(order)
+    check_names(plan.recipe)
+    check_before_run(plan)
+    console = make_console()
+    if not plan.to_run and not has_server():
+        # The embedded server takes seconds to start, only to hear that nothing happened.
+        from flows.runs import RunRecord
+
+        RunRecord.begin(plan).end("done")
+        console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
+    else:
+        _print_plan(plan, console)
+        console.print("starting Prefect and MLflow", style="dim", highlight=False)
+        _carry_out(order, plan)
+    _print_summary(plan, console)
+
+
 def _standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -> Order:
     """An order for another process to carry out later: checked now, with absolute paths."""
     from flows.checks import check_names
@@ -402,6 +438,7 @@ def _standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) 
 def _carry_out(order: Order, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
     from flows.prefect_server import PrefectServer
+    from flows.runs import own_run
     from flows.settle import settling
     from tasks.stage import StageFailed, StageStopped
 
@@ -420,11 +457,18 @@ def _carry_out(order: Order, plan: Plan) -> None:
         click.echo(f"stopped: {error}", err=True)
         sys.exit(STOPPED)
     except BaseException as error:
-        if not isinstance(error, KeyboardInterrupt) and type(error).__name__ != "TerminationSignal":
-            raise
         # TerminationSignal is what Prefect makes of SIGTERM
-        click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
-        sys.exit(INTERRUPTED)
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+            click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
+            sys.exit(INTERRUPTED)
+        record = own_run(plan.workspace, plan.recipe.name)
+        if not isinstance(error, Exception) or server.answers() or record is None or record["state"] == "running":
+            raise
+        # Prefect could not be told how the run ended. The run has ended all the same, and its record says how.
+        click.echo("warning: Prefect's server went away; the next command tells it how this run ended", err=True)
+        if record["state"] != "done":
+            click.echo(f"{record['state']}: {record['error']}", err=True)
+            sys.exit(FAILED if record["state"] == "failed" else STOPPED)
 
 
 def _print_plan(plan: Plan, console: Console) -> None:

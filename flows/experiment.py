@@ -30,7 +30,8 @@ from tasks.context import RunContext
 from tasks.digests import Digests
 from tasks.lineage import Lineage
 from tasks.run import run_stage
-from tasks.stage import StageStopped, said, set_aside, why_not_done
+from tasks.stage import StageStopped, holder, said, set_aside, why_not_done
+from tasks.workspace import RECORDS, Workspace, read_json, write_json
 
 
 def _flow_run_name() -> str:
@@ -139,13 +140,29 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
     record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id})
     reused = {f"r1flow.reused.{stage.spec.stage}": stage.spec.directory.name for stage in plan.stages if stage.action == "reuse"}
     profile = {"r1flow.profile": plan.order.profile} if plan.order.profile else {}
-    lineage.describe(resolved(plan.recipe), {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), **profile, **reused})
+    tags = {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), "prefect.flow_run_id": str(flow_run.id)}
+    lineage.describe(resolved(plan.recipe), {**tags, **profile, **reused})
+    _close_earlier(plan.workspace, lineage)
+    lineage.catch_up()
+    status = "FINISHED"
     try:
         yield lineage
-    except Exception:
-        lineage.finish("FAILED")
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
         raise
-    except BaseException:
-        lineage.finish("KILLED")
-        raise
-    lineage.finish("FINISHED")
+    finally:
+        lineage.catch_up()
+        if lineage.close(lineage.run_id, status):
+            record.note(mlflow=record.content["mlflow"] | {"closed": True})
+
+
+def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
+    """End the MLflow runs of runs that were killed, or whose end MLflow did not hear."""
+    for path in workspace.root.glob(f"*/{RECORDS}/*.json"):
+        record = read_json(path) or {}
+        known = record.get("mlflow")
+        if known and not known.get("closed") and known["tracking_uri"] == lineage.uri and not holder(record):
+            status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
+            if not lineage.close(known["run_id"], status):
+                return
+            write_json(path, record | {"mlflow": known | {"closed": True}})

@@ -137,6 +137,7 @@ class FlowPage:
             if not self._warned:
                 self._display.warn(f"Prefect does not answer ({said(error)}); the run goes on")
             self._warned = True
+            logging.raiseExceptions = False  # Prefect's log handlers would say the same at every line
             return None
 
 

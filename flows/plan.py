@@ -245,10 +245,9 @@ def latest_earlier(spec: StageSpec) -> dict[str, Any] | None:
 
 
 def _require_ancestors(recipe: Recipe, stage: str, stages: dict[str, PlannedStage]) -> None:
-    for name in stages:
-        if name in recipe.ancestors(stage) and stages[name].reasons:
-            reasons = "; ".join(stages[name].reasons[:3])
-            raise RecipeError(
-                f"--from {stage}: the stage {name} before it would have to run ({reasons}); "
-                f"start from {name}, leave --from out, or undo the change"
-            )
+    missing = [name for name in stages if name in recipe.ancestors(stage) and stages[name].reasons]
+    if missing:
+        listed = ", ".join(f"{name} ({'; '.join(stages[name].reasons[:3])})" for name in missing)
+        raise RecipeError(
+            f"--from {stage}: before it would have to run {listed}; start from {missing[0]}, leave --from out, or undo the change"
+        )

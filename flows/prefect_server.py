@@ -19,6 +19,11 @@ from flows.servers import QUIET, Servers, answers
 from tasks.workspace import Workspace, WorkspaceError
 
 PATIENCE = 120.0  # seconds; the first start migrates a fresh database, slowly on a busy machine
+CLIENT = {
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines tell what happens; the API keeps Prefect's
+    "PREFECT_CLIENT_MAX_RETRIES": "2",  # 6 s; the default waits a minute, at every request, for a server that is gone
+}
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -49,8 +54,7 @@ class PrefectServer:
 
     def start(self) -> None:
         """Start the server, which takes seconds; there is work to do meanwhile."""
-        # Our own lines tell what happens; the API keeps Prefect's.
-        for name, value in {**QUIET, "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}.items():
+        for name, value in {**QUIET, **CLIENT}.items():
             os.environ.setdefault(name, value)
         use_running_server(self._workspace)
         if has_server():
@@ -91,6 +95,10 @@ class PrefectServer:
         raise WorkspaceError(
             f"Prefect's server for {self._workspace.root} did not start; see {self._log}, or name a running one by PREFECT_API_URL"
         )
+
+    def answers(self) -> bool:
+        """Whether the server that is used still answers."""
+        return answers(os.environ["PREFECT_API_URL"])
 
     def _stop(self) -> None:
         if self._process is None:

@@ -88,3 +88,12 @@ def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
         raise InputError(f"{fitting[-1]}: not readable as JSON; name another run")
     found: dict[str, Any] = content
     return found
+
+
+def own_run(workspace: Workspace, experiment: str) -> dict[str, Any] | None:
+    """The last run that this process recorded."""
+    for path in sorted((workspace.root / experiment / RECORDS).glob("*.json"), reverse=True):
+        record: dict[str, Any] | None = read_json(path)
+        if record and record["owner"] == this_process():
+            return record
+    return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tasks import analyze, data, evaluate, report, rl, sft
 from tasks.context import RunContext
-from tasks.lineage import StageRecord
 from tasks.stage import Lease, StageSpec, at_work, write_manifest
 from tasks.trainer_process import Progress
 
@@ -22,8 +22,8 @@ def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
         StageStopped: it was told to stop by somebody else.
     """
     started = time.time()
-    with at_work(spec, context.digests) as lease, context.lineage.child(spec) as record:
-        result = _work(spec, context, lease, record)
+    with at_work(spec, context.digests) as lease, context.lineage.child(spec) as tell:
+        result = _work(spec, context, lease, tell)
         lease.require()
         return write_manifest(
             spec,
@@ -31,14 +31,13 @@ def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
             context.digests,
             seconds=time.time() - started,
             finished=time.time(),
-            lineage=record.complete(result),
         )
 
 
-def _work(spec: StageSpec, context: RunContext, lease: Lease, record: StageRecord) -> dict[str, Any]:
+def _work(spec: StageSpec, context: RunContext, lease: Lease, tell: Callable[[], None]) -> dict[str, Any]:
     def follow(progress: Progress) -> None:
         context.on_progress(spec, progress)
-        record.follow()
+        tell()
 
     match spec.kind:
         case "data":

@@ -31,7 +31,8 @@ HEARTBEAT = 5.0  # seconds between signs of life
 STALE = 60.0  # seconds of silence after which a lease held on another host counts as abandoned
 
 SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB = "spec.json", "state.json", "manifest.json", "log.txt", "progress.jsonl", "job.json"
-HOUSEKEEPING = {SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB}
+MLFLOW = "mlflow.json"  # what MLflow has heard of the stage
+HOUSEKEEPING = {SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB, MLFLOW}
 # Files by which a stage made again is recognised as the same; the others hold timings.
 CONTENT = {".parquet", ".safetensors"}
 

@@ -23,7 +23,7 @@ def read_responses(source: str, keywords: Sequence[Keyword]) -> str:
     """SELECT of every column of `source` and what is read in the response.
 
     Args:
-        source: a relation with the columns `response`, the spans, `prompt`, `gold`, `extracted` and `outcome`.
+        source: a relation with the columns `response_id` (unique), `response`, the spans, `prompt`, `gold`, `extracted` and `outcome`.
         keywords: counted as `keyword_0`, `keyword_1`, …; sums of families by name follow from them.
     """
     counts = ",\n".join(f"{count_expression(keyword, 'prose', 'lowered', 'prompt')} AS keyword_{at}" for at, keyword in enumerate(keywords))
@@ -40,35 +40,38 @@ WITH segments AS (
             {literal(_TAG)}, ' ', 'g'), '\\s+', ' ', 'g')) AS outside,
         CASE WHEN contains(response, '```') THEN regexp_extract_all(response, {literal(CODE)}) ELSE [] END AS blocks
     FROM {source}
-), prose AS (
+), prose AS MATERIALIZED (  -- materialized: else the optimizer writes a step into every use of its columns
     SELECT *,
         CASE WHEN contains(reasoning, '```') THEN regexp_replace(reasoning, {literal(CODE)}, E'\\n', 'g') ELSE reasoning END AS prose,
         list_filter(blocks, lambda block: {" OR ".join(f"starts_with(block, {literal(head)})" for head in OUTPUT)}) AS outputs,
         list_filter(string_split(translate(response, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '') AS word_list,
         list_filter(string_split(translate(prompt, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '') AS prompt_words
     FROM segments
-), lowered AS (
+), lowered AS MATERIALIZED (
     SELECT *, lower(prose) AS lowered, {_ngrams("word_list", 4)} AS grams, {_ngrams("prompt_words", 4)} AS prompt_grams FROM prose
-), counted AS (
+), counted AS MATERIALIZED (
     SELECT *, list_distinct(grams) AS distinct_grams, list_distinct(prompt_grams) AS prompt_distinct,
         {counts}
     FROM lowered
 ), turned AS (
     SELECT *,
-        {_sum(keywords, "step_wise")} AS step_wise, {_sum(keywords, "reflection")} AS reflection,
+        {family_sum(keywords, "step_wise")} AS step_wise, {family_sum(keywords, "reflection")} AS reflection,
         {" + ".join(f"keyword_{at}" for at, keyword in enumerate(keywords) if keyword.turn) or "0"} AS turns
     FROM counted
-), before AS (
+), before AS MATERIALIZED (
     SELECT *, CASE WHEN turns > 0 THEN regexp_extract(prose, {literal(f"(?s)^(.*?)(?:{first_turn(keywords)})")}, 1) END AS before_turn
     FROM turned
-), candidates AS (
+), candidates AS MATERIALIZED (
     SELECT *, CASE WHEN turns > 0 AND before_turn <> '' THEN {_candidate_is_right()} END AS right_before
     FROM before
-), repeated AS (
-    SELECT *, len(grams) - len(distinct_grams) AS repeats, {_doubled("grams", 4, "len(grams) - len(distinct_grams) >= 5")} AS grams_8
-    FROM candidates
-){"".join(_level(size) for size in BLOCKS)}
-SELECT * EXCLUDE (reasoning, blocks, lowered, word_list, prompt_words, prompt_grams, prompt_distinct),
+), blocks_8 AS MATERIALIZED (
+    SELECT response_id, {_doubled("grams", 4)} AS grams FROM candidates WHERE len(grams) - len(distinct_grams) >= 5
+){"".join(_level(size) for size in BLOCKS)}, longest AS (
+    SELECT response_id, max(size) AS size
+    FROM ({" UNION ALL ".join(f"SELECT response_id, {size} AS size FROM twice_{size}" for size in BLOCKS)})
+    GROUP BY response_id
+)
+SELECT candidates.* EXCLUDE (reasoning, blocks, lowered, word_list, prompt_words, prompt_grams, prompt_distinct),
     CASE WHEN turns = 0 THEN NULL WHEN right_before IS NULL THEN 'no candidate'
         WHEN right_before = (outcome = 'correct') THEN 'nothing' WHEN right_before THEN 'harms' ELSE 'helps' END AS reflection_effect,
     (len(blocks) - len(outputs))::INTEGER AS code_blocks,
@@ -81,15 +84,15 @@ SELECT * EXCLUDE (reasoning, blocks, lowered, word_list, prompt_words, prompt_gr
         OR (trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r') <> ''
             AND contains(outside, trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r'))) END AS answer_leaked,
     len(word_list)::INTEGER AS words,
-    CASE WHEN len(grams) = 0 THEN 0 ELSE repeats / len(grams) END AS repetition,
-    (CASE {" ".join(f"WHEN twice_{size} THEN {size}" for size in reversed(BLOCKS))} ELSE 0 END)::INTEGER AS longest_repeat,
+    CASE WHEN len(grams) = 0 THEN 0 ELSE (len(grams) - len(distinct_grams)) / len(grams) END AS repetition,
+    coalesce(longest.size, 0)::INTEGER AS longest_repeat,
     CASE WHEN len(distinct_grams) = 0 OR len(prompt_distinct) = 0 THEN 0
         ELSE len(list_intersect(distinct_grams, prompt_distinct)) / len(distinct_grams) END AS prompt_copied
-FROM level_{BLOCKS[-1]}
+FROM candidates LEFT JOIN longest USING (response_id)
 """
 
 
-def _sum(keywords: Sequence[Keyword], family: str) -> str:
+def family_sum(keywords: Sequence[Keyword], family: str) -> str:
     return "(" + (" + ".join(f"keyword_{at}" for at, keyword in enumerate(keywords) if keyword.family == family) or "0") + ")"
 
 
@@ -99,18 +102,17 @@ def _ngrams(words: str, size: int) -> str:
     return f"list_transform(range(1, greatest(1, len({words}) - {size - 2})), lambda i: hash({parts}))"
 
 
-def _doubled(grams: str, size: int, condition: str) -> str:
-    """Hashes of the n-grams of twice the size, where `condition` holds."""
-    longer = f"list_transform(range(1, greatest(1, len({grams}) - {size - 1})), lambda i: hash({grams}[i], {grams}[i + {size}]))"
-    return f"CASE WHEN {condition} THEN {longer} ELSE []::UBIGINT[] END"
+def _doubled(grams: str, size: int) -> str:
+    """Hashes of the n-grams of twice the size."""
+    return f"list_transform(range(1, greatest(1, len({grams}) - {size - 1})), lambda i: hash({grams}[i], {grams}[i + {size}]))"
 
 
 def _level(size: int) -> str:
-    """Whether a block of `size` words occurs twice, and the n-grams that answer it for twice the size."""
-    before = f"level_{size // 2}" if size != BLOCKS[0] else "repeated"
-    step = f", checked_{size} AS (SELECT *, len(list_distinct(grams_{size})) < len(grams_{size}) AS twice_{size} FROM {before})"
-    longer = "" if size == BLOCKS[-1] else f", {_doubled(f'grams_{size}', size, f'twice_{size}')} AS grams_{2 * size}"
-    return f"{step}, level_{size} AS (SELECT * EXCLUDE (grams_{size}){longer} FROM checked_{size})"
+    """The responses in which a block of `size` words occurs twice, and their blocks of twice the size."""
+    twice = f", twice_{size} AS MATERIALIZED (SELECT * FROM blocks_{size} WHERE len(list_distinct(grams)) < len(grams))"
+    if size == BLOCKS[-1]:
+        return twice
+    return f"{twice}, blocks_{2 * size} AS MATERIALIZED (SELECT response_id, {_doubled('grams', size)} AS grams FROM twice_{size})"
 
 
 def _candidate_is_right() -> str:

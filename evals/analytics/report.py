@@ -17,6 +17,7 @@ from evals.analytics.figures import OUTCOMES, checkpoint_order, draw, spoken
 
 if TYPE_CHECKING:
     import duckdb
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 OUTCOME_NAMES = {"correct": "correct"} | {outcome: name for outcome, (name, _) in OUTCOMES.items()}
@@ -67,7 +68,6 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
         query.QueryError: `database` is missing or unreadable.
     """
     import yaml
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     output.mkdir(parents=True, exist_ok=True)
     with query.connect(database) as connection:
@@ -90,25 +90,34 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
             "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started"),
         }
     script = (TEMPLATES / "report.js").read_text()
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"percent": summary.percent, "signed": summary.signed, "thousands": "{:,}".format, "image": _data_uri}
-    page = environment.get_template("report.html").render(
-        context,
-        outcome_names=OUTCOME_NAMES,
-        turning={row["family"] for row in context["patterns"] if row["turn"]},
-        queries=QUERIES,
-        reading=reading,
-        recipe=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110),
-        style=(TEMPLATES / "report.css").read_text(),
-        script=script,
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    page = (
+        environment()
+        .get_template("report.html")
+        .render(
+            context,
+            outcome_names=OUTCOME_NAMES,
+            turning={row["family"] for row in context["patterns"] if row["turn"]},
+            queries=QUERIES,
+            reading=reading,
+            recipe=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110),
+            style=(TEMPLATES / "report.css").read_text(),
+            script=script,
+            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
     html = output / "report.html"
     html.write_text(page, encoding="utf-8")
     (output / "figures").mkdir(exist_ok=True)
     return [html, *(figure.write(output / "figures") for figure in figures)]
+
+
+def environment() -> Environment:
+    """Templates that escape whatever is put into them."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"percent": summary.percent, "signed": summary.signed, "thousands": "{:,}".format, "image": _data_uri}
+    return made
 
 
 def _data_uri(svg: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evals.analytics.errors import WarehouseError, first_line
 from evals.analytics.keywords import Keyword, literal
-from evals.analytics.reading import read_responses
+from evals.analytics.reading import family_sum, read_responses
 from evals.config import StageRun
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
@@ -26,6 +26,7 @@ TABLES = (
     "reward_components",
     "keyword_hits",
     "keyword_patterns",
+    "family_counts",
     "groups",
     "metrics",
     "scores",
@@ -147,6 +148,18 @@ def insert_responses(
             "(SELECT stage_run, response_id, unnest(map_entries(components)) AS entry FROM batch)"
         )
     place = [column for column in ("step", "group_index", "checkpoint", "benchmark", "mode") if column in PLACE[table]]
+    families = ", ".join(
+        f"{{'f': {literal(name)}, 'n': {family_sum(keywords, name)}}}" for name in dict.fromkeys(k.family for k in keywords)
+    )
+    connection.execute(
+        f"""
+        INSERT INTO family_counts BY NAME
+        SELECT stage_run, {", ".join(column for column in place if column != "group_index")}, difficulty, outcome, entry.f AS family,
+            count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens, sum(entry.n) AS hits,
+            count(*) FILTER (entry.n > 0) AS responses_with
+        FROM (SELECT *, unnest([{families}]) AS entry FROM batch) GROUP BY ALL
+        """
+    )
     connection.execute(
         f"""
         INSERT INTO groups BY NAME

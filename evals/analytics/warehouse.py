@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # DuckDB 1.5 tools read this format; the one 2.0 writes by default opens only in 2.0.
 STORAGE_VERSION = "v1.5.0"
+MEMORY = "2500MB"  # of the engine while it writes
 COUNTED = ("stages", "rollouts", "eval_samples", "metrics", "scores", "comparisons")  # tables whose rows are told
 
 
@@ -38,6 +39,11 @@ class Part:
 
 
 def build(part: Part, database: Path) -> dict[str, int]:
+    """As `build_several`, of one part."""
+    return build_several([part], database)
+
+
+def build_several(parts: Sequence[Part], database: Path) -> dict[str, int]:
     """Make a database of exactly these stage runs at `database`, replacing what was there.
 
     Returns:
@@ -46,7 +52,7 @@ def build(part: Part, database: Path) -> dict[str, int]:
     Raises:
         WarehouseError: a stage's directory or file is missing or broken; `database` is then as it was.
     """
-    return _write([part], database, keep=False)
+    return _write(parts, database, keep=False)
 
 
 def publish(parts: Sequence[Part], database: Path) -> dict[str, int]:
@@ -58,7 +64,7 @@ def publish(parts: Sequence[Part], database: Path) -> dict[str, int]:
         Rows by table in the whole database.
 
     Raises:
-        WarehouseError: as for `build`, or the database there cannot be read or was written by a newer r1flow; it is then as it was.
+        WarehouseError: as for `build_several`, or the database there cannot be read or was written by a newer r1flow; it is then as it was.
     """
     from filelock import FileLock
 
@@ -106,6 +112,8 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, in
                 raise WarehouseError(f"{database}: not a readable DuckDB file ({first_line(error)}); remove it to start anew") from error
             connection.execute("USE warehouse")
             connection.execute("SET preserve_insertion_order = false")  # of a large insert: less memory
+            connection.execute(f"SET memory_limit = '{MEMORY}'")  # what does not fit goes to disk beside the database
+            connection.execute(f"SET temp_directory = {literal(f'{private}.tmp')}")
             connection.execute("BEGIN")
             found = _check_version(connection, database) if known else 0
             migrate(connection, found)
@@ -126,6 +134,7 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, in
     finally:
         for path in leftovers:
             path.unlink(missing_ok=True)
+        shutil.rmtree(f"{private}.tmp", ignore_errors=True)
     return counts
 
 

@@ -9,6 +9,8 @@ from rl_core.rewards.spans import THINKING, find_spans
 # ASCII digits only: \d would take any script's.
 NUMBER = re.compile(r"(?<![0-9A-Za-z.,)])-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
 _BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+_JOIN = re.compile(r"[\s$]*(?:,|,?\s*\$?\s*(?:\\text\s*\{)?\s*(?:and|or)\s*\}?)[\s$]*")
+_LONGEST_JOIN = 20  # characters between two boxes that are one answer
 _PHRASE = re.compile(r"(?ai)\banswer(?:\s+is\b\s*:?|\s*:)[ \t*]*")
 _MATH_SPAN = re.compile(r"\$+([^$\n]+)\$|\\\(([^\n]+?)\\\)")
 
@@ -16,13 +18,13 @@ _MATH_SPAN = re.compile(r"\$+([^$\n]+)\$|\\\(([^\n]+?)\\\)")
 def extract_answer(response: str, *, any_number: bool = False) -> str | None:
     r"""The final answer as written, or None.
 
-    Only what follows the last `</think>` or `</reasoning>` counts. In it, in this order: the last balanced `\boxed{}`, the last
-    `<answer>…</answer>`, the last `####` line, the last "answer is …" or "answer: …". With `any_number` the last number of the text
-    stands in for all of these, and prose around a single number is dropped.
+    Only what follows the last `</think>` or `</reasoning>` counts. In it, in this order: the last balanced `\boxed{}` with
+    those that a comma, "and" or "or" joins to it, the last `<answer>…</answer>`, the last `####` line, the last "answer is …" or
+    "answer: …". With `any_number` the last number of the text stands in for all of these, and prose around a single number is dropped.
     """
     closed = [position + len(closing) for _, closing in THINKING if (position := response.rfind(closing)) >= 0]
     final = response[max(closed, default=0) :]
-    found = last_boxed(final)
+    found = _boxed_answers(final)
     if found is None:
         found = _tagged(final) or _after_hashes(final) or _after_phrase(final)
         if found is not None and (inner := last_boxed(found)) is not None:
@@ -43,17 +45,40 @@ def _is_prose(text: str) -> bool:
 
 def last_boxed(text: str) -> str | None:
     r"""Inside of the last balanced `\boxed{}` or `\fbox{}`; of nested ones the innermost that is nothing but a box's content."""
-    found: tuple[int, int] | None = None
-    boxes: dict[int, tuple[int, int]] = {}  # inside of each closed box, by where its command begins
+    boxes = _boxes(text)
+    return _innermost(text, boxes, next(reversed(boxes))) if boxes else None
+
+
+def _boxed_answers(text: str) -> str | None:
+    r"""As `last_boxed`, with the boxes before it that a comma, "and" or "or" joins to it: `\boxed{1}` and `\boxed{2}` are two answers."""
+    boxes = _boxes(text)
+    answers: list[str] = []
+    after = None  # where the box begins that was taken last
+    for command in reversed(boxes):
+        end = boxes[command][1] + 1
+        if after is not None and (end > after or after - end > _LONGEST_JOIN or not _JOIN.fullmatch(text, end, after)):
+            if end > after:
+                continue  # inside of or around a box that was taken
+            break
+        answers.insert(0, _innermost(text, boxes, command))
+        after = command
+    return ", ".join(dict.fromkeys(answers)) if answers else None
+
+
+def _boxes(text: str) -> dict[int, tuple[int, int]]:
+    """Inside of each closed box by where its command begins, in the order in which they close."""
+    boxes: dict[int, tuple[int, int]] = {}
     opened: list[tuple[int, int] | None] = []  # command and inside of the boxes that are open, None for other groups
     for token in _BRACES.finditer(text):
         if token[0].endswith("{") and token[0] != "\\{":
             opened.append((token.start(), token.end()) if token[0] != "{" else None)
         elif token[0] == "}" and opened and (box := opened.pop()) is not None:
-            found = boxes[box[0]] = box[1], token.start()
-    if found is None:
-        return None
-    start, end = found
+            boxes[box[0]] = box[1], token.start()
+    return boxes
+
+
+def _innermost(text: str, boxes: dict[int, tuple[int, int]], command: int) -> str:
+    start, end = boxes[command]
     while True:
         while start < end and text[start].isspace():
             start += 1

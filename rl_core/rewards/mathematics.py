@@ -112,7 +112,7 @@ def _symbolic(gold: str, answer: str) -> Outcome:
 
     written = clean(answer)
     # It would add up "5 6" and drop the prime of "5'" and the index of "5_2".
-    if re.search(r"[0-9] [0-9]|[0-9)}]['_]", written):
+    if re.search(r"[0-9] [0-9]|[0-9)}]['_]", written) or written.count("{") != written.count("}"):
         return Outcome.UNPARSEABLE
     expected, found = _parse(clean(gold)), _parse(written)
     if not found:

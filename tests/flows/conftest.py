@@ -34,7 +34,7 @@ def make() -> Callable[..., None]:
             (spec.directory / "train.parquet").write_bytes(output if isinstance(output, bytes) else output.encode())
             (spec.directory / "metrics.jsonl").write_text('{"step": 1}\n')
             result = {"tokens": 100, "checked": [benchmark["name"] for benchmark in spec.held_out]}
-            write_manifest(spec, result, digests, seconds=2.0, finished=0.0, lineage=None)
+            write_manifest(spec, result, digests, seconds=2.0, finished=0.0)
         if spec.kind == "analyze":
             (spec.workspace / "warehouse.duckdb").write_text("")
 

@@ -117,7 +117,7 @@ def test_from_refuses_where_an_earlier_stage_would_have_to_run(made: Planner) ->
     with pytest.raises(RecipeError) as caught:
         made("warm.temperature=0.9", rerun_from="scores")
     assert str(caught.value) == (
-        "--from scores: the stage warm before it would have to run (warm.temperature 1.0 -> 0.9); "
+        "--from scores: before it would have to run warm (warm.temperature 1.0 -> 0.9); "
         "start from warm, leave --from out, or undo the change"
     )
 

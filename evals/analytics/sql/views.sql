@@ -136,71 +136,36 @@ GROUP BY ALL;
 COMMENT ON VIEW keywords_by_checkpoint IS 'Step-wise and reflection keywords per response by evaluated checkpoint, also by correctness.';
 
 CREATE OR REPLACE VIEW families_by_step AS
-WITH hits AS (
-    SELECT stage_run, response_id, family, sum(hits) AS hits FROM keyword_hits GROUP BY ALL
-), responses AS (
-    SELECT stage_run, step, count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens FROM rollouts GROUP BY ALL
-), families AS (
-    SELECT DISTINCT stage_run, family FROM keyword_patterns
-)
 SELECT
-    stage_run, stages.experiment, stages.stage, position, step, steps_before + step AS total_step, family,
-    coalesce(sum(hits), 0)::DOUBLE / any_value(responses) AS per_response,
-    count(hits) / any_value(responses) AS responses_with,
-    1000 * coalesce(sum(hits), 0)::DOUBLE / nullif(any_value(tokens), 0) AS per_1000_tokens
-FROM responses JOIN families USING (stage_run) JOIN stages USING (stage_run)
-LEFT JOIN (SELECT stage_run, family, step, hits FROM hits JOIN rollouts USING (stage_run, response_id)) AS found
-    USING (stage_run, family, step)
+    stage_run, experiment, stage, position, step, steps_before + step AS total_step, family,
+    sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
+    sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
+    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+FROM family_counts JOIN stages USING (stage_run)
+WHERE step IS NOT NULL
 GROUP BY ALL;
 COMMENT ON VIEW families_by_step IS 'Every keyword family by step: words per response, share of responses with any, words per 1000 tokens of thinking.';
 
 CREATE OR REPLACE VIEW families_by_checkpoint AS
-WITH hits AS (
-    SELECT stage_run, response_id, family, sum(hits) AS hits FROM keyword_hits GROUP BY ALL
-), responses AS (
-    SELECT stage_run, checkpoint, benchmark, difficulty, mode, count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens
-    FROM eval_samples GROUP BY ALL
-), families AS (
-    SELECT DISTINCT stage_run, family FROM keyword_patterns
-), found AS (
-    SELECT stage_run, family, checkpoint, benchmark, difficulty, mode, sum(hits) AS hits, count(*) AS responses_with
-    FROM hits JOIN eval_samples USING (stage_run, response_id) GROUP BY ALL
-)
 SELECT
-    responses.stage_run, evaluated.experiment, evaluated.stage, responses.checkpoint, checkpoint_position, responses.benchmark,
-    responses.difficulty, responses.mode, families.family, responses,
-    coalesce(hits, 0)::DOUBLE / responses AS per_response,
-    coalesce(responses_with, 0) / responses AS responses_with,
-    1000 * coalesce(hits, 0)::DOUBLE / nullif(tokens, 0) AS per_1000_tokens
-FROM responses JOIN families USING (stage_run)
-JOIN evaluated_checkpoints AS evaluated ON evaluated.stage_run = responses.stage_run AND evaluated.checkpoint = responses.checkpoint
-LEFT JOIN found ON found.stage_run = responses.stage_run AND found.family = families.family AND found.checkpoint = responses.checkpoint
-    AND found.benchmark = responses.benchmark AND found.difficulty IS NOT DISTINCT FROM responses.difficulty AND found.mode = responses.mode;
+    stage_run, experiment, stage, checkpoint, checkpoint_position, benchmark, difficulty, mode, family,
+    sum(family_counts.responses)::BIGINT AS responses,
+    sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
+    sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
+    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+FROM family_counts JOIN evaluated_checkpoints USING (stage_run, checkpoint)
+GROUP BY ALL;
 COMMENT ON VIEW families_by_checkpoint IS 'Every keyword family by evaluated checkpoint, benchmark and difficulty.';
 
 CREATE OR REPLACE VIEW families_by_outcome AS
-WITH hits AS (
-    SELECT stage_run, response_id, family, sum(hits) AS hits FROM keyword_hits GROUP BY ALL
-), responses AS (
-    SELECT stage_run, response_id, 'train' AS part, outcome, difficulty, coalesce(think_tokens, response_tokens) AS tokens FROM rollouts
-    UNION ALL
-    SELECT stage_run, response_id, 'test', outcome, difficulty, coalesce(think_tokens, response_tokens) FROM eval_samples
-), totals AS (
-    SELECT stage_run, part, outcome, difficulty, count(*) AS responses, sum(tokens) AS tokens FROM responses GROUP BY ALL
-), found AS (
-    SELECT stage_run, part, outcome, difficulty, family, sum(hits) AS hits, count(*) AS responses_with
-    FROM hits JOIN responses USING (stage_run, response_id) GROUP BY ALL
-), families AS (
-    SELECT DISTINCT stage_run, family FROM keyword_patterns
-)
 SELECT
-    totals.stage_run, stages.experiment, stages.stage, position, totals.part, totals.outcome, totals.difficulty, families.family, responses,
-    coalesce(hits, 0)::DOUBLE / responses AS per_response,
-    coalesce(responses_with, 0) / responses AS responses_with,
-    1000 * coalesce(hits, 0)::DOUBLE / nullif(tokens, 0) AS per_1000_tokens
-FROM totals JOIN families USING (stage_run) JOIN stages USING (stage_run)
-LEFT JOIN found ON found.stage_run = totals.stage_run AND found.family = families.family AND found.part = totals.part
-    AND found.outcome = totals.outcome AND found.difficulty IS NOT DISTINCT FROM totals.difficulty;
+    stage_run, experiment, stage, position, if(step IS NULL, 'test', 'train') AS part, outcome, difficulty, family,
+    sum(family_counts.responses)::BIGINT AS responses,
+    sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
+    sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
+    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+FROM family_counts JOIN stages USING (stage_run)
+GROUP BY ALL;
 COMMENT ON VIEW families_by_outcome IS 'Every keyword family by outcome and difficulty, in training and in evaluation.';
 
 CREATE OR REPLACE VIEW reflection_effects AS

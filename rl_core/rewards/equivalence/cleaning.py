@@ -102,7 +102,10 @@ VECTORS = {"i": "\u0131", "j": "\u0237", "k": "\u0138"}  # signs of the unit vec
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*\{?\s*([RZNQC])\s*\}?")
 _BLACKBOARDS = {"R": "\u211d", "Z": "\u2124", "N": "\u2115", "Q": "\u211a", "C": "\u2102"}
 _THOUSANDS = re.compile(r"(?<![0-9.])([0-9]{1,3})((?:[ ,][0-9]{3})+)(?![0-9])")
-_PREAMBLE = re.compile(r"(?i)^(?:so |thus |hence |therefore )?,?\s*(?:the )?(?:final |correct )?answer(?: is|:)\s*:?\s*")
+_PREAMBLE = re.compile(
+    r"(?i)^(?:so |thus |hence |therefore )?,?\s*(?:the [a-z]+(?: of [a-z]+)? (?:is|are)|(?:the )?(?:final |correct )?answer(?: is|:))"
+    r"(?! not\b)\s*:?\s*"
+)
 
 
 def clean(text: str) -> str:
@@ -110,6 +113,7 @@ def clean(text: str) -> str:
     text = text.translate(_TRANSLATION)
     while (inside := _BOXED.fullmatch(text)) and "}" not in inside[1].partition("{")[0]:
         text = inside[1]
+    text = re.sub(r"\b(?:np|math)\.(?=[a-z])", "", text)
     text = _SUPERSCRIPT.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
     text = text.replace(r"\$", "\x00").replace("$", "").replace("\x00", "$").replace(r"\%", "%").replace("\u00b7\u00b7", " \\power ")
     text = re.sub(r",\\!\s*|\{,\}", ",", text)
@@ -134,8 +138,9 @@ def clean(text: str) -> str:
     text = text.replace("<=", "\u2264").replace(">=", "\u2265").replace("!=", "\u2260").replace("...", "\u2026")
     text = re.sub(r"\^\s*\{?\s*('+)\s*\}?", r"\1", text)
     text = re.sub(r"(?i)\b(?:positive )?infinity\b", "\u221e", text)
+    text = re.sub("(?i)^(?:minus|negative) (?=[0-9\\\\\u221e])", "-", text.strip())
     text = re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", "\u03c0", text)
-    text = re.sub(r"(?i)^(?:minus|negative) (?=[0-9\\])", "-", text.strip())
+    text = re.sub(r"(?i)(?<=[0-9]) out of (?=[0-9])", "/", text)
     text = re.sub(r"(?i)\s*\bper ?cent\b", "%", text)
     text = re.sub(r"^\s*\u00b7+(?=\S)|(?<=\S)\u00b7+\s*$|`", "", text)
     text = re.sub(r"^\\power(.*)\\power$", r"\1", text.strip())

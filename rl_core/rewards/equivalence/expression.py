@@ -11,32 +11,35 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from rl_core.rewards.equivalence.notation import rewrite
+
 Node = Fraction | str | tuple
 
+
 _CIRCULAR = ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth")
+
+
 _INVERSE = {f"arc{name}": f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
+
+
 _INVERSE |= {short: f"arc{short[1:]}" for short in ("asin", "acos", "atan")}
+
+
 FUNCTIONS = {name: name for name in (*_CIRCULAR, "exp", "ln", "abs", "floor", "ceil", "max", "min", "gcd", "lcm")} | _INVERSE
+
+
 _NAMES = (*FUNCTIONS, "log", "lg", "sqrt", "cbrt")
+
+
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<command>\\[A-Za-z]+)"
     rf"|(?P<word>{'|'.join(sorted(_NAMES, key=len, reverse=True))})(?![a-z]{{2}})|(?P<sign>\S))"
 )
-_SCIENTIFIC = re.compile(r"(?<![A-Za-z_\\0-9.])([0-9]+\.?[0-9]*|\.[0-9]+)[eE]([+-]?[0-9]+)(?![0-9A-Za-z.])")
-_REPEATING = re.compile(r"([0-9]*)\.([0-9]*)(?:\\overline|\\bar|\\dot)\s*\{?\s*([0-9]+)\s*\}?|([0-9]*)\.([0-9]*?)([0-9]+?)\6+\u2026")
-_MIXED = re.compile(
-    r"(?<![0-9A-Za-z_^.}])([0-9]+)(?: ?\\frac ?(?:\{ ?([0-9]+) ?\} ?\{ ?([0-9]+) ?\}|([0-9]) ?([0-9])(?![0-9]))"
-    r"|[ -]([0-9]+)/([0-9]+))(?![0-9!])"
-)
-_DERIVATIVE = re.compile(
-    r"\\frac ?\{ ?d(?:\^\{?([0-9])\}?)? ?([A-Za-z](?:_\{?[A-Za-z0-9]+\}?)?)(?:\([a-z]\))? ?\} ?\{ ?d ?([a-z])(?:\^\{?\1\}?)? ?\}"
-)
-_DOTTED = re.compile(r"\\(d{1,3})ot ?(?:\{ ?(\\?[A-Za-z]+) ?\}|([A-Za-z]))(?:\([a-z]\))?")
-_CHOOSE = re.compile(
-    r"(?<![A-Za-z])C ?\( ?([0-9A-Za-z]+) ?, ?([0-9A-Za-z]+) ?\)|_\{?([0-9A-Za-z]+)\}? ?C ?_\{?([0-9A-Za-z]+)\}?"
-    r"|C_\{?([0-9A-Za-z]+)\}?\^\{?([0-9A-Za-z]+)\}?"
-)
+
+
 _DEEPEST = 60  # nested groups
+
+
 _STOP = frozenset("+-,;=<>)]}|\u2775\u2264\u2265")
 
 
@@ -51,44 +54,11 @@ def parse(text: str) -> Node:
     Raises:
         NotAnExpression: any part of the text is not understood.
     """
-    parser = _Parser(_tokens(_rewrite(text)))
+    parser = _Parser(_tokens(rewrite(text)))
     tree = parser.sum()
     if parser.position != len(parser.tokens):
         raise NotAnExpression(text)
     return tree
-
-
-def _rewrite(text: str) -> str:
-    text = _SCIENTIFIC.sub("(\\1\u00b710^{\\2})", text)
-    text = _REPEATING.sub(_repeating, text)
-    text = _DERIVATIVE.sub(lambda match: match[2] + ("" if match[3] in "tx" else f"_{match[3]}") + "'" * int(match[1] or 1), text)
-    text = _DOTTED.sub(lambda match: (match[2] or match[3]) + "'" * len(match[1]), text)
-    text = _CHOOSE.sub(_choose, text)
-    text = re.sub(r"\{([^{}]+)\\over(?![A-Za-z])([^{}]+)\}", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\{([^{}]+)\\choose(?![A-Za-z])([^{}]+)\}", r"\\binom{\1}{\2}", text)
-    if "choose" in text or "over" in text:
-        text = re.sub(r"^(.+)\\choose(?![A-Za-z])(.+)$", r"\\binom{\1}{\2}", text)
-        text = re.sub(r"^(.+)\\over(?![A-Za-z])(.+)$", r"\\frac{\1}{\2}", text)
-        text = re.sub(r"^([0-9a-z]+) choose ([0-9a-z]+)$", r"\\binom{\1}{\2}", text)
-    return _MIXED.sub(_mixed, text)
-
-
-def _choose(match: re.Match[str]) -> str:
-    top, bottom = match[1] or match[3] or match[6], match[2] or match[4] or match[5]
-    return rf"\binom{{{top}}}{{{bottom}}}"
-
-
-def _mixed(match: re.Match[str]) -> str:
-    over, under = match[2] or match[4] or match[6], match[3] or match[5] or match[7]
-    return rf"({match[1]}+\frac{{{over}}}{{{under}}})" if int(over) < int(under) else match[0]
-
-
-def _repeating(match: re.Match[str]) -> str:
-    whole, fixed, cycle = (match[1], match[2], match[3]) if match[3] else (match[4], match[5], match[6])
-    if not match[3] and len(match[0]) < 5:
-        return match[0]
-    value = Fraction(f"{whole or 0}.{fixed or 0}") + Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(fixed))
-    return rf"(\frac{{{value.numerator}}}{{{value.denominator}}})"
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -306,12 +276,26 @@ class _Parser:
                 base = self.argument_of_base()
             else:
                 power = self.exponent()
+        if name in ("max", "min", "gcd", "lcm"):
+            return self.of_several(name)
         name = FUNCTIONS.get(name, name)
         if power == ("neg", Fraction(1)) and name in _CIRCULAR:
             name, power = f"arc{name}", None
         inside = self.operand()
         found: Node = ("log", base, inside) if name in ("log", "lg", "ln") and (base is not None or name != "ln") else (name, inside)
         return found if power is None else ("^", found, power)
+
+    def of_several(self, name: str) -> Node:
+        opening = self.take()
+        closing = {"(": ")", "[": "]", "\u2774": "\u2775"}.get(opening)
+        if closing is None:
+            raise NotAnExpression(opening)
+        operands = [self.sum()]
+        while self.next == ",":
+            self.take()
+            operands.append(self.sum())
+        self.take(closing)
+        return (name, *operands)
 
     def argument_of_base(self) -> Node:
         return self.argument() if self.next == "{" or self.kind != "number" else Fraction(self.take())

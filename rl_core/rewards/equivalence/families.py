@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rl_core.rewards.equivalence.evaluation import NoValueError, number, same_value
+from rl_core.rewards.equivalence.arithmetic import NoValueError
+from rl_core.rewards.equivalence.evaluation import number, same_value
 from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import bracketed, elements, split
 

@@ -6,7 +6,8 @@ import re
 
 from rl_core.rewards.equivalence import families, regions, scalars, words
 from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS, clean, join_thousands
-from rl_core.rewards.equivalence.comparison import coordinates, is_based
+from rl_core.rewards.equivalence.comparison import is_based
+from rl_core.rewards.equivalence.items import coordinates
 from rl_core.rewards.equivalence.structure import elements, matrix, split
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rl_core.rewards.equivalence.evaluation import NoValueError, number
+from rl_core.rewards.equivalence.arithmetic import NoValueError
+from rl_core.rewards.equivalence.evaluation import number
 from rl_core.rewards.equivalence.expression import NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import bracketed, elements, split
 

@@ -6,8 +6,9 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from rl_core.rewards.equivalence.arithmetic import NoValueError
 from rl_core.rewards.equivalence.cleaning import join_thousands
-from rl_core.rewards.equivalence.evaluation import NoValueError, constant, floating, same_value
+from rl_core.rewards.equivalence.evaluation import constant, floating, same_value
 from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.units import Unit, split_unit
 from rl_core.rewards.equivalence.words import number_of

@@ -59,9 +59,10 @@ def expand_signs(text: str) -> list[str]:
 
 def elements(text: str) -> list[str]:
     """The answers that a text lists, plus-minus signs expanded; braces of a set and unions of finite sets are opened."""
+    text = re.sub("^[A-Za-z] ?\u2208 ?(?=\u2774)", "", text)
     pieces = split(text, re.compile("\u222a"))
     groups = [bracketed(piece) for piece in pieces]
-    if all(group and group[0] == "\u2774" for group in groups):
+    if all(group and group[0] in "\u2774{" for group in groups):
         text = ",".join(group[1] for group in groups if group)
     parts = split(text)
     parts = [part for part in parts if part] if parts[-1] == "" or re.search(r",\s*(?:and|or)\s", text) else parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -150,6 +151,21 @@ _SAYING = frozenset(
     ]
 )
 _START = re.compile(r"(?<=[0-9)}\]!\u03c0\u00b0% ])\s*(?=[A-Za-z%\u00b0])|\s+/\s*(?=[A-Za-z])")
+_UNIT_FRACTION = re.compile(r"(?<=[0-9}) ])\\frac ?\{ ?([A-Za-z]+(?:\^\{?[0-9]\}?)?) ?\} ?\{ ?([A-Za-z]+(?:\^\{?[0-9]\}?)?) ?\}$")
+_COMPOUND = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)\.?(?:,? (?:and )?|$)")
+
+
+def one_unit(text: str) -> str:
+    """`1 hour and 30 minutes` in its first unit; any other text as it is."""
+    parts = list(_COMPOUND.finditer(text))
+    units = [_lookup(part[2]) for part in parts]
+    if len(parts) < 2 or "".join(part[0] for part in parts) != text or None in units:
+        return text
+    known = [unit for unit in units if unit]
+    if any(unit.dimension != known[0].dimension or unit.scale >= before.scale for before, unit in itertools.pairwise(known)):
+        return text
+    total = sum((Fraction(part[1]) * unit.scale for part, unit in zip(parts, known, strict=True)), Fraction(0))
+    return f"{total / known[0].scale} {parts[0][2]}"
 
 
 def split_unit(text: str) -> tuple[str, Unit | None]:
@@ -165,6 +181,8 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
         return text[match.end() :], _KNOWN[
             match[1].lower().rstrip(".").rstrip("s") if match[1].lower() == "euros" else match[1].lower().rstrip(".")
         ]
+    if fraction := _UNIT_FRACTION.search(text):
+        text = f"{text[: fraction.start()]} {fraction[1]}/{fraction[2]}"
     spoken = re.fullmatch(r"([A-Za-z -]+) ([A-Za-z]+)", text)
     if spoken and (written := number_of(spoken[1])) and (unit := read_unit(spoken[2])):
         return written, unit
@@ -173,7 +191,7 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
         scale, rest = _magnitude(text[start.start() :].strip())
         if text[start.start() :].startswith("\u00b0") and re.search(r"sin|cos|tan|cot|sec|csc", value):
             continue
-        if not value or not re.search(r"[0-9\u03c0]|[a-z]$", value):
+        if value[-1:] in "+-/=^_(,<>" or not re.search(r"[0-9\u03c0]|[a-z]$", value):
             continue
         if not rest:
             return f"({value})\u00b7{scale}", None

@@ -66,6 +66,7 @@ _UNDEFINED = frozenset(
         "divergent",
     ]
 )
+_POSITIVE = frozenset(["all positive integers", "positive integers", "the positive integers", "\u2124^+", "\u2124^{+}", "\u2124_{>0}"])
 _MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 _DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _FILLERS = frozenset(["a", "an", "the", "it", "is", "on", "in", "due", "answer", "function", "sequence", "shape", "there", "are"])
@@ -136,9 +137,9 @@ def same_clock(gold: str, answer: str) -> bool | None:
 def same_word(gold: str, answer: str) -> bool | None:
     """Compare when the gold answer is a truth value or says that there is nothing; else None."""
     left, right = gold.lower().strip(), answer.lower().strip().rstrip(".")
-    for group in (_TRUE, _FALSE, _NOTHING, _UNDEFINED):
+    for group in (_TRUE, _FALSE, _NOTHING, _UNDEFINED, _POSITIVE):
         if left in group:
-            return right in group
+            return right in group or (group in (_TRUE, _FALSE) and right.partition(", it ")[0] in group)
     return None
 
 

@@ -19,7 +19,14 @@ PEOPLE = json.dumps({"names": ["Ann", "Bo"], "roles": ["knight", "knave"]})
 def read(response: str, gold: str = "7", outcome: str = "wrong", prompt: str = "Add.", extracted: str | None = None) -> dict[str, Any]:
     """The columns read in one response."""
     spans = find_spans(response)
-    row = {"response": response, "gold": gold, "outcome": outcome, "prompt": prompt, "extracted": extracted}
+    row: dict[str, Any] = {
+        "response_id": "1",
+        "response": response,
+        "gold": gold,
+        "outcome": outcome,
+        "prompt": prompt,
+        "extracted": extracted,
+    }
     for name, span in (("think", spans.think), ("answer", spans.answer)):
         row |= {f"{name}_start": span[0] if span else None, f"{name}_end": span[1] if span else None}
     kinds = {name: pa.int32() if name.endswith(("start", "end")) else pa.string() for name in row}

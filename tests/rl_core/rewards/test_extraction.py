@@ -33,6 +33,9 @@ def test_last_balanced_box(text: str, inside: str | None) -> None:
     ("response", "answer"),
     [
         (r"so \boxed{4}", "4"),
+        (r"\boxed{1} and \boxed{2}", "1, 2"),
+        (r"first \boxed{0}, so $\boxed{1}$, $\boxed{2}$ or $\boxed{2}$", "1, 2"),
+        (r"\boxed{1} then \boxed{2}", "2"),
         (r"<think>\boxed{5}</think><answer>6</answer>", "6"),  # only what follows the thinking counts
         (r"<think>\boxed{5}</think>I give up", None),
         (r"<reasoning>\boxed{5}</reasoning><answer>6</answer>", "6"),

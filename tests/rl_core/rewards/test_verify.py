@@ -59,3 +59,9 @@ def test_only_symbolic_work_is_left_open() -> None:
 def test_an_unknown_task_is_named() -> None:
     with pytest.raises(InputError, match="'chess'"):
         verify("chess", "e4", "e4")
+
+
+@pytest.mark.parametrize("gold", ["", r"\int_0^1", "{5"])
+def test_a_gold_that_cannot_be_read_is_named(gold: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        verify("math", r"\boxed{5}", gold)

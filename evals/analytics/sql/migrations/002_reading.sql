@@ -284,6 +284,34 @@ COMMENT ON COLUMN keyword_patterns.keyword IS 'Name of the keyword.';
 COMMENT ON COLUMN keyword_patterns.pattern IS 'RE2.';
 COMMENT ON COLUMN keyword_patterns.turn IS 'Its words turn the reasoning round.';
 
+CREATE TABLE family_counts (
+    stage_run VARCHAR NOT NULL,
+    step INTEGER,
+    checkpoint VARCHAR,
+    benchmark VARCHAR,
+    mode VARCHAR,
+    difficulty VARCHAR,
+    outcome VARCHAR NOT NULL,
+    family VARCHAR NOT NULL,
+    responses BIGINT NOT NULL,
+    tokens BIGINT NOT NULL,
+    hits BIGINT NOT NULL,
+    responses_with BIGINT NOT NULL
+);
+COMMENT ON TABLE family_counts IS 'Sums of keyword_hits by what they are asked for: what the views of families add up.';
+COMMENT ON COLUMN family_counts.stage_run IS 'Stage run that wrote the responses: key of stages.';
+COMMENT ON COLUMN family_counts.step IS 'Step of the rollouts; null for samples.';
+COMMENT ON COLUMN family_counts.checkpoint IS 'Checkpoint of the samples; null for rollouts.';
+COMMENT ON COLUMN family_counts.benchmark IS 'Benchmark of the samples; null for rollouts.';
+COMMENT ON COLUMN family_counts.mode IS 'greedy or sampled; null for rollouts.';
+COMMENT ON COLUMN family_counts.difficulty IS 'Number of people, level, …; null where the data has none.';
+COMMENT ON COLUMN family_counts.outcome IS 'correct, wrong, unparseable, format_error, truncated or timeout.';
+COMMENT ON COLUMN family_counts.family IS 'Keyword family.';
+COMMENT ON COLUMN family_counts.responses IS 'Responses of this kind.';
+COMMENT ON COLUMN family_counts.tokens IS 'Their tokens of thinking (of the response without thinking tags).';
+COMMENT ON COLUMN family_counts.hits IS 'Words of the family in them.';
+COMMENT ON COLUMN family_counts.responses_with IS 'Those of them that have any.';
+
 CREATE TABLE groups (
     stage_run VARCHAR NOT NULL,
     experiment VARCHAR NOT NULL,

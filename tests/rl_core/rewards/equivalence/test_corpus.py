@@ -23,6 +23,7 @@ def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in CORPUS.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_rates(rows: list[dict[str, Any]]) -> None:
     accepted: Counter[tuple[str, bool]] = Counter()
     of: Counter[tuple[str, bool]] = Counter()

@@ -1,0 +1,50 @@
+"""`r1flow compare RUN RUN…`: what differs between runs in recipe, curves and scores, as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.ingest import part_of
+from flows.runs import find_run
+from rl_core.errors import InputError
+from tasks.report import where_to_look
+from tasks.workspace import Workspace
+
+DATABASE = "comparison.duckdb"
+
+
+def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None) -> Path:
+    """Write `comparison.duckdb`, `comparison.html` and `figures/`; returns the page.
+
+    Raises:
+        InputError: a run is not there, named twice, or has nothing finished.
+    """
+    from evals.analytics.comparison import write
+    from evals.analytics.warehouse import build_several
+
+    if len(names) < 2:
+        raise InputError(f"{names[0]} alone cannot be compared; name another run")
+    records = [find_run(workspace, name) for name in names]
+    labels = [f"{record['experiment']}/{record['run']}" for record in records]
+    if repeated := next((label for label in labels if labels.count(label) > 1), None):
+        raise InputError(f"{repeated} is named twice; give different runs, such as EXPERIMENT/ID (`r1flow status` lists them)")
+    parts = []
+    for label, record in zip(labels, records, strict=True):
+        part = part_of(workspace, record, finished=True)
+        if not part.stages:
+            raise InputError(f"run {label}: no stage of training or evaluation is finished; run it on with r1flow run")
+        parts.append(part)
+    output = output or workspace.root / "comparisons" / "-vs-".join(label.replace("/", "-") for label in labels)
+    output.mkdir(parents=True, exist_ok=True)
+    build_several(parts, output / DATABASE)
+    recipes = {label: _flat(record["recipe"]) for label, record in zip(labels, records, strict=True)}
+    runs = {label: [stage.stage for stage in part.stages] for label, part in zip(labels, parts, strict=True)}
+    return write(output / DATABASE, output, runs=runs, recipes=recipes, reading=where_to_look(workspace))
+
+
+def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
+    from tasks.stage_record import flatten
+
+    return dict(flatten(recipe))

