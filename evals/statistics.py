@@ -100,11 +100,12 @@ def detectable_difference(values: Sequence[float], others: Sequence[float] | Non
             same spread that solves other problems: the most that pairing can leave.
     """
     array = _one_per_problem(values)
+    # With two more right and two more wrong ones, or one gained and one lost (after Agresti and Coull 1998): what never differs in 30
+    # problems is not without spread.
     if others is None:
-        # With two more right and two more wrong ones (Agresti and Coull 1998): 30 right of 30 are not without spread.
         spread = math.sqrt(2 * float(np.concatenate([array, (0.0, 0.0, 1.0, 1.0)]).var(ddof=1)))
     else:
-        spread = float(np.std(_one_per_problem(others) - array, ddof=1)) if len(array) > 1 else 0.0
+        spread = float(np.concatenate([_one_per_problem(others) - array, (-1.0, 1.0)]).std(ddof=1))
     return min(1.0, (Z + Z80) * spread / math.sqrt(len(array)))
 
 

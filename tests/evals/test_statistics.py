@@ -147,11 +147,14 @@ def test_mcnemar(lost: int, gained: int, p_value: float) -> None:
 
 
 def test_detectable_difference_by_hand() -> None:
-    # 30 problems, half of them right, unpaired; with two right and two wrong: variance 17 * 17 / 34 / 33 * ...
-    spread = math.sqrt(2 * 0.25 * 34 / 33)
-    assert detectable_difference([0.0, 1.0] * 15) == pytest.approx(2.801585 * spread / math.sqrt(30), rel=1e-5)
-    assert detectable_difference([0.0, 1.0] * 15, [0.0, 1.0] * 15) == 0.0
-    assert detectable_difference([0.0] * 4, [1.0, 0.0, 0.0, 0.0]) == pytest.approx(2.801585 * 0.5 / 2, rel=1e-5)
+    z = 2.801585  # 1.959964 + 0.841621
+    spread = math.sqrt(2 * 0.25 * 34 / 33)  # half of 34 right: 30 problems, two more right and two more wrong ones
+    assert detectable_difference([0.0, 1.0] * 15) == pytest.approx(z * spread / math.sqrt(30), rel=1e-5)
+    # Paired, with one gained and one lost: squares of 2 in 32 differences.
+    assert detectable_difference([0.0, 1.0] * 15, [0.0, 1.0] * 15) == pytest.approx(z * math.sqrt(2 / 31) / math.sqrt(30), rel=1e-5)
+    # Differences 1, 0 (19 times), and -1, 1: mean 1/22, squares of 3.
+    gained = [1.0] + [0.0] * 19
+    assert detectable_difference([0.0] * 20, gained) == pytest.approx(z * math.sqrt((3 - 1 / 22) / 21) / math.sqrt(20), rel=1e-5)
 
 
 def test_samples_for_a_width() -> None:
