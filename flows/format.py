@@ -24,3 +24,11 @@ def count(number: float) -> str:
 def gigabytes(size: float) -> str:
     """`0.6 GB`."""
     return f"{size / 1e9:.1f} GB"
+
+
+def storage(size: float) -> str:
+    """`950 B`, `12.3 kB`, `4.5 MB`, `1.2 GB`."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size:.0f} B"

@@ -52,10 +52,10 @@ class Lineage:
 
         _quiet()
         mlflow.set_tracking_uri(self.uri)  # models of runs are made by a function without a client
-        self._client: MlflowClient = mlflow.MlflowClient(self.uri)
+        local = self.uri.startswith("sqlite:")
         try:
+            self._client: MlflowClient = mlflow.MlflowClient(self.uri)
             found = self._client.get_experiment_by_name(experiment)
-            local = self.uri.startswith("sqlite:")
             self.experiment_id: str = (
                 found.experiment_id
                 if found
@@ -63,9 +63,8 @@ class Lineage:
             )
             self.run_id: str = self._client.create_run(self.experiment_id, run_name=run_name).info.run_id
         except Exception as error:  # the clients of its stores raise their own, MLflow's, and SQLAlchemy's
-            raise TrackingError(
-                f"MLflow at {self.uri} cannot be used ({_first_line(error)}); start it or unset MLFLOW_TRACKING_URI"
-            ) from error
+            remedy = "wait for who locks it, or move the file away: a new one is made" if local else "start it or unset MLFLOW_TRACKING_URI"
+            raise TrackingError(f"MLflow at {self.uri} cannot be used ({_first_line(error)}); {remedy}") from error
 
     def describe(self, recipe: dict[str, Any], tags: dict[str, str]) -> None:
         """Keep the resolved recipe and tags with the parent run, and what it is run with."""

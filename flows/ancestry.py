@@ -1,0 +1,173 @@
+"""From a checkpoint or score back to the raw data: every stage it was made by, every setting, as text and as a recipe.
+
+A stage's `spec.json` names what went in by fingerprint, and a fingerprint is a directory, so the chain needs no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.format import count
+from flows.recipe import MODEL, Recipe, check, nearest
+from rl_core.errors import InputError
+from tasks.stage import SPEC, read_manifest, stage_directory
+from tasks.workspace import RECORDS, Workspace, read_json
+
+LISTS = {"data", "checkpoints", "of"}  # roles that name several stages
+
+
+@dataclass(frozen=True)
+class Made:
+    """A stage that was made, as its directory tells."""
+
+    directory: Path
+    spec: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["stage"])
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What its manifest says; empty if it is unfinished."""
+        found: dict[str, Any] = (read_manifest(self.directory) or {}).get("result", {})
+        return found
+
+    def inputs(self, workspace: Workspace) -> Iterator[Path]:
+        """Directories of the stages it was made of."""
+        for group in self.spec["identity"]["inputs"].values():
+            for stage, fingerprint in group.items():
+                yield stage_directory(workspace.root, self.spec["experiment"], stage, fingerprint)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a person asked about: a stage, and where they said so a checkpoint of it or some of its scores."""
+
+    stage: Made
+    checkpoint: Path | None = None
+    of: str | None = None  # checkpoint whose scores are meant
+    benchmark: str | None = None
+
+
+def find(workspace: Workspace, what: str) -> Subject:
+    """`EXPERIMENT/STAGE`, `EXPERIMENT/STAGE/CHECKPOINT/BENCHMARK` for scores, or the path of a stage or checkpoint.
+
+    Raises:
+        InputError: there is no such stage; the message names those that are.
+    """
+    path = Path(what).expanduser()
+    if path.exists():
+        path = path.resolve()
+        directory = next((parent for parent in (path, *path.parents) if (parent / SPEC).exists()), None)
+        if directory is None:
+            raise InputError(f"{what}: no stage or checkpoint of a workspace")
+        inside = path.relative_to(directory).parts
+        checkpoint = directory.joinpath(*inside[:2]) if len(inside) > 1 and inside[0] == "checkpoints" else None
+        return Subject(read(directory), checkpoint)
+    experiment, _, rest = what.partition("/")
+    name, *narrower = rest.split("/")
+    directory = _latest(workspace, experiment, name, what)
+    of, benchmark = (*narrower, None, None)[:2]
+    return Subject(read(directory), of=of, benchmark=benchmark)
+
+
+def read(directory: Path) -> Made:
+    """Raises InputError if the directory is no stage's."""
+    spec = read_json(directory / SPEC)
+    if not spec:
+        raise InputError(f"{directory / SPEC}: missing or not readable; the stages before it cannot be told")
+    return Made(directory, spec)
+
+
+def chain(workspace: Workspace, stage: Made) -> list[Made]:
+    """A stage and everything it was made of, data first.
+
+    Raises:
+        InputError: a directory in between is gone.
+    """
+    found: dict[Path, Made] = {}
+    waiting = [stage]
+    while waiting:
+        made = waiting.pop()
+        if made.directory not in found:
+            found[made.directory] = made
+            waiting += map(read, made.inputs(workspace))
+    return sorted(found.values(), key=lambda made: made.spec["position"])
+
+
+def rebuild(stages: list[Made]) -> Recipe:
+    """The recipe that makes a chain of stages: its fingerprints are theirs."""
+    last = stages[-1].spec
+    document: dict[str, Any] = {"name": last["experiment"], "seed": last["seed"], "stages": {}}
+    for made in stages:
+        spec = made.spec
+        if spec["model"] is not None:
+            document["model"] = spec["model"]
+        references: dict[str, Any] = {}
+        for role, group in spec["identity"]["inputs"].items():
+            names = list(group)
+            if role in LISTS:
+                references[role] = [MODEL, *names] if spec["model"] is not None and role == "checkpoints" else names
+            else:
+                references[role] = names[0] if names else MODEL
+        document["stages"][made.name] = {"kind": spec["kind"]} | references | spec["settings"]
+    document.setdefault("model", "none: no stage of this chain needs one")
+    return check(document)
+
+
+def described(workspace: Workspace, subject: Subject) -> Iterator[str]:
+    """The chain in lines: each stage with what it read, its settings, and what it made; last the checkpoint or scores asked about."""
+    from rl_core.training.checkpoint import verify
+    from tasks.stage_record import flatten
+
+    for made in chain(workspace, subject.stage):
+        spec, manifest = made.spec, read_manifest(made.directory)
+        state = "done" if manifest else "unfinished"
+        yield f"{made.name} ({spec['kind']}, {state}): {made.directory.relative_to(workspace.root)}"
+        for role, group in spec["identity"]["inputs"].items():
+            names = [*([MODEL] if spec["model"] is not None and role in ("start", "checkpoints") and not group else []), *group]
+            yield f"  {role}: {', '.join(names)}"
+        if spec["model"] is not None:
+            yield f"  model: {spec['model']}"
+        for name, digest in spec["identity"]["files"].items():
+            yield f"  file: {name} sha256 {digest[:16]}"
+        settings = {key: value for key, value in spec["settings"].items() if key != "resources"}
+        yield "  " + ", ".join(f"{name} {value}" for name, value in flatten(settings) if value is not None)
+        for name in ("train.parquet", "test.parquet"):
+            if manifest and (output := manifest["outputs"].get(name)):
+                rows = made.result[name.removesuffix(".parquet")]
+                yield f"  -> {name}: {count(rows)} rows ({made.result['source']}), sha256 {output['sha256'][:16]}"
+        for checkpoint in made.result.get("checkpoints", []):
+            whole = "whole" if verify(made.directory / checkpoint) else "DAMAGED"
+            digest = manifest["outputs"].get(f"{checkpoint}/model.safetensors", {}).get("sha256", "") if manifest else ""
+            yield f"  -> {checkpoint}: {whole}, model.safetensors sha256 {digest[:16]}"
+    if subject.checkpoint:
+        yield f"checkpoint {subject.checkpoint}"
+    yield from _scores(subject)
+
+
+def _scores(subject: Subject) -> Iterator[str]:
+    for score in (read_json(subject.stage.directory / "scores.json") or {"scores": []})["scores"]:
+        if subject.of in (None, score["checkpoint"]) and subject.benchmark in (None, score["benchmark"]):
+            part = score["subset"] or score["benchmark"]
+            interval = f" [{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
+            text = f"{score['checkpoint']}, {part}, {score['mode']} {score['metric']}"
+            yield f"score {text}: {100 * score['value']:.1f}{interval} on {score['problems']} problems"
+
+
+def _latest(workspace: Workspace, experiment: str, name: str, what: str) -> Path:
+    """The directory of a stage in the last run that has it."""
+    stages: set[str] = set()
+    for path in sorted((workspace.root / experiment / RECORDS).glob("*.json"), reverse=True):
+        run = read_json(path) or {"stages": {}}
+        stages |= set(run["stages"])
+        entry = run["stages"].get(name)
+        if entry and (workspace.root / experiment / entry["directory"] / SPEC).exists():
+            directory: Path = workspace.root / experiment / entry["directory"]
+            return directory
+    known = stages or workspace.experiments()
+    raise InputError(f"{what}: no such stage in {workspace.root}; {nearest(name if stages else experiment, sorted(known))}")

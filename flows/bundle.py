@@ -1,0 +1,175 @@
+"""A run as one file for another machine: recipe, stages with their settings, metrics, samples, report, and a checkpoint.
+
+The archive lists every file with its sha256 in `bundle.json`, its first member. Taking one in checks all of it before anything is placed,
+and never overwrites.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from flows.format import storage
+from rl_core.errors import InputError
+from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, STATE, read_manifest
+from tasks.workspace import RECORDS, Workspace, read_json
+
+INDEX = "bundle.json"
+FORMAT = 1
+LOCAL = {STATE, JOB, MLFLOW}  # about this machine: who works here, paths, which server knows what
+LARGEST_INDEX = 50_000_000  # bytes
+
+
+def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoint: str | None, whole: bool) -> list[str]:
+    """Write a run's archive; returns what is in it, by stage.
+
+    Args:
+        checkpoint: the stage whose final checkpoint goes along; default: the last one that has any.
+        whole: everything, so that the other machine reuses the stages instead of only looking at them.
+
+    Raises:
+        InputError: a stage of the run is not finished or has gone, or the file cannot be written.
+    """
+    root = workspace.root / run["experiment"]
+    stages = {name: root / entry["directory"] for name, entry in run["stages"].items() if read_manifest(root / entry["directory"])}
+    if not stages:
+        raise InputError(f"run {run['run']}: no stage is finished, so there is nothing to take along")
+    trained = [name for name in stages if run["stages"][name]["kind"] in ("sft", "rl")]
+    chosen = checkpoint or (trained[-1] if trained else None)
+    if checkpoint and checkpoint not in trained:
+        raise InputError(f"--checkpoint {checkpoint}: no finished stage with a checkpoint; those are {', '.join(trained) or 'none'}")
+    files = {f"{RECORDS}/{run['run']}.json": root / RECORDS / f"{run['run']}.json"}
+    for name, directory in stages.items():
+        for path in _wanted(directory, checkpoints=name == chosen, whole=whole):
+            files[f"{directory.name}/{path.relative_to(directory).as_posix()}"] = path
+    index = {
+        "format": FORMAT,
+        "experiment": run["experiment"],
+        "run": run["run"],
+        "whole": whole,
+        "files": {name: {"bytes": path.stat().st_size, "sha256": _digest(path)} for name, path in files.items()},
+    }
+    aside = output.with_name(f".{output.name}.partial")
+    try:
+        with tarfile.open(aside, "w") as archive:
+            text = json.dumps(index, indent=1).encode()
+            member = tarfile.TarInfo(INDEX)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+            for name, path in files.items():
+                archive.add(path, name, recursive=False)
+        aside.replace(output)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{output}: {error.strerror}; give another file by --output") from error
+    return [f"{name}{' with its checkpoint' if name == chosen or whole else ''}" for name in stages]
+
+
+def take_in(workspace: Workspace, source: Path) -> tuple[str, list[str]]:
+    """Place an archive's run in the workspace; returns `EXPERIMENT/RUN` and the stages that were not there yet.
+
+    Raises:
+        InputError: no such archive, a foreign or damaged one, one with paths that lead out of it, or too little space.
+    """
+    workspace.create()
+    with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".import-") as folder:
+        try:
+            with tarfile.open(source, "r:") as archive:
+                members = iter(archive)
+                index = _index(archive, members, source)
+                needed = sum(file["bytes"] for file in index["files"].values())
+                if needed > shutil.disk_usage(folder).free:
+                    raise InputError(f"{source}: holds {storage(needed)}, more than is free in {workspace.root}; free space")
+                _unpack(archive, members, index["files"], Path(folder), source)
+        except (OSError, tarfile.TarError) as error:
+            raise InputError(f"{source}: not a whole archive of r1flow export ({error}); copy or export it again") from error
+        return f"{index['experiment']}/{index['run']}", _place(Path(folder), workspace.root / index["experiment"])
+
+
+def _wanted(directory: Path, *, checkpoints: bool, whole: bool) -> Iterator[Path]:
+    """Files of a stage that go along: without `whole`, of the checkpoints the last alone, without rollouts and databases."""
+    manifest = read_manifest(directory) or {"result": {}}
+    last = manifest["result"].get("checkpoint", "")
+    for path in sorted(directory.rglob("*")):
+        inside = path.relative_to(directory)
+        if not path.is_file() or path.is_symlink() or inside.as_posix() in LOCAL or any(part.startswith(".") for part in inside.parts):
+            continue
+        kind = inside.parts[0]
+        if not whole and (kind == "rollouts" or path.suffix == ".duckdb" or path.name == "optimizer.safetensors"):
+            continue
+        if not whole and kind == "checkpoints" and not (checkpoints and inside.as_posix().startswith(f"{last}/")):
+            continue
+        yield path
+
+
+def _index(archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], source: Path) -> dict[str, Any]:
+    first = next(members, None)
+    if first is None or first.name != INDEX or not first.isfile() or first.size > LARGEST_INDEX:
+        raise InputError(f"{source}: not an archive of r1flow export (its first file is not {INDEX})")
+    try:
+        index: dict[str, Any] = json.loads(archive.extractfile(first).read())  # type: ignore[union-attr]
+        if index["format"] != FORMAT:
+            raise InputError(f"{source}: format {index['format']}, this r1flow reads {FORMAT}; update the older of the two")
+        names = [index["experiment"], index["run"], *index["files"]]
+        {name: (file["bytes"] + 0, file["sha256"] + "") for name, file in index["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{source}: its {INDEX} is broken ({error}); export the run again") from error
+    for name in names:
+        parts = PurePosixPath(str(name)).parts
+        if (
+            not parts
+            or str(name).startswith("/")
+            or "\0" in str(name)
+            or any(part in ("..", ".") or part.startswith(".") for part in parts)
+        ):
+            raise InputError(f"{source}: the path {name!r} leads out of the archive; do not trust it")
+    if len(PurePosixPath(index["experiment"]).parts) != 1:
+        raise InputError(f"{source}: the experiment's name {index['experiment']!r} is a path; do not trust it")
+    return index
+
+
+def _unpack(
+    archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], files: dict[str, dict[str, Any]], folder: Path, source: Path
+) -> None:
+    found = set()
+    for member in members:
+        listed = files.get(member.name)
+        if listed is None or not member.isfile() or member.size != listed["bytes"]:
+            raise InputError(f"{source}: {member.name!r} is not in its list of files, or not as listed; do not trust it")
+        target = folder / member.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.extractfile(member) as content, target.open("wb") as file:  # type: ignore[union-attr]
+            shutil.copyfileobj(content, file)
+        if _digest(target) != listed["sha256"]:
+            raise InputError(f"{source}: {member.name} does not match its digest; copy or export it again")
+        found.add(member.name)
+    if missing := sorted(files.keys() - found):
+        raise InputError(f"{source}: {missing[0]} is missing, it was cut off; copy or export it again")
+
+
+def _place(folder: Path, experiment: Path) -> list[str]:
+    """Rename stage by stage; what is there already stays as it is."""
+    experiment.mkdir(exist_ok=True)
+    placed = []
+    for path in sorted(folder.iterdir()):
+        if path.name == RECORDS:
+            (experiment / RECORDS).mkdir(exist_ok=True)
+            for record in path.iterdir():
+                if not (experiment / RECORDS / record.name).exists():
+                    record.rename(experiment / RECORDS / record.name)
+        elif not (experiment / path.name).exists() and read_json(path / SPEC) and (path / MANIFEST).exists():
+            path.rename(experiment / path.name)
+            placed.append(path.name)
+    return placed
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

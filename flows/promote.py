@@ -1,0 +1,73 @@
+"""Names for checkpoints: `NAME@alias` in MLflow's registry, and in the workspace, where `r1flow gc` heeds them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from flows.ancestry import Subject
+from rl_core.errors import InputError
+from tasks.stage import MLFLOW
+from tasks.workspace import Workspace, read_json, write_json
+
+NAMES = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z][\w.-]*")
+VERSION_LIKE = re.compile(r"v\d+", re.IGNORECASE)  # MLflow keeps such aliases for itself
+
+
+def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """What is promoted, by `NAME@alias`."""
+    found: dict[str, dict[str, Any]] = read_json(_file(workspace)) or {}
+    return found
+
+
+def promote(workspace: Workspace, subject: Subject, target: str) -> dict[str, Any]:
+    """Give a checkpoint a name and an alias; an alias that stands elsewhere moves. Returns what is recorded of it.
+
+    Raises:
+        InputError: no such checkpoint, one that is damaged, one that MLflow does not know, a name it does not take.
+    """
+    from rl_core.training.checkpoint import verify
+
+    if not NAMES.fullmatch(target) or VERSION_LIKE.fullmatch(target.partition("@")[2]) or target.endswith("@latest"):
+        raise InputError(f"{target}: write NAME@alias, such as quickstart@best, of letters, digits, '.', '_' and '-'")
+    made = subject.stage
+    checkpoint = subject.checkpoint or (made.directory / made.result["checkpoint"] if "checkpoint" in made.result else None)
+    if checkpoint is None:
+        raise InputError(f"{made.name}: the stage has no checkpoint; name one of an sft or rl stage that is done")
+    if not verify(checkpoint):
+        raise InputError(f"{checkpoint}: does not match its digests; run the stage again, or name another checkpoint")
+    notes = read_json(made.directory / MLFLOW) or {"models": {}}
+    model = notes["models"].get(checkpoint.relative_to(made.directory).as_posix())
+    if model is None or notes["tracking_uri"] != workspace.tracking_uri:
+        raise InputError(f"{checkpoint}: MLflow at {workspace.tracking_uri} does not know it yet; r1flow run the recipe once more sends it")
+    name, _, alias = target.partition("@")
+    entry = {
+        "checkpoint": str(checkpoint.relative_to(workspace.root)),
+        "stage": str(made.directory.relative_to(workspace.root)),
+        "model": model,
+        "version": _register(workspace.tracking_uri, name, alias, model),
+    }
+    write_json(_file(workspace), promoted(workspace) | {target: entry})
+    return entry
+
+
+def _register(uri: str, name: str, alias: str, model: str) -> str:
+    """A version of the registered model, the old one if this checkpoint has one; returns its number."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient(uri)
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name)
+    known = {version.source: version.version for version in client.search_model_versions(f"name = '{name}'")}
+    source = f"models:/{model}"
+    version = known.get(source) or client.create_model_version(name, source, model_id=model).version
+    client.set_registered_model_alias(name, alias, version)
+    return str(version)
+
+
+def _file(workspace: Workspace) -> Path:
+    return workspace.root / ".promoted.json"

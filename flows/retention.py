@@ -1,0 +1,81 @@
+"""What of a workspace can go: stages that no kept run, no promoted checkpoint and no running process needs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.ancestry import Made, read
+from flows.promote import promoted
+from rl_core.errors import InputError
+from tasks.stage import SPEC, STATE, holder, refuse_if_busy
+from tasks.workspace import RECORDS, Workspace, read_json
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A directory that can go."""
+
+    directory: Path
+    why: str
+    size: int  # bytes
+
+
+def garbage(workspace: Workspace, keep_runs: int) -> list[Garbage]:
+    """Directories of stages that nothing needs.
+
+    Kept are those of the last `keep_runs` finished runs of each experiment and of its last run however it ended, of promoted checkpoints,
+    of what is being worked on, and what any of these was made of.
+    """
+    kept = _with_ancestors(workspace, _wanted(workspace, keep_runs))
+    found = []
+    for path in sorted(workspace.root.glob(f"*/*/{SPEC}")):
+        directory = path.parent
+        if directory not in kept:
+            why = "superseded" if ".superseded-" in directory.name else "no kept run needs it"
+            found.append(Garbage(directory, why, sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())))
+    return found
+
+
+def remove(items: list[Garbage]) -> None:
+    """Delete them. What somebody has begun to work on meanwhile stays, and is an error after all others have gone."""
+    busy: InputError | None = None
+    for item in items:
+        try:
+            refuse_if_busy(item.directory)
+        except InputError as error:
+            busy = error
+            continue
+        shutil.rmtree(item.directory)
+    if busy:
+        raise busy
+
+
+def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
+    for experiment in workspace.experiments():
+        records = [read_json(path) for path in sorted((workspace.root / experiment / RECORDS).glob("*.json"), reverse=True)]
+        runs = [run for run in records if run]
+        done = [run for run in runs if run["state"] == "done"][:keep_runs]
+        for run in [*runs[:1], *done]:
+            for stage in run["stages"].values():
+                yield workspace.root / experiment / stage["directory"]
+    for entry in promoted(workspace).values():
+        yield workspace.root / entry["stage"]
+    for path in workspace.root.glob(f"*/*/{STATE}"):
+        if holder(read_json(path)):
+            yield path.parent
+
+
+def _with_ancestors(workspace: Workspace, directories: Iterator[Path]) -> set[Path]:
+    found: set[Path] = set()
+    waiting = list(directories)
+    while waiting:
+        directory = waiting.pop()
+        if directory in found or not (directory / SPEC).exists():
+            continue
+        found.add(directory)
+        made: Made = read(directory)
+        waiting += made.inputs(workspace)
+    return found

@@ -1,0 +1,260 @@
+"""What becomes of runs afterwards: where they came from, what is kept, how they travel. Stages are made without their work."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.ancestry import chain, described, find, rebuild
+from flows.bundle import export, take_in
+from flows.plan import Plan, make_plan
+from flows.promote import promote
+from flows.recipe import resolved
+from flows.retention import garbage, remove
+from flows.runs import RunRecord, find_run
+from rl_core.errors import InputError
+from tasks.digests import Digests
+from tasks.stage import Lease, StageBusy, StageSpec, at_work, write_manifest
+from tasks.workspace import Workspace, write_json
+
+PlanOf = Callable[..., Plan]
+
+
+def make(spec: StageSpec) -> None:
+    """A stage with the files that matter here: data, weights, scores."""
+    digests = Digests(spec.workspace / ".digests.json")
+    with at_work(spec, digests):
+        result: dict[str, object] = {}
+        if spec.kind == "data":
+            (spec.directory / "train.parquet").write_text("rows")
+            result = {"train": 40, "test": 5, "source": "generated", "checked": [benchmark["name"] for benchmark in spec.held_out]}
+        if spec.kind in ("sft", "rl"):
+            checkpoint = spec.directory / "checkpoints" / "step-000003"
+            checkpoint.mkdir(parents=True)
+            (checkpoint / "model.safetensors").write_text(spec.stage)
+            (checkpoint / "files.json").write_text("{}")
+            (spec.directory / "rollouts").mkdir()
+            (spec.directory / "rollouts" / "step-000001.parquet").write_text("rows")
+            result = {"checkpoint": "checkpoints/step-000003", "checkpoints": ["checkpoints/step-000003"]}
+        if spec.kind == "eval":
+            score = {"checkpoint": "warm", "benchmark": "knights_knaves", "subset": None, "mode": "greedy", "metric": "accuracy"}
+            write_json(spec.directory / "scores.json", {"scores": [score | {"value": 0.5, "low": 0.4, "high": 0.6, "problems": 4}]})
+        write_manifest(spec, result, digests, seconds=1.0, finished=0.0)
+    (spec.workspace / "warehouse.duckdb").write_text("")
+
+
+@pytest.fixture
+def made(plan_of: PlanOf) -> PlanOf:
+    """Plans in a workspace with one finished run."""
+    run(plan_of())
+    return plan_of
+
+
+def run(plan: Plan) -> None:
+    for stage in plan.to_run:
+        make(stage.spec)
+    RunRecord.begin(plan).end("done")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.at(tmp_path / "runs")
+
+
+def test_a_score_is_followed_back_to_the_data(made: PlanOf, workspace: Workspace) -> None:
+    lines = list(described(workspace, find(workspace, "mini/scores/warm/knights_knaves")))
+    heads = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert heads == ["puzzles", "cold", "warm", "scores", "score"]
+    assert lines[-1] == "score warm, knights_knaves, greedy accuracy: 50.0 [40.0, 60.0] on 4 problems"
+    assert any("train.parquet: 40 rows (generated), sha256 " in line for line in lines)
+    assert any("checkpoints/step-000003: whole, " in line for line in lines)
+    assert not any("score" in line for line in described(workspace, find(workspace, "mini/warm")))
+
+
+def test_the_recipe_of_a_chain_makes_the_same_stages(made: PlanOf, workspace: Workspace, tmp_path: Path) -> None:
+    for stage in ("scores", "warm"):
+        recipe = tmp_path / "again.yaml"
+        recipe.write_text(yaml.safe_dump(resolved(rebuild(chain(workspace, find(workspace, f"mini/{stage}").stage)))))
+        again = make_plan(made().order.model_copy(update={"recipe": str(recipe)}))
+        assert again.to_run == []
+        assert again.stages[-1].spec.stage == stage
+
+
+def test_a_checkpoint_is_found_by_its_path(made: PlanOf, workspace: Workspace, tmp_path: Path) -> None:
+    directory = find(workspace, "mini/warm").stage.directory
+    subject = find(workspace, str(directory / "checkpoints" / "step-000003"))
+    assert subject.stage.name == "warm"
+    assert subject.checkpoint == directory / "checkpoints" / "step-000003"
+    with pytest.raises(InputError, match=r"no such stage in .*; did you mean 'warm'"):
+        find(workspace, "mini/wram")
+    with pytest.raises(InputError, match="no stage or checkpoint of a workspace"):
+        find(workspace, str(tmp_path))
+
+
+@pytest.mark.parametrize("target", ["best", "a@", "@best", "a b@best", "a@v3", "a@latest", "../a@best"])
+def test_names_that_mlflow_would_not_take_are_refused(made: PlanOf, workspace: Workspace, target: str) -> None:
+    with pytest.raises(InputError, match="write NAME@alias"):
+        promote(workspace, find(workspace, "mini/warm"), target)
+
+
+def test_a_damaged_or_missing_checkpoint_is_not_promoted(made: PlanOf, workspace: Workspace) -> None:
+    subject = find(workspace, "mini/warm")
+    with pytest.raises(InputError, match=r"MLflow at .* does not know it yet"):
+        promote(workspace, subject, "mini@best")
+    (subject.stage.directory / "checkpoints" / "step-000003" / "files.json").write_text("{")
+    with pytest.raises(InputError, match="does not match its digests"):
+        promote(workspace, subject, "mini@best")
+    with pytest.raises(InputError, match="the stage has no checkpoint"):
+        promote(workspace, find(workspace, "mini/puzzles"), "mini@best")
+
+
+def names(workspace: Workspace, keep_runs: int = 1) -> set[str]:
+    return {item.directory.name.partition("-")[0] for item in garbage(workspace, keep_runs)}
+
+
+def test_only_what_no_kept_run_needs_can_go(made: PlanOf, workspace: Workspace) -> None:
+    assert names(workspace) == set()
+    old = find(workspace, "mini/warm").stage.directory
+    run(made("warm.temperature=0.9"))
+    assert names(workspace) == {"warm", "scores", "cot", "report"}
+    assert names(workspace, keep_runs=2) == set()
+    # A promoted checkpoint is kept with what it was made of, a run in work with everything.
+    write_json(workspace.root / ".promoted.json", {"mini@best": {"stage": f"mini/{old.name}"}})
+    assert names(workspace) == {"scores", "cot", "report"}
+    (workspace.root / ".promoted.json").unlink()
+    lease = Lease(old)
+    lease.take()
+    assert "warm" not in names(workspace)
+    lease.release("done")
+    items = garbage(workspace, 1)
+    lease.take()
+    with pytest.raises(StageBusy):
+        remove(items)
+    lease.release("done")
+    assert old.exists()
+    remove(garbage(workspace, 1))
+    assert not old.exists()
+    assert made("warm.temperature=0.9").to_run == []
+
+
+def test_what_was_set_aside_can_go(made: PlanOf, workspace: Workspace) -> None:
+    from tasks.stage import set_aside
+
+    stage = find(workspace, "mini/report").stage
+    set_aside(stage.directory)
+    assert [item.why for item in garbage(workspace, 1)] == ["superseded"]
+
+
+@pytest.fixture
+def archive(made: PlanOf, workspace: Workspace, tmp_path: Path) -> Path:
+    path = tmp_path / "mini.tar"
+    export(workspace, find_run(workspace, "mini"), path, checkpoint=None, whole=False)
+    return path
+
+
+def test_a_run_travels_without_what_is_large(archive: Path, workspace: Workspace, tmp_path: Path) -> None:
+    there = Workspace.at(tmp_path / "there")
+    run, placed = take_in(there, archive)
+    assert run.startswith("mini/")
+    assert len(placed) == 6
+    kept = {path.relative_to(there.root / "mini").as_posix().partition("/")[2] for path in there.root.rglob("*") if path.is_file()}
+    assert "checkpoints/step-000003/model.safetensors" in kept
+    assert not any(name.startswith("rollouts/") or name == "state.json" for name in kept)
+    assert not list(there.root.glob("mini/cold-*/checkpoints"))
+    assert find_run(there, "mini")["state"] == "done"
+    assert list(described(there, find(there, "mini/scores")))
+    assert take_in(there, archive)[1] == []
+
+
+def test_a_whole_run_is_reused_where_it_arrives(made: PlanOf, workspace: Workspace, tmp_path: Path) -> None:
+    export(workspace, find_run(workspace, "mini"), tmp_path / "whole.tar", checkpoint=None, whole=True)
+    there = Workspace.at(tmp_path / "there")
+    take_in(there, tmp_path / "whole.tar")
+    plan = made(workspace=there.root)
+    assert {stage.spec.stage for stage in plan.to_run} == {"cot", "report"}  # the warehouse of the other workspace is not there
+
+
+def rewrite(archive: Path, change: Callable[[dict, dict[str, bytes]], None]) -> None:
+    """Change an archive's list and files."""
+    with tarfile.open(archive) as source:
+        files = {member.name: source.extractfile(member).read() for member in source}  # type: ignore[union-attr]
+    index = json.loads(files.pop("bundle.json"))
+    change(index, files)
+    with tarfile.open(archive, "w") as target:
+        for name, content in {"bundle.json": json.dumps(index).encode(), **files}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            target.addfile(member, io.BytesIO(content))
+
+
+def outside(index: dict, files: dict[str, bytes]) -> None:
+    name = next(iter(files))
+    index["files"]["../evil"] = index["files"].pop(name)
+    files["../evil"] = files.pop(name)
+
+
+def absolute(index: dict, files: dict[str, bytes]) -> None:
+    index["experiment"] = "/tmp/evil"
+
+
+def flipped(index: dict, files: dict[str, bytes]) -> None:
+    name = next(name for name in files if name.endswith("model.safetensors"))
+    files[name] = bytes([files[name][0] ^ 1]) + files[name][1:]
+
+
+def cut(index: dict, files: dict[str, bytes]) -> None:
+    files.popitem()
+
+
+def unlisted(index: dict, files: dict[str, bytes]) -> None:
+    files["mini/extra"] = b"x"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (outside, "leads out of the archive"),
+        (absolute, "leads out of the archive"),
+        (flipped, "does not match its digest"),
+        (cut, "is missing, it was cut off"),
+        (unlisted, "is not in its list of files"),
+    ],
+)
+def test_an_archive_that_lies_is_refused_and_leaves_nothing(
+    archive: Path, tmp_path: Path, change: Callable[..., None], message: str
+) -> None:
+    rewrite(archive, change)
+    there = Workspace.at(tmp_path / "there")
+    with pytest.raises(InputError, match=message):
+        take_in(there, archive)
+    assert list(there.root.iterdir()) == []
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_link_in_an_archive_is_refused(archive: Path, tmp_path: Path) -> None:
+    with tarfile.open(archive) as source:
+        index = json.loads(source.extractfile("bundle.json").read())  # type: ignore[union-attr]
+    name = next(iter(index["files"]))
+    with tarfile.open(archive, "w") as target:
+        content = json.dumps(index | {"files": {name: {"bytes": 0, "sha256": ""}}}).encode()
+        member = tarfile.TarInfo("bundle.json")
+        member.size = len(content)
+        target.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo(name)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        target.addfile(link)
+    with pytest.raises(InputError, match="do not trust it"):
+        take_in(Workspace.at(tmp_path / "there"), archive)
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_text("hello")
+    for name in ("x.tar", "none.tar"):
+        with pytest.raises(InputError, match=r"not a whole archive of r1flow export"):
+            take_in(Workspace.at(tmp_path / "there"), tmp_path / name)
