@@ -117,9 +117,17 @@ def api(root: Path) -> Iterator[str]:
 
 
 def call(url: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, {"content-type": "application/json"}), timeout=30) as answer:
-        return json.load(answer)
+    """An answer of the API; 503 is SQLite under another writer, which Prefect's own client tries again, too."""
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), {"content-type": "application/json"})
+    for _ in range(10):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(1)
+    raise AssertionError(f"{url}: 503")
 
 
 @pytest.mark.slow
