@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
@@ -29,7 +30,9 @@ from flows.recipe import Recipe, RecipeError, load_recipe, shipped
 from flows.schedules import Schedule, read_schedules
 from tasks.workspace import Workspace, write_json
 
+TAG = "r1flow"
 GLANCE = 2.0  # seconds between two looks at the schedules
+PAUSE = 10.0  # seconds until the server is tried again
 FIXED = ("recipe", "workspace")  # parameters that a form shows and does not change
 FORM = ("recipe", "rerun_from", "until", "force", "changes", "profile", "data_dir", "workspace")  # from top to bottom
 TITLES = {"rerun_from": "Start from", "changes": "Overrides"}
@@ -73,7 +76,7 @@ def deployment(schedule: Schedule) -> RunnerDeployment:
         parameters=schedule.order.model_dump(mode="json", exclude_none=True),
         description=_about(Path(schedule.order.recipe)),
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        tags=["r1flow"],
+        tags=[TAG],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     made._parameter_openapi_schema = form(recipe, schedule.order)
@@ -97,28 +100,36 @@ class _Served:
     def __init__(self, workspace: Workspace, runner: Runner) -> None:
         self.workspace = workspace
         self.runner = runner
-        self.known: dict[str, tuple[Schedule, UUID]] = {}
+        self.known: dict[str, Schedule] = {}
 
     async def refresh(self) -> None:
-        """Register what is new, apply changed schedules."""
+        """Register what is new, apply changed schedules, take away what is not offered any more."""
         wanted = {name: Schedule(order=Order(recipe=name, workspace=self.workspace.root)) for name in shipped()}
         wanted |= read_schedules(self.workspace)
+        if self.known == wanted:
+            return
         for name, schedule in wanted.items():
-            before = self.known.get(name)
-            if before and before[0] == schedule:
+            if self.known.get(name) == schedule:
                 continue
             try:
-                identity = await self.runner.aadd_deployment(deployment(schedule))
+                await _apply(await self.runner.aadd_deployment(deployment(schedule)), schedule)
             except RecipeError as error:
                 print(f"warning: {name} is not served: {error}", file=sys.stderr, flush=True)
-                continue
-            await _apply(identity, schedule)
-            self.known[name] = (schedule, identity)
+            self.known[name] = schedule
+        await self._withdraw(set(wanted))
+
+    async def _withdraw(self, wanted: set[str]) -> None:
+        """Runs of a deployment that nobody serves would wait for ever."""
+        async with get_client() as client:
+            for found in await client.read_deployments():
+                if TAG in found.tags and found.name not in wanted:
+                    await client.delete_deployment(found.id)
+        self.known = {name: schedule for name, schedule in self.known.items() if name in wanted}
 
     async def watch(self) -> None:
         while True:
             await asyncio.sleep(GLANCE)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, httpx.HTTPError):
                 await self.refresh()
 
 
@@ -132,16 +143,23 @@ async def _apply(deployment: UUID, schedule: Schedule) -> None:
 
 
 async def serve(workspace: Workspace) -> None:
-    """Be the runner until SIGTERM."""
-    runner = Runner(name="r1flow", query_seconds=GLANCE, pause_on_shutdown=False)
-    served = _Served(workspace, runner)
-    await served.refresh()
-    write_json(workspace.root / ".servers" / "runner.ready.json", {"pid": os.getpid(), "deployments": sorted(served.known)})
-    watching = asyncio.create_task(served.watch())
-    try:
-        await runner.start()
-    finally:
-        watching.cancel()
+    """Be the runner until SIGTERM. While Prefect's server is away what runs goes on, and nothing new starts."""
+    while True:
+        runner = Runner(name=TAG, query_seconds=GLANCE, pause_on_shutdown=False)
+        served = _Served(workspace, runner)
+        watching: asyncio.Task[None] | None = None
+        try:
+            await served.refresh()
+            write_json(workspace.root / ".servers" / "runner.ready.json", {"pid": os.getpid(), "deployments": sorted(served.known)})
+            watching = asyncio.create_task(served.watch())
+            await runner.start()
+            return
+        except* (httpx.HTTPError, RuntimeError, OSError) as errors:
+            print(f"warning: {errors.exceptions[0]}; trying again in {PAUSE:.0f} s", file=sys.stderr, flush=True)
+        finally:
+            if watching:
+                watching.cancel()
+        await asyncio.sleep(PAUSE)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def save_checkpoint(
     """
     final = root / f"step-{step:06d}"
     aside = root / f".step-{step:06d}.partial"
-    shutil.rmtree(aside, ignore_errors=True)
+    for left in root.glob(".step-*.partial"):  # of an attempt that was killed as it wrote
+        shutil.rmtree(left)
     aside.mkdir(parents=True)
     write(aside)
     (aside / STATE).write_text(json.dumps(state))
@@ -69,10 +71,11 @@ def checkpoints(root: Path) -> list[Path]:
 
 
 def latest_whole(root: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint whose files match their digests, with its loop state; damaged ones are passed over."""
+    """The newest checkpoint whose files match their digests, with its loop state; damaged ones are passed over, which is said on stderr."""
     for path in reversed(checkpoints(root)):
         if verify(path):
             return path, json.loads((path / STATE).read_text())
+        print(f"warning: {path} does not match its digests; going on from the one before it", file=sys.stderr, flush=True)
     return None
 
 

@@ -127,7 +127,8 @@ class Chaos:
 
     def start_over(self) -> None:
         for path in self.workspace.glob("chaos/*-????????*"):
-            shutil.rmtree(path)
+            if path.is_dir():
+                shutil.rmtree(path)
         (self.workspace / "warehouse.duckdb").unlink(missing_ok=True)
 
 

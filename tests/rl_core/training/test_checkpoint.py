@@ -14,10 +14,12 @@ def test_newest_are_kept_and_nothing_partial_counts(tmp_path) -> None:
     (tmp_path / ".step-000011.partial").mkdir()
     path, state = latest_whole(tmp_path)
     assert (path.name, state) == ("step-000010", {"step": 10})
+    save(tmp_path, 12)
+    assert not list(tmp_path.glob(".*"))  # what a killed attempt left half written
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage: str) -> None:
+def test_a_damaged_checkpoint_is_passed_over_and_the_loss_is_said(tmp_path, damage: str, capsys) -> None:
     save(tmp_path, 1)
     weights = save(tmp_path, 2) / "weights"
     if damage == "flip":
@@ -29,6 +31,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage: str) -> None:
     assert not verify(weights.parent)
     path, _ = latest_whole(tmp_path)
     assert path.name == "step-000001"
+    assert capsys.readouterr().err == f"warning: {weights.parent} does not match its digests; going on from the one before it\n"
 
 
 def test_a_failed_write_leaves_the_older_checkpoints(tmp_path) -> None:
