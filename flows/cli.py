@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -556,6 +557,9 @@ def _carry_out(order: Order, plan: Plan) -> None:
         if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
             click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
             sys.exit(INTERRUPTED)
+        if _says_disk_full(error):
+            click.echo(f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on", err=True)
+            sys.exit(FAILED)
         record = own_run(plan.workspace, plan.recipe.name)
         if not isinstance(error, Exception) or server.answers() or record is None or record["state"] == "running":
             raise
@@ -564,6 +568,15 @@ def _carry_out(order: Order, plan: Plan) -> None:
         if record["state"] != "done":
             click.echo(f"{record['state']}: {record['error']}", err=True)
             sys.exit(FAILED if record["state"] == "failed" else STOPPED)
+
+
+def _says_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, is that of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _print_plan(plan: Plan, console: Console) -> None:

@@ -57,6 +57,7 @@ def _register(uri: str, name: str, alias: str, model: str) -> str:
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    mlflow.set_tracking_uri(uri)  # the registry asks for the model by a client of its own
     client = mlflow.MlflowClient(uri)
     try:
         client.get_registered_model(name)

@@ -135,9 +135,11 @@ def _quiet() -> None:
     """Alembic tells every migration of a new SQLite store, MLflow every model."""
     import logging
 
-    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
+    for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what we report in a line
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    cause = getattr(error, "orig", None) or error  # what SQLAlchemy wraps says it in a few words
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

@@ -92,11 +92,15 @@ class Workspace:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file in one piece: a reader sees the old content or the new."""
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> Any:

@@ -92,6 +92,21 @@ def test_mlflow_has_the_lineage(workspace: Path) -> None:
     assert "knights_knaves/sampled/avg_at_2" in {metric.key for metric in logged.metrics or []}
 
 
+def test_a_promoted_checkpoint_is_a_version_in_the_registry_and_its_alias_moves(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    from flows.ancestry import find
+    from flows.promote import promote, promoted
+    from tasks.workspace import Workspace
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it where it is told an address
+    place = Workspace.at(workspace)
+    versions = [promote(place, find(place, f"mini/{stage}"), "mini@best")["version"] for stage in ("cold", "warm", "cold")]
+    assert versions == ["1", "2", "1"]  # a checkpoint has one version, however often it is promoted
+    assert int(mlflow.MlflowClient(place.tracking_uri).get_model_version_by_alias("mini", "best").version) == 1
+    assert promoted(place)["mini@best"]["checkpoint"].startswith("mini/cold-")
+
+
 def test_the_second_run_reuses_everything_in_seconds(workspace: Path) -> None:
     begun = time.monotonic()
     output = run(workspace)
