@@ -1,7 +1,7 @@
 """A GRPO step of ours against one of TRL's GRPOTrainer, end to end on the CPU: `python tests/benchmarks/step_against_trl.py`.
 
-Both take the same random 3.4 M model, Knights and Knaves prompts, group size, token limit, rewards of repetition and optimizer settings; a step
-is sampling, reward, update. Each runs in a process of its own, in turns; the first step of each run is left out.
+Both take the same random 3.4 M model, Knights and Knaves prompts, group size, token limit, rewards of repetition and optimizer
+settings; a step is sampling, reward, update. Each runs in a process of its own, in turns; the first step of each run is left out.
 """
 
 import argparse
