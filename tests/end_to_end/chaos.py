@@ -31,7 +31,8 @@ RECIPE = ROOT / "tests" / "fixtures" / "chaos.yaml"
 STAGES = ("puzzles", "cold", "warm", "scores", "cot", "report")
 OWN_PROCESS = ("cold", "warm", "scores")  # stages with a trainer to kill
 TIMINGS = ("seconds", "per_second", "memory", "utilisation", "time")  # parts of names of metrics that no two runs share
-PATIENCE = 300.0
+PATIENCE = 300.0  # seconds for a run
+LONGEST = 8.0  # seconds into a stage at which it is struck
 
 
 class Broken(AssertionError):
@@ -43,18 +44,22 @@ class Chaos:
     """One workspace in which runs are killed."""
 
     workspace: Path
+    stages: tuple[str, ...]
     ray: bool
     rng: random.Random
     processes: set[psutil.Process] = field(default_factory=set)  # every process that a run has started
     kills: Counter[str] = field(default_factory=Counter)
-    recovery: list[float] = field(default_factory=list)  # seconds from a kill to the next step of training
 
     def start(self) -> subprocess.Popen[bytes]:
         """The run, or its continuation."""
         known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
         known |= {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), "RAY_USAGE_STATS_ENABLED": "0"}
         command = [sys.executable, "-m", "flows.cli", "run", str(RECIPE), "--workspace", str(self.workspace)]
-        command += ["--set", f"warm.resources.ray={str(self.ray).lower()}"]
+        command += [
+            "--set",
+            f"warm.resources.ray={str(self.ray).lower()}",
+            *(["--until", self.stages[-1]] if self.stages != STAGES else []),
+        ]
         self.workspace.mkdir(exist_ok=True)
         log = (self.workspace / "chaos.log").open("ab")
         return subprocess.Popen(command, cwd=ROOT, env=known, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
@@ -79,9 +84,9 @@ class Chaos:
 
     def strike(self, run: subprocess.Popen[bytes]) -> bool:
         """Kill a process of the run at a random moment of a random stage that is still to come; whether it came to that."""
-        stage = self.rng.choice(STAGES)
+        stage = self.rng.choice(self.stages)
         target = self.rng.choice(["trainer", "trainer", "ray worker", "ray head", "flow"] if stage in OWN_PROCESS else ["flow"])
-        delay = self.rng.uniform(0, 8 if stage in OWN_PROCESS else 0.5)
+        delay = self.rng.uniform(0, LONGEST if stage in OWN_PROCESS else 0.5)
         if not (stage == "warm" and self.ray) and target.startswith("ray"):
             target = "trainer"
         while run.poll() is None and not self.running(stage):
@@ -132,10 +137,10 @@ class Chaos:
         (self.workspace / "warehouse.duckdb").unlink(missing_ok=True)
 
 
-def outputs(workspace: Path) -> dict[str, Any]:
+def outputs(workspace: Path, stages: tuple[str, ...]) -> dict[str, Any]:
     """What a finished run made, without what no two runs share: times and paths."""
     found: dict[str, Any] = {}
-    for stage in STAGES:
+    for stage in stages:
         directories = [path for path in workspace.glob(f"chaos/{stage}-????????") if path.is_dir()]
         if len(directories) != 1:
             raise Broken(f"{stage}: {len(directories)} directories")
@@ -157,6 +162,8 @@ def outputs(workspace: Path) -> dict[str, Any]:
 def rows_in_warehouse(workspace: Path) -> dict[str, int]:
     import duckdb
 
+    if not (workspace / "warehouse.duckdb").exists():
+        return {}
     with duckdb.connect(str(workspace / "warehouse.duckdb"), read_only=True) as connection:
         return {
             table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
@@ -212,18 +219,18 @@ def unowned_shared_memory() -> set[str]:
     return shared
 
 
-def run_chaos(kills: int, seed: int, *, ray: bool, folder: Path) -> dict[str, Any]:
+def run_chaos(kills: int, seed: int, *, ray: bool, folder: Path, stages: tuple[str, ...] = STAGES) -> dict[str, Any]:
     """Returns what was killed and how long recovery took.
 
     Raises:
         Broken: something differs from the uninterrupted run, or was left behind.
     """
     before = unowned_shared_memory()
-    calm = Chaos(folder / "calm", ray, random.Random(seed))
+    calm = Chaos(folder / "calm", stages, ray, random.Random(seed))
     if calm.finish(calm.start()) != 0:
         raise Broken(f"the run without kills failed; see {calm.workspace}/chaos.log")
-    wanted, wanted_rows = outputs(calm.workspace), rows_in_warehouse(calm.workspace)
-    chaos = Chaos(folder / "chaos", ray, random.Random(seed))
+    wanted, wanted_rows = outputs(calm.workspace, stages), rows_in_warehouse(calm.workspace)
+    chaos = Chaos(folder / "chaos", stages, ray, random.Random(seed))
     rounds = 0
     while True:
         run = chaos.start()
@@ -234,7 +241,7 @@ def run_chaos(kills: int, seed: int, *, ray: bool, folder: Path) -> dict[str, An
             print(f"{chaos.kills.total():>3} kills: {dict(chaos.kills)}", flush=True)
             continue
         rounds += 1
-        made = outputs(chaos.workspace)
+        made = outputs(chaos.workspace, stages)
         different = [name for name in wanted.keys() | made.keys() if wanted.get(name) != made.get(name)]
         if different:
             raise Broken(f"not as without kills: {sorted(different)[:5]}; see {folder}")
