@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from flows.best import move_best
 from flows.checks import check_before_run, check_names
 from flows.console import make_console
 from flows.flow_page import FlowPage
@@ -26,6 +27,7 @@ from flows.recipe import resolved
 from flows.runs import RunRecord
 from flows.summary import note_of
 from flows.terminal import Display
+from rl_core.errors import InputError
 from tasks.context import RunContext
 from tasks.digests import Digests
 from tasks.lineage import Lineage
@@ -86,6 +88,11 @@ def experiment(
         for stage in plan.stages:
             if stage.action != "skip":
                 _stage_task(stage)(stage.spec.fingerprint, str(stage.spec.directory), _Body(stage, context, page))
+        if plan.recipe.best and all(stage.action != "skip" for stage in plan.stages if stage.spec.stage == plan.recipe.best.stage):
+            try:
+                page.say(move_best(plan, plan.recipe.best))
+            except InputError as error:  # the run has made what it should; a name can be given by hand
+                display.warn(f"nothing is promoted: {error}")
     return record.name
 
 

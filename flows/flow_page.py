@@ -79,6 +79,11 @@ class FlowPage:
             self._told = time.monotonic()
             self._update(len(self._rows) / len(self._plan.stages), f"{stage.spec.stage} done")
 
+    def say(self, text: str) -> None:
+        """A line for people."""
+        self._display.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._log_line(text)
+
     @property
     def _name(self) -> str:
         return self._plan.recipe.name.replace("_", "-")  # artifact keys have no underscore

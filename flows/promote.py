@@ -21,8 +21,8 @@ def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
     return found
 
 
-def promote(workspace: Workspace, subject: Subject, target: str) -> dict[str, Any]:
-    """Give a checkpoint a name and an alias; an alias that stands elsewhere moves. Returns what is recorded of it.
+def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str, str] | None = None) -> dict[str, Any]:
+    """Give a checkpoint a name and an alias; an alias that stands elsewhere moves. Returns what is recorded of it, `facts` included.
 
     Raises:
         InputError: no such checkpoint, one that is damaged, one that MLflow does not know, a name it does not take.
@@ -47,6 +47,7 @@ def promote(workspace: Workspace, subject: Subject, target: str) -> dict[str, An
         "stage": str(made.directory.relative_to(workspace.root)),
         "model": model,
         "version": _register(workspace.tracking_uri, name, alias, model),
+        **(facts or {}),
     }
     write_json(_file(workspace), promoted(workspace) | {target: entry})
     return entry

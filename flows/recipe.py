@@ -119,6 +119,14 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+class Best(Settings):
+    """By what score of which evaluation a checkpoint becomes `NAME@best` in MLflow's registry. No part of what a stage is."""
+
+    stage: str = Field(description="An eval stage.")
+    benchmark: str
+    metric: str = Field("accuracy", description="As in the score table: accuracy (greedy), avg@4, pass@4, maj@4.")
+
+
 class Recipe(Settings):
     """An experiment: a model and the stages made of it."""
 
@@ -126,6 +134,7 @@ class Recipe(Settings):
     model: str | ScratchModel
     seed: int = Field(0, ge=0, lt=2**31)
     stages: dict[Annotated[str, Field(pattern=NAME)], Stage] = Field(min_length=1)
+    best: Best | None = None
 
     def references(self, stage: str) -> dict[str, list[str]]:
         """Names that a stage refers to, by role; `model` among them."""
@@ -288,7 +297,18 @@ def _finite(value: Any, path: str) -> None:
         _finite(part, f"{path}.{key}" if path else str(key))
 
 
+def _check_best(recipe: Recipe, best: Best) -> None:
+    evaluations = {name: stage for name, stage in recipe.stages.items() if isinstance(stage, EvalStage)}
+    if best.stage not in evaluations:
+        raise RecipeError(f"best.stage: there is no eval stage {best.stage!r}; {nearest(best.stage, evaluations)}")
+    names = [benchmark.name for benchmark in evaluations[best.stage].benchmarks]
+    if best.benchmark not in names:
+        raise RecipeError(f"best.benchmark: {best.stage} does not evaluate {best.benchmark!r}; {nearest(best.benchmark, names)}")
+
+
 def _check_references(recipe: Recipe) -> None:
+    if recipe.best:
+        _check_best(recipe, recipe.best)
     for name, stage in recipe.stages.items():
         if name == MODEL:
             raise RecipeError(f"stages.{name}: `{MODEL}` names the recipe's model; call the stage otherwise")

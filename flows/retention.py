@@ -63,6 +63,8 @@ def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
                 yield workspace.root / experiment / stage["directory"]
     for entry in promoted(workspace).values():
         yield workspace.root / entry["stage"]
+        if "judged" in entry:  # by its samples the next candidate is compared
+            yield workspace.root / entry["judged"]
     for path in workspace.root.glob(f"*/*/{STATE}"):
         if holder(read_json(path)):
             yield path.parent

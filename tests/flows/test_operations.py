@@ -258,3 +258,61 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     for name in ("x.tar", "none.tar"):
         with pytest.raises(InputError, match=r"not a whole archive of r1flow export"):
             take_in(Workspace.at(tmp_path / "there"), tmp_path / name)
+
+
+def judge(plan: Plan, answers: dict[str, list[bool]]) -> None:
+    """Scores and samples of the plan's evaluation: which problems each checkpoint solves."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    directory = next(stage.spec.directory for stage in plan.stages if stage.spec.kind == "eval")
+    scores = []
+    for checkpoint, solved in answers.items():
+        rows = [
+            {"mode": "greedy", "sample": 0, "prompt_id": str(index), "correct": right, "extracted": None, "difficulty": None}
+            for index, right in enumerate(solved)
+        ]
+        path = directory / "samples" / checkpoint / "knights_knaves.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        score = {"checkpoint": checkpoint, "benchmark": "knights_knaves", "subset": None, "metric": "accuracy"}
+        scores.append(score | {"value": sum(solved) / len(solved)})
+    write_json(directory / "scores.json", {"scores": scores})
+
+
+def test_best_moves_only_for_more_than_noise(made: PlanOf, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.best import move_best
+    from flows.promote import promoted
+
+    monkeypatch.setattr("flows.promote._register", lambda uri, name, alias, model: model)  # MLflow's part has its own test
+    plan = made("best={stage: scores, benchmark: knights_knaves}")
+    for stage in plan.stages:
+        if stage.spec.kind in ("sft", "rl"):
+            notes = {"tracking_uri": workspace.tracking_uri, "models": {"checkpoints/step-000003": stage.spec.stage}}
+            write_json(stage.spec.directory / "mlflow.json", notes)
+
+    def move(cold: int, warm: int) -> str:
+        judge(plan, {"cold": [index < cold for index in range(40)], "warm": [index < warm for index in range(40)]})
+        assert plan.recipe.best
+        return move_best(plan, plan.recipe.best)
+
+    assert move(20, 10) == "mini@best is cold: accuracy 50.0 on knights_knaves"
+    # McNemar, exact: of 2 problems that one checkpoint alone solves p = 0.5, of 10 p = 0.002.
+    assert "differs by +5.0 points" in (said := move(20, 22))
+    assert said.endswith("on knights_knaves, which is noise")
+    assert promoted(workspace)["mini@best"]["model"] == "cold"
+    assert move(20, 30).startswith("mini@best is warm: warm differs by +25.0 points [")
+    assert promoted(workspace)["mini@best"]["model"] == "warm"
+    assert move(20, 30) == "mini@best stays at warm: accuracy 75.0 on knights_knaves"
+
+
+@pytest.mark.parametrize(
+    ("best", "message"),
+    [
+        ("{stage: score, benchmark: knights_knaves}", "best.stage: there is no eval stage 'score'; did you mean 'scores'"),
+        ("{stage: scores, benchmark: gsm8k}", "best.benchmark: scores does not evaluate 'gsm8k'"),
+    ],
+)
+def test_a_best_by_nothing_is_refused(plan_of: PlanOf, best: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_of(f"best={best}")
