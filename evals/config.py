@@ -41,7 +41,7 @@ class EvalConfig(Settings):
     protocol: str | None = Field(None, description="Published settings that stand wherever none are given here: evals/protocols/.")
     benchmarks: list[BenchmarkSettings] = Field(min_length=1)
     template: str = "think_answer"
-    reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/judging.py.")
+    reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/readers.py.")
     stop: list[Annotated[str, Field(min_length=1)]] = Field([], description="Texts that end a response, beside its end token.")
     greedy: bool = Field(True, description="One greedy response per problem.")
     samples: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.benchmarks import registry
-from evals.judging import LENIENT, find_reader, judge_later
+from evals.readers import LENIENT, find_reader
 from rl_core.data.prompts import DataError
 from rl_core.data.rows import read_rows
 from rl_core.outcome import Outcome
@@ -54,7 +54,7 @@ def grade(
     rows = read_rows(file)
     items = [_item(row, benchmark, f"{file}: row {number}", gold_column, response_column) for number, row in enumerate(rows, start=1)]
     with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE) as pool:
-        verdicts = judge_later(pool, items, read)()
+        verdicts = pool.judge(items, read)
     for row, verdict in zip(rows, verdicts, strict=True):
         row |= {"correct": verdict.outcome is Outcome.CORRECT, "outcome": verdict.outcome.value, "extracted": verdict.extracted}
     _write(output, rows)

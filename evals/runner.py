@@ -24,7 +24,7 @@ from evals.benchmarks.registry import Benchmark
 from evals.cells import CELL_VERSION, Cell, Mode, Row
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
 from evals.engines import longest_prompt, start_engine
-from evals.judging import find_reader
+from evals.readers import find_reader
 from evals.scores import ScoredCell, comparison_table, score_table
 from evals.work import OnProgress, Progress, run
 from rl_core.data.templates import find_template

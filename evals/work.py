@@ -11,8 +11,8 @@ from evals import statistics
 from evals.cells import Cell, Mode, Partial, Row
 from evals.config import EvalConfig, EvalJob
 from evals.engines import EvalEngine, Question
-from evals.judging import find_reader, judge_later
 from evals.provenance import software
+from evals.readers import find_reader
 from rl_core.data.prompts import Prompt
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
@@ -119,7 +119,7 @@ class Work:
     def _keep(self, number: int, mode: Mode, answers: list[tuple[int, Row]]) -> None:
         """Judge responses and put them down."""
         items = [ScoreItem(row["task"], row["response"], row["gold"], row["finish_reason"]) for _, row in answers]
-        verdicts = judge_later(self.pool, items, self.read)()
+        verdicts = self.pool.judge(items, self.read)
         rows = [
             row
             | {

@@ -127,7 +127,7 @@ class _Progress:
 def grade_file(file: Path, benchmark: str, output: Path, gold: str, response: str, protocol: str | None, workers: int | None) -> None:
     """Grade a file and print how often each outcome occurs."""
     from evals.grade import grade
-    from evals.judging import LENIENT
+    from evals.readers import LENIENT
     from evals.statistics import wilson
     from rl_core.outcome import Outcome
 

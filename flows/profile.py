@@ -20,7 +20,10 @@ from flows.recipe import (
     check,
     resolved,
 )
-from rl_core.config import Algorithm, Lora, Penalties, Resources, RlResources, Schedule, ScratchModel
+from flows.sources import naming
+from rl_core.config import BOX, Algorithm, Lora, Penalties, Resources, RlResources, Schedule, ScratchModel
+from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking
+from rl_core.rewards.reward import reader, resolve
 
 BASE, TEXTS = "smoke_base", "smoke_texts"  # stages that the smoke profile adds
 SMOKE_MODEL = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=1024, context=4096)
@@ -32,6 +35,12 @@ FROM_NOTHING: dict[str, Any] = {"optimizer": "muon", "learning_rate": Schedule(s
 TRAIN, TEST, PROBLEMS = 16, 4, 2
 LONGEST, SHORTEST = 192, 48  # tokens of a response
 NGRAM = 8  # repeats within a response that short
+# What a small model has to be taught to write for rewards that look for the answer in one place; others find a box.
+ANSWER_FORMS: dict[Reader | None, str] = {
+    answer_line: "Answer: {answer}",
+    answer_tags: "<answer>{answer}</answer>",
+    box_after_thinking: f"</think>\n{BOX}",
+}
 LINEAR_LAYERS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}  # of the small model
 
 
@@ -48,7 +57,8 @@ def smoke(recipe: Recipe) -> Recipe:
     front. Puzzles are generated; other problems come from where the recipe takes them.
     """
     scale = LONGEST / max(_lengths(recipe), default=LONGEST)
-    stages = {name: _shrunk(stage, min(scale, 1.0)) for name, stage in recipe.stages.items()}
+    form = _answer_form(recipe)
+    stages = {name: _answering(_shrunk(stage, min(scale, 1.0)), form) for name, stage in recipe.stages.items()}
     if isinstance(recipe.model, ScratchModel):
         stages = {name: _from_nothing(stage) for name, stage in stages.items()}
     else:
@@ -56,6 +66,21 @@ def smoke(recipe: Recipe) -> Recipe:
         stages |= _base(stages)
     small = recipe.model_copy(update={"name": f"{recipe.name}-smoke", "model": SMOKE_MODEL, "stages": stages})
     return check(resolved(small))
+
+
+def _answer_form(recipe: Recipe) -> str:
+    """How to give an answer where the recipe's reward looks for it."""
+    for name, stage in recipe.stages.items():
+        if isinstance(stage, RlStage):
+            with naming(f"stages.{name}.reward"):
+                read = reader(resolve(stage.reward))
+            if read in ANSWER_FORMS:
+                return ANSWER_FORMS[read]
+    return BOX
+
+
+def _answering(stage: Stage, answer_form: str) -> Stage:
+    return stage.model_copy(update={"answer_form": answer_form}) if isinstance(stage, MathStage) else stage
 
 
 def _lengths(recipe: Recipe) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+BOX = r"\boxed{{answer}}"  # see `MathData.answer_form`
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
 
 
@@ -150,7 +151,10 @@ class MathData(TrainingData):
     )
     bare_answers: bool = Field(
         False,
-        description="The worked response of a problem without a solution is its answer in a box; false: it has none, and SFT skips it.",
+        description="The worked response of a problem without a solution is its answer alone; false: it has none, and SFT skips it.",
+    )
+    answer_form: str = Field(
+        BOX, pattern=r"\{answer\}", description="How a worked response gives the answer that its solution does not; {answer} stands for it."
     )
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
     test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")

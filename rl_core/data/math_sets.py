@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_core.config import BOX
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, read_rows
 from rl_core.rewards.extraction import last_boxed
@@ -131,11 +132,13 @@ def local_file(name: str, data_dir: Path | None) -> Path | None:
     return path
 
 
-def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare_answers: bool = False) -> tuple[list[Prompt], int]:
+def load(
+    name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare_answers: bool = False, answer_form: str = BOX
+) -> tuple[list[Prompt], int]:
     """The different problems of a set in its order, and how many rows were left out because they have no answer or repeat a problem.
 
-    A solution becomes the worked response of its problem; it ends with the answer in a box. With `bare_answers` that box alone is the
-    worked response of a problem without a solution.
+    A solution becomes the worked response of its problem; if it has no box, it ends with the answer in `answer_form`. With `bare_answers`
+    that ending alone is the worked response of a problem without a solution.
 
     Raises:
         DataError: file missing, a row broken, or the hub out of reach.
@@ -157,7 +160,7 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare
         level = _level(_column(row, found.level))
         if levels and level not in levels:
             continue
-        prompt = _prompt(found, row, question.strip(), level, bare_answers, where)
+        prompt = _prompt(found, row, question.strip(), level, bare_answers, answer_form, where)
         if prompt is None or prompt.question in prompts:
             left_out += 1
         else:
@@ -165,7 +168,7 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare
     return list(prompts.values()), left_out
 
 
-def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_answers: bool, where: str) -> Prompt | None:
+def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_answers: bool, answer_form: str, where: str) -> Prompt | None:
     """None for a row without an answer to compare with."""
     solution = _column(row, found.solution)
     solution = solution.strip() if isinstance(solution, str) else ""
@@ -179,7 +182,7 @@ def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_ans
     gold = "" if answer is None else str(answer).strip()
     if gold.lower() in NO_ANSWER:
         return None
-    trace = solution if last_boxed(solution) is not None else f"{solution}\n\\boxed{{{gold}}}".strip()
+    trace = solution if last_boxed(solution) is not None else f"{solution}\n{answer_form.replace('{answer}', gold)}".strip()
     return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution or bare_answers else None)
 
 

@@ -82,7 +82,9 @@ def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Pr
 
 
 def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt], int]:
-    prompts, dropped = math_sets.load(config.dataset, config.levels, data_dir, bare_answers=config.bare_answers)
+    prompts, dropped = math_sets.load(
+        config.dataset, config.levels, data_dir, bare_answers=config.bare_answers, answer_form=config.answer_form
+    )
     held_out = {prompt.prompt_id for prompt in sorted(prompts, key=lambda prompt: prompt.prompt_id)[: config.test]}
     train = [prompt for prompt in prompts if prompt.prompt_id not in held_out]
     return _first(train, config.train, seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped

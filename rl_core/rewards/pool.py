@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from rl_core.outcome import Outcome
 from rl_core.rewards import mathematics
-from rl_core.rewards.reward import Score, score
+from rl_core.rewards.readers import Reader
+from rl_core.rewards.reward import Score, reader, score
 from rl_core.rewards.verdict import Verdict
 from rl_core.rewards.verify import OpenQuestion, settle
 
@@ -77,16 +78,16 @@ class ScoringPool:
 
     def score_later(self, items: Sequence[ScoreItem], components: Mapping[str, float]) -> Callable[[], list[Score]]:
         """As `score`, for the workers to do while the caller goes on; the call of what is returned waits for them."""
-        verdicts = self.judge_later(items)
+        verdicts = self.judge_later(items, reader(components))
         return lambda: [score(components, item.response, verdict) for item, verdict in zip(items, verdicts(), strict=True)]
 
-    def judge(self, items: Sequence[ScoreItem]) -> list[Verdict]:
-        """Verdicts in the order of the items; see `score`."""
-        return self.judge_later(items)()
+    def judge(self, items: Sequence[ScoreItem], read: Reader | None = None) -> list[Verdict]:
+        """Verdicts in the order of the items; see `score`, and `settle` for `read`."""
+        return self.judge_later(items, read)()
 
-    def judge_later(self, items: Sequence[ScoreItem]) -> Callable[[], list[Verdict]]:
+    def judge_later(self, items: Sequence[ScoreItem], read: Reader | None = None) -> Callable[[], list[Verdict]]:
         """As `judge`; see `score_later`."""
-        found = [settle(item.task, item.response, item.gold) for item in items]
+        found = [settle(item.task, item.response, item.gold, read) for item in items]
         # Samples of one prompt often agree: each different question is asked once.
         outcomes = self._ask({question for question in found if isinstance(question, OpenQuestion)})
 
@@ -169,6 +170,7 @@ def _work(question: OpenQuestion, deadline: float) -> Outcome:
 
 
 def _truncated(item: ScoreItem, verdict: Verdict) -> Verdict:
-    if item.finish_reason != "length" or verdict.outcome in (Outcome.CORRECT, Outcome.TIMEOUT):
+    if item.finish_reason != "length":
         return verdict
-    return replace(verdict, outcome=Outcome.TRUNCATED)
+    kept = verdict.outcome in (Outcome.CORRECT, Outcome.TIMEOUT)
+    return replace(verdict, outcome=verdict.outcome if kept else Outcome.TRUNCATED, truncated=True)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.grade import grade
-from evals.judging import READERS, judge_later
+from evals.readers import READERS
 from rl_core.data.prompts import DataError
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
@@ -96,8 +96,8 @@ def test_a_strict_reader_takes_only_its_place() -> None:
     items = [ScoreItem("math", text, "x+1") for text in texts]
     items.append(ScoreItem("math", r"cut off", "x+1", "length"))
     with ScoringPool(1, 5.0) as pool:
-        strict = judge_later(pool, items, READERS["box_after_thinking"])()
-        lenient = judge_later(pool, items, READERS["anywhere"])()
+        strict = pool.judge(items, READERS["box_after_thinking"])
+        lenient = pool.judge(items, READERS["anywhere"])
     assert [verdict.outcome.value for verdict in strict] == ["format_error", "correct", "wrong", "format_error", "truncated"]
     assert [verdict.outcome.value for verdict in lenient] == ["correct", "correct", "wrong", "wrong", "truncated"]
     assert strict[1].extracted == lenient[1].extracted

@@ -5,8 +5,8 @@ import yaml
 
 from evals.benchmarks import registry
 from evals.config import EvalConfig
-from evals.judging import find_reader
 from evals.protocol import SHIPPED, ProtocolError, find_protocol, names, overrides
+from evals.readers import find_reader
 from rl_core.data.templates import find_template
 
 

@@ -56,6 +56,11 @@ def test_a_bare_answer_may_stand_in_for_a_solution(tmp_path: Path) -> None:
     assert [p.trace for p in prompts] == ["\\boxed{3.5}", "It is a third.\n\\boxed{\\frac13}"]
 
 
+def test_a_bare_answer_stands_in_the_form_that_is_asked_for(tmp_path: Path) -> None:
+    prompts, _ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True, answer_form="Answer: {answer}")
+    assert [p.trace for p in prompts] == ["Answer: 3.5", "It is a third.\nAnswer: \\frac13"]
+
+
 def test_a_parquet_file_is_as_good(tmp_path: Path) -> None:
     (tmp_path / "math_train").mkdir()
     pq.write_table(pa.Table.from_pylist(ROWS[2:3]), tmp_path / "math_train" / "train.parquet")

@@ -71,6 +71,17 @@ def test_truncation_only_renames_what_is_not_correct(pool: ScoringPool) -> None:
     assert [score.reward for score in scores] == [1.0, -0.5, -1.0, -1.0]
 
 
+def test_a_reward_looks_for_the_answer_where_it_wants_it(pool: ScoringPool) -> None:
+    items = [boxed("1+z", "z+1"), ScoreItem("math", "so\nAnswer: 1+z", "z+1"), ScoreItem("math", r"</think> \boxed{1+z}", "z+1")]
+    rewards = {preset: [score.reward for score in pool.score(items, resolve(preset))] for preset in ("dapo", "deepscaler", "simplerl_zoo")}
+    assert rewards == {"dapo": [-1.0, 1.0, -1.0], "deepscaler": [0.0, 0.0, 1.0], "simplerl_zoo": [1.0, 1.0, 1.0]}
+
+
+def test_a_reward_knows_that_a_right_answer_was_cut_off(pool: ScoringPool) -> None:
+    items = [boxed("1", "1", "length"), boxed("1", "1")]
+    assert [score.reward for score in pool.score(items, resolve("oat_zero"))] == [0.0, 1.0]
+
+
 def test_cheap_work_starts_no_process() -> None:
     gold = json.dumps({"names": ["Zoey"], "roles": ["knave"]})
     puzzles = [ScoreItem("knights_knaves", f"<think>{n}</think><answer>Zoey is a knave</answer>", gold) for n in range(2000)]

@@ -1,0 +1,25 @@
+"""The places in which a protocol may look for the answer, by name."""
+
+from __future__ import annotations
+
+from rl_core.errors import InputError
+from rl_core.rewards.extraction import last_boxed
+from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking, box_or_r1_tags
+
+LENIENT = "anywhere"
+# `anywhere` is the extraction that takes all usual places.
+READERS: dict[str, Reader | None] = {
+    LENIENT: None,
+    "boxed": last_boxed,
+    "box_after_thinking": box_after_thinking,
+    "box_or_r1_tags": box_or_r1_tags,
+    "answer_line": answer_line,
+    "answer_tags": answer_tags,
+}
+
+
+def find_reader(name: str) -> Reader | None:
+    """Raises InputError for an unknown name."""
+    if name not in READERS:
+        raise InputError(f"unknown reader {name!r}; there are {', '.join(READERS)}")
+    return READERS[name]
