@@ -11,7 +11,6 @@ import os
 import re
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +20,7 @@ from evals import protocol
 from evals.benchmarks import registry
 from evals.benchmarks.problems import digest_of
 from evals.benchmarks.registry import Benchmark
-from evals.cells import CELL_VERSION, Cell, Mode, Row
+from evals.cells import CELL_VERSION, Cell, Mode, Row, fingerprint_of
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
 from evals.engines import longest_prompt, start_engine
 from evals.readers import find_reader
@@ -47,8 +46,10 @@ def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, A
     """
     cells = plan(job)
     config = job.config
-    finished = [cell for cell in cells if cell.finished()]
-    waiting = [cell for cell in cells if cell not in finished]
+    finished: list[Cell] = []
+    waiting: list[Cell] = []
+    for cell in cells:
+        (finished if cell.finished() else waiting).append(cell)
     longest = _check_prompts(waiting, config)
     job.output.mkdir(parents=True, exist_ok=True)
     for benchmark in {cell.benchmark.name: cell.benchmark for cell in cells}.values():
@@ -113,9 +114,8 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
         "dtype": None if config.engine == "openai" else str(dtype_of(config.dtype)).removeprefix("torch."),
     }
     identity = json.loads(json.dumps(identity))  # tuples to lists: as it is read back
-    cell = Cell(checkpoint, benchmark, template, tuple(modes), identity, Path())
     cells = job.cells or job.output / ".cells"
-    return Cell(checkpoint, benchmark, template, tuple(modes), identity, cells / cell.fingerprint)
+    return Cell(checkpoint, benchmark, template, tuple(modes), identity, cells / fingerprint_of(identity))
 
 
 def _check_prompts(cells: list[Cell], config: EvalConfig) -> int:

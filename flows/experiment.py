@@ -33,7 +33,7 @@ from tasks.digests import Digests
 from tasks.lineage import Lineage
 from tasks.run import run_stage
 from tasks.stage import StageStopped, holder, said, set_aside, why_not_done
-from tasks.workspace import RECORDS, Workspace, read_json, write_json
+from tasks.workspace import Workspace, read_json, write_json
 
 
 def _flow_run_name() -> str:
@@ -165,7 +165,7 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
 
 def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
     """End the MLflow runs of runs that were killed, or whose end MLflow did not hear."""
-    for path in workspace.root.glob(f"*/{RECORDS}/*.json"):
+    for path in workspace.run_records():
         record = read_json(path) or {}
         known = record.get("mlflow")
         if known and not known.get("closed") and known["tracking_uri"] == lineage.uri and not holder(record):

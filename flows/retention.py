@@ -11,7 +11,7 @@ from flows.ancestry import Made, read
 from flows.promote import promoted
 from rl_core.errors import InputError
 from tasks.stage import SPEC, STATE, holder, refuse_if_busy
-from tasks.workspace import RECORDS, Workspace, read_json
+from tasks.workspace import Workspace, read_json
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def remove(items: list[Garbage]) -> None:
 
 def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
     for experiment in workspace.experiments():
-        records = [read_json(path) for path in sorted((workspace.root / experiment / RECORDS).glob("*.json"), reverse=True)]
+        records = [read_json(path) for path in reversed(workspace.run_records(experiment))]
         runs = [run for run in records if run]
         done = [run for run in runs if run["state"] == "done"][:keep_runs]
         for run in [*runs[:1], *done]:

@@ -92,7 +92,7 @@ def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
 
 def own_run(workspace: Workspace, experiment: str) -> dict[str, Any] | None:
     """The last run that this process recorded."""
-    for path in sorted((workspace.root / experiment / RECORDS).glob("*.json"), reverse=True):
+    for path in reversed(workspace.run_records(experiment)):
         record: dict[str, Any] | None = read_json(path)
         if record and record["owner"] == this_process():
             return record

@@ -257,6 +257,14 @@ WHERE stays AND steps = 3
 GROUP BY ALL;
 COMMENT ON VIEW collapse IS 'Stages that collapsed, with the first of at least three steps in a row that bear the signature.';
 
+-- What became of a problem, from the shares of right answers at its visits in their order.
+CREATE OR REPLACE MACRO story_of(solved) AS
+    CASE WHEN list_max(solved) = 0 THEN 'never solved'
+        WHEN list_min(solved) = 1 THEN 'always solved'
+        WHEN len(solved) > 1 AND solved[-1] = 0 THEN 'forgotten'
+        WHEN len(solved) > 1 AND solved[1] = 0 THEN 'learned'
+        ELSE 'sometimes solved' END;
+
 CREATE OR REPLACE VIEW solve_history AS
 WITH visits AS (
     SELECT stage_run, experiment, stage, prompt_id, difficulty, list(solved ORDER BY step, group_index) AS solved, sum(responses) AS responses
@@ -264,11 +272,7 @@ WITH visits AS (
 )
 SELECT
     *,
-    CASE WHEN list_max(solved) = 0 THEN 'never solved'
-        WHEN list_min(solved) = 1 THEN 'always solved'
-        WHEN len(solved) > 1 AND solved[-1] = 0 THEN 'forgotten'
-        WHEN len(solved) > 1 AND solved[1] = 0 THEN 'learned'
-        ELSE 'sometimes solved' END AS story
+    story_of(solved) AS story
 FROM visits;
 COMMENT ON VIEW solve_history IS 'Share of correct rollouts of every training prompt at each of its visits in a stage, and how that went.';
 
@@ -284,11 +288,7 @@ WITH visits AS (
 )
 SELECT
     *,
-    CASE WHEN list_max(solved) = 0 THEN 'never solved'
-        WHEN list_min(solved) = 1 THEN 'always solved'
-        WHEN len(solved) > 1 AND solved[-1] = 0 THEN 'forgotten'
-        WHEN len(solved) > 1 AND solved[1] = 0 THEN 'learned'
-        ELSE 'sometimes solved' END AS story
+    story_of(solved) AS story
 FROM visits;
 COMMENT ON VIEW solve_history_by_checkpoint IS 'Share of correct responses to every held-out problem by checkpoint, and how that went.';
 
