@@ -7,7 +7,7 @@ import multiprocessing
 import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, TimeoutError
+from concurrent.futures import CancelledError, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -106,7 +106,8 @@ class ScoringPool:
             found: dict[OpenQuestion, Outcome] = {}
             for _ in range(3):
                 pool, futures = asked
-                found |= _answers(futures)
+                if pool is not None:
+                    found |= _answers(pool, futures)
                 waiting = [question for question in sorted(questions) if question not in found]
                 if not waiting or self._closed:
                     break
@@ -122,7 +123,7 @@ class ScoringPool:
             return None, {}
         pool = self._running()
         futures: dict[OpenQuestion, ProcessFuture] = {}
-        with suppress(BrokenProcessPool):
+        with suppress(RuntimeError):  # the pool is broken: a worker that died while none had work breaks it, too
             for question in questions:
                 futures[question] = pool.schedule(_work, (question, self.deadline), timeout=self.deadline)
         return pool, futures
@@ -139,12 +140,16 @@ class ScoringPool:
         return self._pool
 
 
-def _answers(futures: Mapping[OpenQuestion, ProcessFuture]) -> dict[OpenQuestion, Outcome]:
+def _answers(pool: ProcessPool, futures: Mapping[OpenQuestion, ProcessFuture]) -> dict[OpenQuestion, Outcome]:
     """Waits; questions that were lost with their pool have none."""
     from pebble import ProcessExpired
 
     found: dict[OpenQuestion, Outcome] = {}
     for question, future in futures.items():
+        while not future.done() and pool.active:  # what a pool had not yet taken up when it broke is never done
+            wait([future], timeout=1)
+        if not future.done():
+            continue
         try:
             found[question] = future.result()
         except (TimeoutError, ProcessExpired, MemoryError):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from rl_core.outcome import Outcome
-from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.pool import MEMORY, ScoreItem, ScoringPool
 from rl_core.rewards.reward import resolve
 
 ENDLESS = r"\int_0^{9^{9^{9}}} x dx"  # math-verify evaluates its limit, and Python's power does not stop
@@ -50,18 +50,24 @@ def test_memory_of_a_worker_is_bounded(pool: ScoringPool) -> None:
 
 
 def test_a_killed_worker_costs_at_most_its_own_answer(pool: ScoringPool) -> None:
-    mine = {child.pid for child in psutil.Process().children(recursive=True)}
-    workers = [pid for pid in mine if _is_worker(pid)]
-    assert workers
-    os.kill(workers[0], signal.SIGKILL)
+    os.kill(_workers()[0], signal.SIGKILL)
     outcomes = [verdict.outcome for verdict in pool.judge([boxed(f"u+{n}", f"{n}+u") for n in range(10)])]
     assert outcomes.count(Outcome.CORRECT) >= 9
     assert set(outcomes) <= {Outcome.CORRECT, Outcome.TIMEOUT}
 
 
-def _is_worker(pid: int) -> bool:
+def test_a_worker_that_dies_without_work_costs_nothing(pool: ScoringPool) -> None:
+    for delay in (0.0, 0.1, 0.5):  # the pool notices at its next look at the workers: before, while and after it is asked
+        os.kill(_workers()[0], signal.SIGKILL)
+        time.sleep(delay)
+        outcomes = [verdict.outcome for verdict in pool.judge([boxed(f"v+{n}+{delay}", f"{n}+v+{delay}") for n in range(10)])]
+        assert outcomes.count(Outcome.CORRECT) >= (10 if delay == 0.5 else 9)
+
+
+def _workers() -> list[int]:
     # A forked worker has a limit on its memory; the fork server and the resource tracker have none.
-    return 2 * 1024**3 in psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
+    children = psutil.Process().children(recursive=True)
+    return [child.pid for child in children if MEMORY in child.rlimit(psutil.RLIMIT_AS)]
 
 
 def test_truncation_only_renames_what_is_not_correct(pool: ScoringPool) -> None:
@@ -101,7 +107,7 @@ def test_nothing_to_score() -> None:
 def test_leaving_kills_busy_workers_and_leaves_none() -> None:
     code = f"""
 import threading, psutil, time
-from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.pool import MEMORY, ScoreItem, ScoringPool
 pool = ScoringPool(2, 60.0)
 items = [ScoreItem("math", r"\\boxed{{{ENDLESS}+" + str(n) + "}}", "8") for n in range(2)]
 threading.Thread(target=lambda: pool.judge(items), daemon=True).start()
