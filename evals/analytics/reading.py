@@ -41,16 +41,17 @@ WITH segments AS (
         CASE WHEN contains(response, '```') THEN regexp_extract_all(response, {literal(CODE)}) ELSE [] END AS blocks
     FROM {source}
 ), prose AS MATERIALIZED (  -- materialized: else the optimizer writes a step into every use of its columns
-    SELECT *,
+    SELECT * EXCLUDE (reasoning),
         CASE WHEN contains(reasoning, '```') THEN regexp_replace(reasoning, {literal(CODE)}, E'\\n', 'g') ELSE reasoning END AS prose,
         list_filter(blocks, lambda block: {" OR ".join(f"starts_with(block, {literal(head)})" for head in OUTPUT)}) AS outputs,
-        list_filter(string_split(translate(response, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '') AS word_list,
-        list_filter(string_split(translate(prompt, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '') AS prompt_words
+        {_words("response")} AS words, {_words("prompt")} AS prompt_words
     FROM segments
 ), lowered AS MATERIALIZED (
-    SELECT *, lower(prose) AS lowered, {_ngrams("word_list", 4)} AS grams, {_ngrams("prompt_words", 4)} AS prompt_grams FROM prose
+    SELECT * EXCLUDE (words, prompt_words), lower(prose) AS lowered, len(words)::INTEGER AS words,
+        {_ngrams("words")} AS grams, {_ngrams("prompt_words")} AS prompt_grams
+    FROM prose
 ), counted AS MATERIALIZED (
-    SELECT *, list_distinct(grams) AS distinct_grams, list_distinct(prompt_grams) AS prompt_distinct,
+    SELECT * EXCLUDE (lowered, prompt_grams), list_distinct(grams) AS distinct_grams, list_distinct(prompt_grams) AS prompt_distinct,
         {counts}
     FROM lowered
 ), turned AS (
@@ -64,14 +65,12 @@ WITH segments AS (
 ), candidates AS MATERIALIZED (
     SELECT *, CASE WHEN turns > 0 AND before_turn <> '' THEN {_candidate_is_right()} END AS right_before
     FROM before
-), blocks_8 AS MATERIALIZED (
-    SELECT response_id, {_doubled("grams", 4)} AS grams FROM candidates WHERE len(grams) - len(distinct_grams) >= 5
 ){"".join(_level(size) for size in BLOCKS)}, longest AS (
     SELECT response_id, max(size) AS size
-    FROM ({" UNION ALL ".join(f"SELECT response_id, {size} AS size FROM twice_{size}" for size in BLOCKS)})
+    FROM ({" UNION ALL ".join(f"SELECT response_id, {size} AS size FROM blocks_{size} WHERE twice" for size in BLOCKS)})
     GROUP BY response_id
 )
-SELECT candidates.* EXCLUDE (reasoning, blocks, lowered, word_list, prompt_words, prompt_grams, prompt_distinct),
+SELECT candidates.* EXCLUDE (blocks, prompt_distinct),
     CASE WHEN turns = 0 THEN NULL WHEN right_before IS NULL THEN 'no candidate'
         WHEN right_before = (outcome = 'correct') THEN 'nothing' WHEN right_before THEN 'harms' ELSE 'helps' END AS reflection_effect,
     (len(blocks) - len(outputs))::INTEGER AS code_blocks,
@@ -83,7 +82,6 @@ SELECT candidates.* EXCLUDE (reasoning, blocks, lowered, word_list, prompt_words
         OR coalesce(extracted <> '' AND contains(outside, extracted), false)
         OR (trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r') <> ''
             AND contains(outside, trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r'))) END AS answer_leaked,
-    len(word_list)::INTEGER AS words,
     CASE WHEN len(grams) = 0 THEN 0 ELSE (len(grams) - len(distinct_grams)) / len(grams) END AS repetition,
     coalesce(longest.size, 0)::INTEGER AS longest_repeat,
     CASE WHEN len(distinct_grams) = 0 OR len(prompt_distinct) = 0 THEN 0
@@ -96,10 +94,16 @@ def family_sum(keywords: Sequence[Keyword], family: str) -> str:
     return "(" + (" + ".join(f"keyword_{at}" for at, keyword in enumerate(keywords) if keyword.family == family) or "0") + ")"
 
 
-def _ngrams(words: str, size: int) -> str:
-    """Hashes of the n-grams of a list."""
-    parts = ", ".join(f"{words}[i + {offset}]" for offset in range(size))
-    return f"list_transform(range(1, greatest(1, len({words}) - {size - 2})), lambda i: hash({parts}))"
+def _words(text: str) -> str:
+    """Hashes of the words between white space."""
+    words = f"list_filter(string_split(translate({text}, E'\\n\\r\\t', '   '), ' '), lambda word: word <> '')"
+    return f"list_transform({words}, lambda word: hash(word))"
+
+
+def _ngrams(words: str) -> str:
+    """Hashes of the 4-grams of a list of hashes."""
+    parts = ", ".join(f"{words}[i + {offset}]" for offset in range(4))
+    return f"list_transform(range(1, greatest(1, len({words}) - 2)), lambda i: hash({parts}))"
 
 
 def _doubled(grams: str, size: int) -> str:
@@ -108,11 +112,11 @@ def _doubled(grams: str, size: int) -> str:
 
 
 def _level(size: int) -> str:
-    """The responses in which a block of `size` words occurs twice, and their blocks of twice the size."""
-    twice = f", twice_{size} AS MATERIALIZED (SELECT * FROM blocks_{size} WHERE len(list_distinct(grams)) < len(grams))"
-    if size == BLOCKS[-1]:
-        return twice
-    return f"{twice}, blocks_{2 * size} AS MATERIALIZED (SELECT response_id, {_doubled('grams', size)} AS grams FROM twice_{size})"
+    """Blocks of `size` words, and whether one of them occurs twice, of the responses in which one of half the size does."""
+    # A block of 8 that occurs twice is five 4-grams that do.
+    before, repeated = ("candidates", "len(grams) - len(distinct_grams) >= 5") if size == BLOCKS[0] else (f"blocks_{size // 2}", "twice")
+    grams = f"SELECT response_id, {_doubled('grams', size // 2)} AS grams FROM {before} WHERE {repeated}"
+    return f", blocks_{size} AS MATERIALIZED (SELECT *, list_unique(grams) < len(grams) AS twice FROM ({grams}))"
 
 
 def _candidate_is_right() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evals.analytics.errors import WarehouseError, first_line
 from evals.analytics.keywords import Keyword, literal
-from evals.analytics.reading import family_sum, read_responses
+from evals.analytics.response_rows import insert, read_side_by_side
 from evals.config import StageRun
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
@@ -37,8 +37,7 @@ SCORE_COLUMNS = ("checkpoint", "benchmark", "subset", "mode", "metric", "value",
 COMPARISON_COLUMNS = ("benchmark", "subset", "mode", "metric", "first", "second", "difference", "low", "high", "noise")
 OPTIONAL_COLUMNS = {"subset", "low", "high"}
 RESPONSE_FILES = {"rollouts": ("rollouts/*.parquet", ROLLOUT_SCHEMA), "eval_samples": ("samples/**/*.parquet", SAMPLE_SCHEMA)}
-PLACE = {"rollouts": ("step", "group_index", "sample"), "eval_samples": ("checkpoint", "benchmark", "mode", "prompt_id", "sample")}
-BATCH = 8192  # responses that are read together: what bounds the memory of reading
+BATCH = 2048  # responses that are read together: what bounds the memory of reading
 
 
 def key(stage: StageRun) -> str:
@@ -81,95 +80,35 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, stage: StageRun, key
 def _insert_files(
     connection: duckdb.DuckDBPyConnection, stage: StageRun, table: str, files: list[Path], keywords: Sequence[Keyword]
 ) -> None:
-    batch: list[Path] = []
-    rows = 0
-    for path in files:
-        count = _check(path, table)
-        if batch and rows + count > BATCH:
-            _insert_batch(connection, stage, table, batch, keywords)
-            batch, rows = [], 0
-        batch.append(path)
-        rows += count
-    if batch:
-        _insert_batch(connection, stage, table, batch, keywords)
-
-
-def _insert_batch(
-    connection: duckdb.DuckDBPyConnection, stage: StageRun, table: str, files: list[Path], keywords: Sequence[Keyword]
-) -> None:
     import duckdb
 
-    columns = ", ".join('"group" AS group_index' if name == "group" else name for name in RESPONSE_FILES[table][1].names)  # a word of SQL
-    source = f"(SELECT {columns} FROM read_parquet([{', '.join(literal(str(path)) for path in files)}], union_by_name = true))"
+    run = (key(stage), stage.experiment, stage.stage)
+    sources = (f"{_columns(table)} FROM read_parquet([{paths}], union_by_name = true)" for paths in _batches(files, table))
     try:
-        insert_responses(connection, table, source, (key(stage), stage.experiment, stage.stage), keywords)
+        for batch in read_side_by_side(connection, table, sources, run, keywords):
+            insert(connection, table, batch, keywords)
     except duckdb.Error as error:
         raise WarehouseError(f"{files[0].parent}: cannot be loaded ({first_line(error)}); run stage {stage.stage} again") from error
 
 
-def insert_responses(
-    connection: duckdb.DuckDBPyConnection, table: str, source: str, stage: tuple[str, str, str], keywords: Sequence[Keyword]
-) -> None:
-    """Read the responses of a relation into `rollouts` or `eval_samples`, with their prompts, hits, components and groups.
+def _columns(table: str) -> str:
+    names = RESPONSE_FILES[table][1].names
+    return "SELECT " + ", ".join('"group" AS group_index' if name == "group" else name for name in names)  # a word of SQL
 
-    Args:
-        source: a relation with exactly the columns of the Parquet schema (`group` as `group_index`).
-        stage: stage run, experiment and stage.
-    """
-    # DuckDB's hash() may change between versions; a digest does not.
-    identity = ", ".join(f"{column}::VARCHAR" for column in PLACE[table])
-    keyed = f"""(SELECT *, {literal(stage[0])} AS stage_run, {literal(stage[1])} AS experiment, {literal(stage[2])} AS stage,
-        md5_number_lower(concat_ws(chr(31), {literal(stage[0])}, {identity}))::UBIGINT AS response_id,
-        md5_number_lower(concat_ws(chr(31), prompt_id, task, coalesce(difficulty, ''), prompt, gold))::UBIGINT AS prompt_key
-        FROM {source})"""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE batch AS {read_responses(keyed, keywords)}")
-    columns = ", ".join(
-        name
-        for (name,) in connection.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? AND column_name NOT IN "
-            "('think', 'answer') ORDER BY column_index",
-            [table],
-        ).fetchall()
-    )
-    connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM batch")
-    connection.execute("INSERT OR IGNORE INTO prompts SELECT DISTINCT prompt_key, prompt_id, task, difficulty, prompt, gold FROM batch")
-    entries = ", ".join(
-        f"{{'f': {literal(keyword.family)}, 'k': {literal(keyword.name)}, 'n': keyword_{at}}}" for at, keyword in enumerate(keywords)
-    )
-    connection.execute(
-        f"INSERT INTO keyword_hits SELECT stage_run, response_id, hit.f, hit.k, hit.n FROM "
-        f"(SELECT stage_run, response_id, unnest(list_filter([{entries}], lambda entry: entry.n > 0)) AS hit FROM batch)"
-    )
-    rewards = "NULL"
-    if table == "rollouts":
-        rewards = "max(reward) - min(reward)"
-        connection.execute(
-            "INSERT INTO reward_components SELECT stage_run, response_id, entry.key, entry.value FROM "
-            "(SELECT stage_run, response_id, unnest(map_entries(components)) AS entry FROM batch)"
-        )
-    place = [column for column in ("step", "group_index", "checkpoint", "benchmark", "mode") if column in PLACE[table]]
-    families = ", ".join(
-        f"{{'f': {literal(name)}, 'n': {family_sum(keywords, name)}}}" for name in dict.fromkeys(k.family for k in keywords)
-    )
-    connection.execute(
-        f"""
-        INSERT INTO family_counts BY NAME
-        SELECT stage_run, {", ".join(column for column in place if column != "group_index")}, difficulty, outcome, entry.f AS family,
-            count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens, sum(entry.n) AS hits,
-            count(*) FILTER (entry.n > 0) AS responses_with
-        FROM (SELECT *, unnest([{families}]) AS entry FROM batch) GROUP BY ALL
-        """
-    )
-    connection.execute(
-        f"""
-        INSERT INTO groups BY NAME
-        SELECT stage_run, experiment, stage, {", ".join(place)}, prompt_id, any_value(difficulty) AS difficulty, count(*) AS responses,
-            avg((outcome = 'correct')::INTEGER) AS solved, {rewards} AS reward_spread, count(DISTINCT extracted) AS distinct_answers,
-            len(list_distinct(flatten(list(distinct_grams)))) / nullif(sum(len(grams)), 0) AS distinct_4grams
-        FROM batch GROUP BY stage_run, experiment, stage, {", ".join(place)}, prompt_id
-        """
-    )
-    connection.execute("DROP TABLE batch")
+
+def _batches(files: Sequence[Path], table: str) -> Iterator[str]:
+    """SQL lists of whole files, so that a group stays together, with about `BATCH` responses each."""
+    batch: list[str] = []
+    rows = 0
+    for path in files:
+        count = _check(path, table)
+        if batch and rows + count > BATCH:
+            yield ", ".join(batch)
+            batch, rows = [], 0
+        batch.append(literal(str(path)))
+        rows += count
+    if batch:
+        yield ", ".join(batch)
 
 
 def _replace_small_tables(connection: duckdb.DuckDBPyConnection, stage: StageRun, reading: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics import stage_rows
+from evals.analytics import response_rows, stage_rows
 from evals.analytics.errors import WarehouseError, first_line
 from evals.analytics.keywords import Keyword, literal, shipped
 from evals.analytics.migrations import OLD_TABLES, SCHEMA_VERSION, migrate, schema_version
@@ -155,8 +155,11 @@ def _read_old_rows(connection: duckdb.DuckDBPyConnection) -> None:
     for table, old in OLD_TABLES.items():
         for stage_run, experiment, stage in connection.execute(f"SELECT DISTINCT stage_run, experiment, stage FROM {old}").fetchall():
             columns = ", ".join(name.replace("group", "group_index") for name in stage_rows.RESPONSE_FILES[table][1].names)
-            source = f"(SELECT {columns} FROM {old} WHERE stage_run = {literal(stage_run)})"
-            stage_rows.insert_responses(connection, table, source, (stage_run, experiment, stage), shipped())
+            source = f"SELECT {columns} FROM {old} WHERE stage_run = {literal(stage_run)}"
+            # Only this connection sees what its transaction has renamed.
+            response_rows.insert(
+                connection, table, response_rows.read(connection, table, source, (stage_run, experiment, stage), shipped()), shipped()
+            )
         connection.execute(f"DROP TABLE {old}")
 
 
