@@ -111,6 +111,8 @@ class FlowPage:
             columns = [title.replace("\n", ", ") for title in header]
             table = [dict(zip(columns, row, strict=True)) for row in rows]
             self._tell(lambda: create_table_artifact(table, f"{name}-scores", "scores in percent with their 95 % intervals"))
+        if figures := self._figures():
+            self._tell(lambda: create_markdown_artifact(figures, f"{name}-figures", "the figures of the report"))
 
     def _summary(self, error: str | None) -> str:
         lines = [f"# {self._plan.recipe.name}", ""]
@@ -123,13 +125,29 @@ class FlowPage:
         lines += ["", *(f"- {title}: {where}" for title, where in self._links())]
         return "\n".join(lines)
 
+    def _figures(self) -> str:
+        """The figures that MLflow has, as pictures with a link to the SVG; empty where no MLflow server shows them."""
+        pictures = [path for stage in self._plan.stages for path in sorted(stage.spec.directory.glob("figures/*.png"))]
+        base = self._mlflow()
+        if base is None:
+            return ""
+        place = f"{base}/get-artifact?run_uuid={self._lineage.run_id}&path=figures"
+        return "\n\n".join(f"![{path.stem}]({place}/{path.name})\n\n[{path.stem}.svg]({place}/{path.stem}.svg)" for path in pictures)
+
+    def _mlflow(self) -> str | None:
+        """Address of MLflow's pages, where a server shows them."""
+        server = Servers(self._plan.workspace).running("mlflow")
+        return server.url if server else self._lineage.uri if self._lineage.uri.startswith("http") else None
+
     def _links(self) -> list[tuple[str, str]]:
         found = []
-        server = Servers(self._plan.workspace).running("mlflow")
-        base = server.url if server else self._lineage.uri if self._lineage.uri.startswith("http") else None
+        base = self._mlflow()
         if base:
             run = f"{base}/#/experiments/{self._lineage.experiment_id}/runs/{self._lineage.run_id}"
-            found += [("MLflow", f"[the run, its stages and curves]({run})"), ("Report", f"[among the run's artifacts]({run}/artifacts)")]
+            found += [
+                ("MLflow", f"[the run, its stages and curves]({run})"),
+                ("Report and figures", f"[among the run's artifacts]({run}/artifacts)"),
+            ]
         return found + [(title, f"`{where}`") for title, where in places(self._plan)]
 
     def _tell(self, request: Callable[[], Any]) -> Any:

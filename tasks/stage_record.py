@@ -224,8 +224,9 @@ class StageRecord:
         for path in [*self._directory.glob("*.html"), *self._directory.glob("scores.json")]:
             self._client.log_artifact(self._run, str(path))
             self._client.log_artifact(self._notes["parent"], str(path))
-        for path in sorted(self._directory.glob("figures/*.png")):
-            self._client.log_artifact(self._run, str(path), "figures")
+        if (figures := self._directory / "figures").is_dir():
+            for run in (self._run, self._notes["parent"]):
+                self._client.log_artifacts(run, str(figures), "figures")
         for path in sorted(self._directory.glob("samples/**/*.parquet")):
             if path.stat().st_size <= SMALL:
                 self._client.log_artifact(self._run, str(path), "samples")

@@ -59,7 +59,7 @@ class ScoreDifference:
 def write(
     database: Path, output: Path, *, runs: dict[str, list[str]], recipes: dict[str, dict[str, Any]], reading: list[dict[str, Any]]
 ) -> Path:
-    """Write `comparison.html` and `figures/*.png`; returns the page.
+    """Write `comparison.html` and `figures/*` (PNG and SVG); returns the page.
 
     Args:
         database: a warehouse that holds exactly these runs.

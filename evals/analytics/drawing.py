@@ -51,21 +51,22 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture: `svg` for the page, `png` for tools that show images; `caption` says what to see, `sql` where the numbers are."""
+    """One picture: `svg` for page and print, `png` for other tools; `caption` says what to see, `sql` where the numbers are."""
 
     name: str
-    section: str  # training | checkpoints
+    section: str  # training | checkpoints | mind
     title: str
     caption: str
     sql: str
     svg: str
     png: bytes
 
-    def write(self, directory: Path) -> Path:
-        """Save as `<name>.png`."""
-        path = directory / f"{self.name}.png"
-        path.write_bytes(self.png)
-        return path
+    def write(self, directory: Path) -> list[Path]:
+        """Save as `<name>.png` and `<name>.svg`."""
+        png, svg = directory / f"{self.name}.png", directory / f"{self.name}.svg"
+        png.write_bytes(self.png)
+        svg.write_text(self.svg, encoding="utf-8")
+        return [png, svg]
 
 
 @dataclass(frozen=True)

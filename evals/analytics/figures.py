@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics import mind_figures
+from evals.analytics import family_figures, mind_figures
 from evals.analytics.drawing import (
     BLUE,
     COLOURS,
@@ -75,6 +75,7 @@ def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
             _lengths_by_checkpoint(connection),
             _keywords_by_checkpoint(connection),
             *mind_figures.draw_checkpoints(connection),
+            *family_figures.draw(connection),
         ]
     return [figure for figure in figures if figure is not None]
 

@@ -1,8 +1,7 @@
-"""Figures of what is read in responses: keyword families, what reflection does, repetition, diversity, solve history."""
+"""Figures of what is read in responses: what reflection does, repetition, diversity, solve history."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics.drawing import (
@@ -19,13 +18,11 @@ from evals.analytics.drawing import (
     Series,
     by_stage,
     checkpoint_axis,
-    curves,
     finish,
     head,
     new_canvas,
     over_steps,
     rows,
-    stretches,
 )
 
 if TYPE_CHECKING:
@@ -44,12 +41,11 @@ STORIES = {
     "forgotten": (VERMILLION, "xxx"),
     "never solved": (INK, ""),
 }
-SMALL = 9  # panels at most
 
 
 def draw_training(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
     """Figures over the steps of the RL stages."""
-    found = [_families(connection), _degeneration(connection), _diversity(connection), _history(connection)]
+    found = [_degeneration(connection), _diversity(connection), _history(connection)]
     return [figure for figure in found if figure is not None]
 
 
@@ -57,38 +53,6 @@ def draw_checkpoints(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
     """Figures over stages or checkpoints."""
     figure = _effects(connection)
     return [figure] if figure else []
-
-
-def _families(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    sql = "SELECT * FROM families_by_step ORDER BY position, step"
-    data = rows(connection, sql)
-    families = [
-        name for name in dict.fromkeys(row["family"] for row in data) if any(row["responses_with"] for row in data if row["family"] == name)
-    ]
-    if not families:
-        return None
-    shown = sorted(families)[:SMALL]
-    with new_canvas() as canvas:
-        across = min(3, len(shown))
-        for index, family in enumerate(shown, start=1):
-            points = [row for row in data if row["family"] == family]
-            axes = canvas.add_subplot(math.ceil(len(shown) / across), across, index)
-            curves(axes, [Series("", by_stage(points, "responses_with", 100), BLUE)])
-            for left, _, _ in stretches(points)[1:]:
-                axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=":")
-            axes.set_ylim(bottom=0)
-            axes.set_title(family.replace("_", " "), fontsize=8.5)
-            axes.tick_params(labelsize=7.5)
-            axes.locator_params(axis="both", nbins=3)
-        head(canvas, "Keyword families: % of rollouts with any")
-        return finish(
-            canvas,
-            "families",
-            "training",
-            "Keyword families",
-            "Share of rollouts whose thinking has at least one word of a family, by step. What the families stand for is listed below.",
-            sql,
-        )
 
 
 def _degeneration(connection: duckdb.DuckDBPyConnection) -> Figure | None:

@@ -54,7 +54,7 @@ PATTERNS = (
 
 
 def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, reading: list[dict[str, Any]]) -> list[Path]:
-    """Write `report.html` and `figures/*.png` below `output`.
+    """Write `report.html` and `figures/*` (PNG and SVG) below `output`.
 
     Args:
         database: a warehouse that holds one experiment.
@@ -108,7 +108,7 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
     html = output / "report.html"
     html.write_text(page, encoding="utf-8")
     (output / "figures").mkdir(exist_ok=True)
-    return [html, *(figure.write(output / "figures") for figure in figures)]
+    return [html, *(path for figure in figures for path in figure.write(output / "figures"))]
 
 
 def environment() -> Environment:

@@ -106,7 +106,7 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: Batch, keyw
     connection.execute(
         f"""
         INSERT INTO family_counts BY NAME
-        SELECT stage_run, {", ".join(column for column in _place(table) if column != "group_index")}, difficulty, outcome,
+        SELECT stage_run, {", ".join(column for column in _place(table) if column != "group_index")}, task, difficulty, outcome,
             entry.f AS family,
             count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens, sum(entry.n) AS hits,
             count(*) FILTER (entry.n > 0) AS responses_with

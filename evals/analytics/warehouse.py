@@ -117,7 +117,7 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, in
             connection.execute("BEGIN")
             found = _check_version(connection, database) if known else 0
             migrate(connection, found)
-            if 0 < found < SCHEMA_VERSION:
+            if found == 1:  # whose rows the migration to version 2 has left
                 _read_old_rows(connection)
             for part in parts:
                 _add(connection, part)

@@ -168,6 +168,22 @@ FROM family_counts JOIN stages USING (stage_run)
 GROUP BY ALL;
 COMMENT ON VIEW families_by_outcome IS 'Every keyword family by outcome and difficulty, in training and in evaluation.';
 
+CREATE OR REPLACE VIEW families_by_difficulty AS
+SELECT
+    stage_run, experiment, stage, position, if(step IS NULL, 'test', 'train') AS part, coalesce(benchmark, task) AS source, difficulty, family,
+    sum(family_counts.responses)::BIGINT AS responses,
+    sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
+    sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
+    sum(family_counts.responses_with) FILTER (outcome = 'correct')::DOUBLE
+        / sum(family_counts.responses) FILTER (outcome = 'correct') AS of_the_right,
+    sum(family_counts.responses_with) FILTER (outcome <> 'correct')::DOUBLE
+        / sum(family_counts.responses) FILTER (outcome <> 'correct') AS of_the_others,
+    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+FROM family_counts JOIN stages USING (stage_run)
+GROUP BY ALL;
+COMMENT ON VIEW families_by_difficulty IS
+    'Every keyword family by difficulty, for each task in training and each benchmark; share with any also among the right ones and the others.';
+
 CREATE OR REPLACE VIEW reflection_effects AS
 WITH responses AS (
     SELECT stage_run, experiment, stage, 'train' AS part, stage AS checkpoint, reflection_effect FROM rollouts

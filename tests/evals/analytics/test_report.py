@@ -61,8 +61,9 @@ def page(files: list[Path]) -> Page:
 
 def test_writes_the_page_and_the_figures(files: list[Path]) -> None:
     assert files[0].name == "report.html"
-    assert len(files) == 16
-    assert all(path.parent == files[0].parent / "figures" and path.suffix == ".png" and path.stat().st_size > 10_000 for path in files[1:])
+    assert len(files) == 1 + 2 * 17
+    assert [path.suffix for path in files[1:]] == [".png", ".svg"] * 17
+    assert all(path.parent == files[0].parent / "figures" and path.stat().st_size > 10_000 for path in files[1:])
     assert files[0].stat().st_size < 2_000_000
 
 

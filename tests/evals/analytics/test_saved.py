@@ -9,7 +9,7 @@ from evals.analytics.saved import expand, saved_queries
 
 def test_every_saved_query_answers_its_question(database: Path, tmp_path: Path) -> None:
     known = saved_queries(tmp_path)
-    assert len(known) == 10
+    assert len(known) == 11
     for name, saved in known.items():
         assert "?" in saved.question, name
         sql, values = expand(f"@{name}", {"run": "quickstart"}, known)

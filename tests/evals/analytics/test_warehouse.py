@@ -146,9 +146,29 @@ def test_views_by_step(tmp_path: Path) -> None:
     assert use == [{"occurrences": 2, "responses_with": 1, "correct": 1.0}]
 
 
+def test_families_by_difficulty_outcome_and_part(database: Path) -> None:
+    """The view against the responses themselves."""
+    for table, part, source in (("rollouts", "train", "task"), ("eval_samples", "test", "benchmark")):
+        direct = query.run(
+            database,
+            f"SELECT {source} AS source, difficulty, count(*) AS responses, avg((reflection > 0)::INTEGER) AS responses_with, "
+            "avg((reflection > 0)::INTEGER) FILTER (outcome = 'correct') AS of_the_right, "
+            f"avg((reflection > 0)::INTEGER) FILTER (outcome <> 'correct') AS of_the_others FROM {table} WHERE stage <> 'five' "
+            "GROUP BY ALL ORDER BY difficulty",
+        ).to_pylist()
+        summed = query.run(
+            database,
+            "SELECT source, difficulty, responses, responses_with, of_the_right, of_the_others FROM families_by_difficulty "
+            f"WHERE part = '{part}' AND family = 'reflection' AND stage <> 'five' ORDER BY difficulty",
+        ).to_pylist()
+        assert [row["difficulty"] for row in summed] == ["3", "5"]
+        for row, same in zip(summed, direct, strict=True):
+            assert row == {name: pytest.approx(value) if isinstance(value, float) else value for name, value in same.items()}
+
+
 def test_every_view_and_column_comment_holds(database: Path) -> None:
     views = query.run(database, "SELECT view_name FROM duckdb_views() WHERE NOT internal").column(0).to_pylist()
-    assert len(views) == 23
+    assert len(views) == 24
     for view in views:
         assert query.run(database, f"SELECT * FROM {view}").num_rows > 0 or view == "collapse", view
     tables = query.run(database, "SELECT table_name FROM duckdb_tables() WHERE NOT internal").column(0).to_pylist()
@@ -360,6 +380,21 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
         assert contents(old)[table] == contents(new)[table], table
     assert query.run(old, "FROM schema_version").to_pylist() == [{"version": SCHEMA_VERSION}]
     assert "old_rollouts" not in contents(old)
+
+
+def test_a_database_of_the_second_version_is_read_again(tmp_path: Path) -> None:
+    """Its families did not know their task."""
+    stage = hand_made(tmp_path)
+    database, new = tmp_path / "a.duckdb", tmp_path / "new.duckdb"
+    warehouse.publish([Part([stage])], database)
+    warehouse.build(Part([stage]), new)
+    with duckdb.connect(database) as connection:
+        for (view,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall():
+            connection.execute(f"DROP VIEW {view}")
+        connection.execute("ALTER TABLE family_counts DROP COLUMN task")
+        connection.execute("UPDATE schema_version SET version = 2")
+    warehouse.publish([Part([stage])], database)
+    assert contents(database)["family_counts"] == contents(new)["family_counts"]
 
 
 def test_a_newer_database_is_left_as_it_is(tmp_path: Path) -> None:
