@@ -466,7 +466,7 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
     from flows.compare_runs import compare_runs
     from tasks.workspace import Workspace
 
-    click.echo(compare_runs(Workspace.at(workspace), names, output))
+    click.echo(compare_runs(Workspace.at(workspace), names, output, lambda text: click.echo(text, err=True)))
 
 
 @main.command()

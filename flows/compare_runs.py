@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.ingest import part_of
 from flows.runs import find_run
 from rl_core.errors import InputError
+from tasks.lineage import Lineage, TrackingError
 from tasks.report import where_to_look
 from tasks.workspace import Workspace
 
 DATABASE = "comparison.duckdb"
 
 
-def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None) -> Path:
-    """Write `comparison.duckdb`, `comparison.html` and `figures/`; returns the page.
+def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None, warn: Callable[[str], None]) -> Path:
+    """Write `comparison.duckdb`, `comparison.html` and `figures/`, and keep page and figures as an MLflow run; returns the page.
 
     Raises:
         InputError: a run is not there, named twice, or has nothing finished.
@@ -41,7 +42,15 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
     build_several(parts, output / DATABASE)
     recipes = {label: _flat(record["recipe"]) for label, record in zip(labels, records, strict=True)}
     runs = {label: [stage.stage for stage in part.stages] for label, part in zip(labels, parts, strict=True)}
-    return write(output / DATABASE, output, runs=runs, recipes=recipes, reading=where_to_look(workspace))
+    page = write(output / DATABASE, output, runs=runs, recipes=recipes, reading=where_to_look(workspace))
+    try:
+        lineage = Lineage(workspace, records[0]["experiment"], f"comparison of {' and '.join(labels)}", warn)
+    except TrackingError as error:
+        warn(f"{error}; the page is complete without it")
+    else:
+        lineage.keep(page)
+        lineage.close(lineage.run_id, "FINISHED")
+    return page
 
 
 def _flat(recipe: dict[str, Any]) -> dict[str, Any]:

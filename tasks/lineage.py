@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.errors import InputError
@@ -102,6 +103,12 @@ class Lineage:
             raise
         record.end("FINISHED")
         self._send(record)
+
+    def keep(self, page: Path) -> None:
+        """A page that stands for itself, with the figures beside it, as the whole of the parent run."""
+        with self._bookkeeping():
+            self._client.log_artifact(self.run_id, str(page))
+            self._client.log_artifacts(self.run_id, str(page.parent / "figures"), "figures")
 
     def catch_up(self) -> None:
         """Send what earlier attempts of this experiment could not."""

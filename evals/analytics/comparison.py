@@ -11,6 +11,7 @@ from evals.analytics import query
 from evals.analytics.drawing import COLOURS, LINES, STYLE, Figure, finish, head, new_canvas, rows, smooth
 from evals.analytics.figures import spoken
 from evals.analytics.report import environment
+from evals.benchmarks.registry import subset_of
 from evals.statistics import is_noise, paired_difference
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ CURVES = {
     "reflection": ("keywords_by_step", "reflection", "Reflection keywords", "per response"),
     "repetition": ("degeneration_by_step", "repetition", "Repeated 4-grams", "share"),
 }
+MOST_PARTS = 12  # of a benchmark: more are too small to tell anything
 IN_A_ROW = 3  # steps that a difference must last to count as a parting
 # The stage runs of a run: a stage that two runs share belongs to both.
 MEMBERS = "(SELECT run, unnest(stage_runs) AS stage_run FROM runs)"
@@ -44,6 +46,7 @@ class ScoreDifference:
     """Last checkpoints of two runs on the problems that both answered; shares from 0 to 1."""
 
     benchmark: str
+    subset: str | None  # part of the benchmark, such as `3 people`; None: all of it
     mode: str
     first: str
     second: str
@@ -122,43 +125,47 @@ def parting(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> P
 
 
 def score_differences(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> list[ScoreDifference]:
-    """The last checkpoint of one run against that of another, paired by problem."""
+    """The last checkpoint of one run against that of another, paired by problem: each benchmark, then its parts where it has several."""
     data = rows(
         connection,
         f"""
         WITH answers AS (
-            SELECT run, benchmark, mode, prompt_id, checkpoint_position, avg(correct::INTEGER) AS value
+            SELECT run, benchmark, mode, prompt_id, difficulty, checkpoint_position, avg(correct::INTEGER) AS value
             FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint) JOIN {MEMBERS} USING (stage_run)
             WHERE run IN ($1, $2) GROUP BY ALL
         ), last AS (
             SELECT * FROM answers QUALIFY checkpoint_position = max(checkpoint_position) OVER (PARTITION BY run, benchmark, mode)
         )
-        SELECT a.benchmark, a.mode, list(a.value ORDER BY a.prompt_id) AS before, list(b.value ORDER BY a.prompt_id) AS after
+        SELECT a.benchmark, a.mode, a.difficulty, a.value AS before, b.value AS after
         FROM last AS a JOIN last AS b USING (benchmark, mode, prompt_id) WHERE a.run = $1 AND b.run = $2
-        GROUP BY a.benchmark, a.mode ORDER BY a.benchmark, a.mode DESC
+        ORDER BY a.benchmark, a.mode DESC, try_cast(a.difficulty AS DOUBLE), a.difficulty, prompt_id
         """,
         [first, second],
     )
-    found = []
+    whole: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    parts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in data:
-        change = paired_difference(row["before"], row["after"])
-        count = len(row["before"])
-        found.append(
-            ScoreDifference(
-                spoken(row["benchmark"]),
-                row["mode"],
-                first,
-                second,
-                count,
-                sum(row["before"]) / count,
-                sum(row["after"]) / count,
-                change.value,
-                change.low if change.low is not None else change.value,
-                change.high if change.high is not None else change.value,
-                is_noise(change),
-            )
-        )
+        cell = (row["benchmark"], row["mode"])
+        whole.setdefault(cell, []).append(row)
+        if row["difficulty"]:
+            subset = subset_of(row["benchmark"], row["difficulty"]) or f"difficulty {row['difficulty']}"
+            parts.setdefault(cell, {}).setdefault(subset, []).append(row)
+    found = []
+    for (benchmark, mode), problems in whole.items():
+        found.append(_difference(benchmark, None, mode, first, second, problems))
+        subsets = parts.get((benchmark, mode), {})
+        if 1 < len(subsets) <= MOST_PARTS:
+            found += [_difference(benchmark, subset, mode, first, second, part) for subset, part in subsets.items()]
     return found
+
+
+def _difference(benchmark: str, subset: str | None, mode: str, first: str, second: str, problems: list[dict[str, Any]]) -> ScoreDifference:
+    before, after = [row["before"] for row in problems], [row["after"] for row in problems]
+    change = paired_difference(before, after)
+    count = len(problems)
+    means = (sum(before) / count, sum(after) / count)
+    ends = (change.value if change.low is None else change.low, change.value if change.high is None else change.high)
+    return ScoreDifference(spoken(benchmark), subset, mode, first, second, count, *means, change.value, *ends, is_noise(change))
 
 
 def _curve(connection: duckdb.DuckDBPyConnection, name: str, labels: list[str]) -> Figure | None:

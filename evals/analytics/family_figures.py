@@ -162,8 +162,7 @@ def _with_intervals(data: list[dict[str, Any]]) -> tuple[list[float], list[list[
 
 
 def _small(axes: Axes, family: str) -> None:
-    axes.margins(y=0.12)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(axes.dataLim.y1, 1))
     axes.set_title(family.replace("_", " "), fontsize=8.5)
     axes.tick_params(labelsize=7.5)
 

@@ -29,7 +29,27 @@ def test_page_tells_settings_scores_and_partings(page: Path) -> None:
     assert "&lt;b&gt;3&lt;/b&gt;" in text
     assert "does not part from quickstart/one" in text
     assert "≈ within noise" in text  # the same answers in both
+    assert "Knights and Knaves, 3 people" in text
     assert text.count('<img src="data:image/svg+xml;base64,') == len(list((page.parent / "figures").glob("*.svg"))) == 6
+
+
+def test_scores_by_part_of_the_benchmark(page: Path) -> None:
+    with query.connect(page.parent / "a.duckdb") as connection:
+        found = comparison.score_differences(connection, "quickstart/one", "quickstart/two")
+        (own,) = connection.execute(
+            "SELECT avg(correct::INTEGER) FROM eval_samples WHERE checkpoint = 'anneal' AND mode = 'greedy' AND difficulty = '5'"
+        ).fetchall()
+    assert [(row.mode, row.subset, row.problems) for row in found] == [
+        ("sampled", None, 40),
+        ("sampled", "3 people", 20),
+        ("sampled", "5 people", 20),
+        ("greedy", None, 40),
+        ("greedy", "3 people", 20),
+        ("greedy", "5 people", 20),
+    ]
+    assert found[5].before == pytest.approx(own[0])
+    for whole, three, five in (found[:3], found[3:]):
+        assert whole.before == pytest.approx((three.before + five.before) / 2)
 
 
 def test_settings_that_differ() -> None:
