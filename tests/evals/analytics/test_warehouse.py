@@ -284,6 +284,25 @@ def test_bad_inputs_name_the_file(tmp_path: Path) -> None:
         warehouse.build(Part([stage]), database)
 
 
+def test_files_of_different_versions_mix(tmp_path: Path) -> None:
+    """A later version's extra column and wider numbers do not matter; a column of another kind is refused with its place."""
+    stage = hand_made(tmp_path)
+    rollouts = stage.directory / "rollouts"
+    table = pq.read_table(rollouts / "step-000001.parquet")
+    wider = table.set_column(0, "step", pa.array([2] * len(table), pa.int64())).append_column("mood", pa.array(["calm"] * len(table)))
+    pq.write_table(wider, rollouts / "step-000002.parquet")
+    database = tmp_path / "a.duckdb"
+    assert warehouse.build(Part([stage]), database)["rollouts"] == 8
+    assert query.run(database, "SELECT step, count(*) AS n FROM rollouts GROUP BY step ORDER BY step").to_pylist() == [
+        {"step": 1, "n": 4},
+        {"step": 2, "n": 4},
+    ]
+    pq.write_table(table.set_column(0, "step", pa.array(["second"] * len(table))), rollouts / "step-000002.parquet")
+    with pytest.raises(WarehouseError, match=r"warmup/rollouts: cannot be loaded .*; run stage warmup again") as caught:
+        warehouse.build(Part([stage]), database)
+    assert "\n" not in str(caught.value)
+
+
 def test_foreign_databases_are_refused(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     workspace = tmp_path / "warehouse.duckdb"
