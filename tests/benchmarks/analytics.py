@@ -1,11 +1,12 @@
-"""The warehouse at scale: `python tests/benchmarks/analytics.py [ROLLOUTS …]`, by default 50,000 and 500,000 synthetic rollouts.
+"""The warehouse at scale: `python tests/benchmarks/analytics.py [--rows N …]`, by default 50,000 and 500,000 synthetic rollouts.
 
-Reports ingest, memory, every standard query and the report; and keyword counting in SQL against pandas and `re` on the same rows.
-500,000 rollouts are about 1.5 GB of text and take about 6 GB of disk while it runs.
+Reports ingest (also of one step more), memory, every standard query and the report; and keyword counting in SQL against pandas and `re`
+on the same rows. 500,000 rollouts are about 1.5 GB of text and take about 2 GB of disk while it runs.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
 import resource
@@ -97,13 +98,18 @@ def measure(rollouts: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         directory = root / "stage"
-        subprocess.run([sys.executable, __file__, "--write", str(directory), str(rollouts)], check=True)
+        subprocess.run([sys.executable, __file__, "--write", str(directory), "--rows", str(rollouts)], check=True)
         stage = StageRun(experiment="scale", stage="rl", kind="rl", fingerprint="a" * 64, directory=directory, position=0)
         database = root / "a.duckdb"
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         rows = warehouse.build(Part([stage]), database)["rollouts"]
-        took = time.perf_counter() - began
-        print(f"\n{rows:,} rollouts: ingest {took:.1f} s, {rows / took:,.0f} rows/s, database {database.stat().st_size / 1e9:.2f} GB")
+        took, used = time.perf_counter() - began, time.process_time() - used
+        print(
+            f"\n{rows:,} rollouts: ingest {took:.1f} s, {rows / took:,.0f} rows/s ({used:.0f} s of all cores), "
+            f"database {database.stat().st_size / 1e9:.2f} GB, peak memory {_peak():.2f} GB",
+            flush=True,
+        )
+        _one_step_more(stage, database)
         for name in (known := saved_queries(root)):
             began = time.perf_counter()
             query.run(database, *expand(f"@{name}", {}, known))
@@ -122,9 +128,26 @@ def measure(rollouts: int) -> None:
         began = time.perf_counter()
         report.write(database, root / "report", recipe={}, title="scale", reading=[])
         print(f"  report {time.perf_counter() - began:.1f} s")
-        print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+        print(f"  peak memory of all of it {_peak():.2f} GB")
         shutil.rmtree(root / "report")
         _keywords(sorted(directory.glob("rollouts/*.parquet"))[:10])
+
+
+def _peak() -> float:
+    """Most memory that this process has had, GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def _one_step_more(stage: StageRun, database: Path) -> None:
+    """What `ingest --follow` does at every step of a training."""
+    last = sorted(stage.directory.glob("rollouts/*.parquet"))[-1]
+    table = pq.read_table(last)
+    number = table["step"][0].as_py() + 1
+    table = table.set_column(0, table.schema.field(0), pa.array([number] * len(table), pa.int32()))
+    pq.write_table(table, last.with_name(f"step-{number:06d}.parquet"))
+    began = time.perf_counter()
+    warehouse.publish([Part([stage])], database)
+    print(f"  {len(table):,} rollouts more {time.perf_counter() - began:6.2f} s")
 
 
 def _keywords(files: list[Path]) -> None:
@@ -150,11 +173,20 @@ def _keywords(files: list[Path]) -> None:
     print(f"  {many}: SQL {in_sql:.2f} s, pandas and re {in_python:.2f} s: {in_python / in_sql:.1f} x")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The warehouse at scale.")
+    parser.add_argument("--rows", type=int, nargs="+", default=[50_000, 500_000], metavar="N", help="rollouts")
+    parser.add_argument("--write", type=Path, metavar="DIR", help="only write the rollouts there")
+    parser.add_argument("--here", action="store_true", help="measure in this process")
+    chosen = parser.parse_args()
+    for rows in chosen.rows:
+        if chosen.write:
+            write_steps(chosen.write, rows)
+        elif chosen.here:
+            measure(rows)
+        else:
+            subprocess.run([sys.executable, __file__, "--here", "--rows", str(rows)], check=True)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--write"]:
-        write_steps(Path(sys.argv[2]), int(sys.argv[3]))
-    elif len(sys.argv) == 2:
-        measure(int(sys.argv[1]))
-    else:
-        for size in sys.argv[1:] or ["50000", "500000"]:
-            subprocess.run([sys.executable, __file__, size], check=True)
+    main()
