@@ -37,6 +37,7 @@ SCORE_COLUMNS = ("checkpoint", "benchmark", "subset", "mode", "metric", "value",
 COMPARISON_COLUMNS = ("benchmark", "subset", "mode", "metric", "first", "second", "difference", "low", "high", "noise")
 OPTIONAL_COLUMNS = {"subset", "low", "high"}
 RESPONSE_FILES = {"rollouts": ("rollouts/*.parquet", ROLLOUT_SCHEMA), "eval_samples": ("samples/**/*.parquet", SAMPLE_SCHEMA)}
+COMMIT = 16  # batches of a transaction, whose rows stay in memory; nobody else sees the file before all of them are in
 BATCH = 2048  # responses that are read together: what bounds the memory of reading
 
 
@@ -85,8 +86,10 @@ def _insert_files(
     run = (key(stage), stage.experiment, stage.stage)
     sources = (f"{_columns(table)} FROM read_parquet([{paths}], union_by_name = true)" for paths in _batches(files, table))
     try:
-        for batch in read_side_by_side(connection, table, sources, run, keywords):
+        for number, batch in enumerate(read_side_by_side(connection, table, sources, run, keywords), start=1):
             insert(connection, table, batch, keywords)
+            if number % COMMIT == 0:
+                connection.execute("COMMIT; BEGIN")
     except duckdb.Error as error:
         raise WarehouseError(f"{files[0].parent}: cannot be loaded ({first_line(error)}); run stage {stage.stage} again") from error
 
