@@ -39,7 +39,8 @@ class RayWorkers:
         if not address:  # on a cluster of our own, workers that the machine has too few cores for take turns
             wanted = layout(resources, gpus=False)
             local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        # Without an address Ray would join whatever cluster was last started on this machine.
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
             self._start()
