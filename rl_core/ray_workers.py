@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.config import RlConfig
-from rl_core.placement import check_resources, here, layout, meeting_point, reserve, show_devices
+from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.training.journal import Stopped, StopRequest
 from rl_core.workers import Models, WorkerLost, make_engine, make_policy, memory_in_use
@@ -33,6 +33,7 @@ class RayWorkers:
         self.weights: Any = None  # what the engines run, in Ray's object store: for one that has to be started again
         resources = config.resources
         address = resources.cluster or os.environ.get("RAY_ADDRESS")
+        self.on_cluster = bool(address)
         # Telemetry and dashboard are off: nothing should listen or report that nobody asked for.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         local: dict[str, Any] = {"include_dashboard": False}
@@ -49,10 +50,10 @@ class RayWorkers:
 
     def _start(self) -> None:
         resources = self.config.resources
-        present = self.ray.cluster_resources()
-        self.layout = layout(resources, gpus=bool(present.get("GPU")))
-        check_resources(self.layout, present)
-        self.group = reserve(self.layout, resources.start_timeout)
+        self.layout = layout(resources, gpus=bool(self.ray.cluster_resources().get("GPU")))
+        self.group = reserve(self.layout, resources.start_timeout, wait_for_nodes=self.on_cluster)
+        if self.on_cluster:
+            check_paths(self.group, self.models.files)
         trainers = [self._actor(bundle, 1) for bundle in range(resources.training_workers)]
         places = self._all("start", [actor.run.remote(here) for actor in trainers])
         # Ray numbers bundles as it likes; neighbours in rank should be neighbours on the machine.

@@ -100,9 +100,9 @@ def test_three_steps_with_vllm_on_ray(tmp_path: Path, tiny_checkpoint: Path) -> 
 
 
 @pytest.fixture
-def workers(tiny_checkpoint: Path) -> Iterator[RayWorkers]:
+def workers(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[RayWorkers]:
     config = RlConfig.model_validate(RL | {"steps": 1, "resources": {"rollout_workers": 2, "threads": 1}})
-    started = RayWorkers(Models(str(tiny_checkpoint), None, None, 0), config, StopRequest())
+    started = RayWorkers(Models(str(tiny_checkpoint), None, None, 0, tmp_path), config, StopRequest())
     yield started
     started.close()
 
