@@ -18,7 +18,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from rl_core.errors import InputError
-from tasks.stage import is_alive, process_mark
+from tasks.process_mark import is_alive, process_mark
 from tasks.workspace import Workspace, WorkspaceError, read_json, write_json
 
 Name = Literal["prefect", "mlflow", "runner"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import socket
 import threading
 import time
@@ -23,6 +22,7 @@ from typing import Any, Literal
 from rl_core.config import ScratchModel, Settings
 from rl_core.errors import InputError
 from tasks.digests import Digests
+from tasks.process_mark import is_alive, this_process
 from tasks.workspace import read_json, write_json
 
 Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
@@ -283,29 +283,6 @@ def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **
 def _content(outputs: dict[str, dict[str, Any]]) -> str:
     telling = {name: output["sha256"] for name, output in outputs.items() if Path(name).suffix in CONTENT}
     return hashlib.sha256(json.dumps(telling or outputs, sort_keys=True).encode()).hexdigest()
-
-
-def this_process() -> dict[str, Any]:
-    """The mark of this process, host included."""
-    return {"host": socket.gethostname(), **process_mark(os.getpid())}
-
-
-def process_mark(pid: int) -> dict[str, Any]:
-    """A process so that another one with the same number is not taken for it."""
-    import psutil
-
-    return {"pid": pid, "born": psutil.Process(pid).create_time()}
-
-
-def is_alive(mark: dict[str, Any]) -> bool:
-    """Whether the marked process of this host still runs."""
-    import psutil
-
-    try:
-        process = psutil.Process(mark["pid"])
-        return abs(process.create_time() - mark["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def holder(state: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from rl_core.errors import InputError
-from tasks.stage import LOG, PROGRESS, Lease, StageFailed, StageStopped, process_mark
+from tasks.process_mark import process_mark
+from tasks.stage import LOG, PROGRESS, Lease, StageFailed, StageStopped
 
 STOPPED = 75  # exit code of a trainer that stopped in order, with its checkpoint written
 BAD_INPUT = 2

@@ -107,10 +107,8 @@ def test_a_promoted_checkpoint_is_a_version_in_the_registry_and_its_alias_moves(
     assert promoted(place)["mini@best"]["checkpoint"].startswith("mini/cold-")
 
 
-def test_the_second_run_reuses_everything_in_seconds(workspace: Path) -> None:
-    begun = time.monotonic()
+def test_the_second_run_reuses_everything(workspace: Path) -> None:
     output = run(workspace)
-    assert time.monotonic() - begun < 8
     assert "all 6 stages are reused" in output
     assert "Scores in percent" in output
 
