@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl_core.config import RlConfig
 from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from rl_core.training.policy import Experience, StepSettings, TrainedStep
     from rl_core.training.sequences import TokenSequence
 
+DEATH_SHOWS = 60.0  # seconds until Ray knows of a worker whose node is lost
 ENGINE_RESTARTS = 3  # of one engine within one call of `generate`
 
 
 class RayWorkers:
     """One actor for each training process and each engine, placed in the order of nodes and devices."""
+
+    gpus: ClassVar[bool | None] = None  # found at the first start: a cluster that lost its GPUs is waited for, not done without
 
     def __init__(self, models: Models, config: RlConfig, stop: StopRequest) -> None:
         import ray
@@ -40,7 +43,8 @@ class RayWorkers:
         if not address:  # on a cluster of our own, workers that the machine has too few cores for take turns
             wanted = layout(resources, gpus=False)
             local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        # Without an address Ray would join whatever cluster was last started on this machine.
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
             self._start()
@@ -50,7 +54,9 @@ class RayWorkers:
 
     def _start(self) -> None:
         resources = self.config.resources
-        self.layout = layout(resources, gpus=bool(self.ray.cluster_resources().get("GPU")))
+        if RayWorkers.gpus is None:
+            RayWorkers.gpus = bool(self.ray.cluster_resources().get("GPU"))
+        self.layout = layout(resources, gpus=RayWorkers.gpus)
         self.group = reserve(self.layout, resources.start_timeout, wait_for_nodes=self.on_cluster)
         if self.on_cluster:
             check_paths(self.group, self.models.files)
@@ -194,6 +200,17 @@ class RayWorkers:
             return self.ray.get(references)
         except self.ray.exceptions.RayActorError as error:
             raise WorkerLost(f"a worker died: {_first_line(error)}") from error
+        except self.ray.exceptions.RayTaskError as error:
+            # Who loses a partner in a sum fails at once; that the partner is dead, Ray may find out later.
+            finished, _ = self.ray.wait(references, num_returns=len(references), timeout=DEATH_SHOWS)
+            for reference in finished:
+                try:
+                    self.ray.get(reference)
+                except self.ray.exceptions.RayActorError as death:
+                    raise WorkerLost(f"a worker died: {_first_line(death)}") from error
+                except self.ray.exceptions.RayTaskError:
+                    continue
+            raise
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,12 @@ def test_an_engine_that_dies_repeats_its_share_and_a_lost_policy_is_said(workers
     workers.sync()
     workers.ray.kill(workers.engines[1])
     assert dict(workers.generate(requests, sampling)) == undisturbed
+
+    # Who was in a sum with a worker that dies fails, too, and is heard first.
+    failed, lost = workers.engines[0].run.remote(int, "connection reset"), workers.engines[1].run.remote(time.sleep, 60)
+    workers.ray.kill(workers.engines[1])
+    with pytest.raises(WorkerLost, match="a worker died"):
+        workers._get([failed, lost])
 
     workers.ray.kill(workers.trainers[0])
     with pytest.raises(WorkerLost, match="a worker died"):
