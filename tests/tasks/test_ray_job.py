@@ -146,6 +146,21 @@ def test_a_workspace_that_the_cluster_does_not_see_is_named(head: str, lease: Le
 
 
 @pytest.mark.slow
+def test_the_job_of_a_run_that_was_killed_is_stopped_before_the_stage_goes_on(head: str, tmp_path: Path) -> None:
+    client = connect(head)
+    job = client.submit_job(entrypoint="sleep 300")
+    directory = tmp_path / "warm"
+    directory.mkdir()
+    owner = {"id": "gone", "host": "another", "pid": 1, "born": 0.0}
+    state = {"state": "running", "owner": owner, "started": 0, "heartbeat": 0, "trainer": {"address": head, "job": job}}
+    (directory / "state.json").write_text(json.dumps(state))
+    lease = Lease(directory)
+    lease.take()
+    lease.release("done")
+    assert client.get_job_status(job) == "STOPPED"
+
+
+@pytest.mark.slow
 def test_a_cluster_wants_its_token(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import sys; from tasks.ray_job import connect; connect(sys.argv[1])"
     known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
