@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -207,7 +207,8 @@ class Lease:
             if held and held["owner"]["id"] != self._owner["id"]:
                 self.lost = True
                 return
-            self._write()
+            with suppress(OSError):  # of a full disk, which the work itself will report: the next sign of life may find room
+                self._write()
 
     def _write(self, **facts: Any) -> None:
         with self._writing:
