@@ -60,10 +60,11 @@ def connect(address: str) -> JobSubmissionClient:
     except (OSError, ValueError) as error:
         raise _unreachable(address, error) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    logging.getLogger("ray.dashboard").setLevel(logging.ERROR)  # it tells of every upload
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
+    for name in ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # they tell of every upload
     try:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
