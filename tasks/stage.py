@@ -194,7 +194,7 @@ class Lease:
         """Stop the heartbeat and leave word how it ended."""
         self._released.set()
         if not self.lost:
-            self._write(state=state, error=error, trainer=None)
+            self._write(state=state, error=error)
 
     def require(self) -> None:
         """Raises StageFailed if the lease was taken over, as after a long suspension of this process."""
@@ -310,7 +310,11 @@ def _refuse_if_busy(directory: Path) -> None:
 def _end_orphan(state: dict[str, Any]) -> None:
     """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints."""
     trainer = state.get("trainer")
-    if trainer and state["owner"]["host"] == socket.gethostname() and is_alive(trainer):
+    if trainer and "job" in trainer:
+        from tasks.ray_job import end_orphan
+
+        end_orphan(trainer)
+    elif trainer and state["owner"]["host"] == socket.gethostname() and is_alive(trainer):
         from tasks.trainer_process import end_group
 
         end_group(trainer["pid"])
