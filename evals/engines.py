@@ -11,7 +11,7 @@ from evals.provenance import version_of
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.templates import find_template
 from rl_core.model.precision import dtype_of
-from rl_core.model.pretrained import load_model, load_tokenizer, trained_weights
+from rl_core.model.pretrained import load_config, load_model, load_tokenizer, trained_weights
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
 
@@ -128,11 +128,9 @@ def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequen
         InputError: the checkpoint has no tokenizer, or no chat template where the template needs one, or a prompt with its response does
             not fit the context; the problem is named.
     """
-    from transformers import AutoConfig
-
     tokenizer = load_tokenizer(checkpoint.path)
     lengths = [len(encoded.token_ids) for encoded in encode_prompts(list(problems), template, tokenizer)]
-    context = AutoConfig.from_pretrained(checkpoint.path).get_text_config().max_position_embeddings
+    context = load_config(checkpoint.path).get_text_config().max_position_embeddings
     number, longest = max(enumerate(lengths, start=1), key=lambda pair: pair[1])
     if longest + max_tokens > context:
         raise DataError(

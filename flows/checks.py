@@ -9,6 +9,7 @@ from flows.plan import Plan
 from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
 from flows.sources import naming
 from rl_core.errors import InputError
+from tasks.ray_job import connect, job_address
 from tasks.stage import refuse_if_busy
 
 HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
@@ -62,6 +63,9 @@ def check_before_run(plan: Plan) -> None:
         settings = plan.recipe.stages[stage.spec.stage]
         if isinstance(settings, EvalStage):
             _check_benchmark_rows(stage.spec.stage, settings, plan.recipe.seed, stage.spec.data_dir)
+        if isinstance(settings, SftStage | RlStage) and (address := job_address(settings.resources)):
+            with naming(f"stages.{stage.spec.stage}"):
+                connect(address)
 
 
 def _check_benchmark_rows(name: str, stage: EvalStage, seed: int, data_dir: Path | None) -> None:

@@ -81,6 +81,9 @@ def main() -> None:
 
     A RECIPE is the name of a shipped one (`r1flow recipes`) or a path to a .yaml file.
     """
+    from flows.login import use_login
+
+    use_login()
 
 
 @main.command()

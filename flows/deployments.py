@@ -27,7 +27,7 @@ from pydantic import create_model
 
 from flows.order import Order
 from flows.recipe import Recipe, RecipeError, load_recipe, shipped
-from flows.schedules import Schedule, read_schedules
+from flows.schedules import Schedule, path_of, read_schedules
 from tasks.workspace import Workspace, write_json
 
 TAG = "r1flow"
@@ -144,6 +144,7 @@ async def _apply(deployment: UUID, schedule: Schedule) -> None:
 
 async def serve(workspace: Workspace) -> None:
     """Be the runner until SIGTERM. While Prefect's server is away what runs goes on, and nothing new starts."""
+    path_of(workspace).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         runner = Runner(name=TAG, query_seconds=GLANCE, pause_on_shutdown=False)
         served = _Served(workspace, runner)

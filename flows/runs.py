@@ -11,7 +11,7 @@ from typing import Any
 from flows.plan import Plan
 from flows.recipe import nearest, resolved
 from rl_core.errors import InputError
-from tasks.stage import this_process
+from tasks.process_mark import this_process
 from tasks.workspace import RECORDS, Workspace, read_json, write_json
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -17,8 +16,9 @@ from typing import Any, Literal
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from flows.login import AUTH, PASSWORD, login
 from rl_core.errors import InputError
-from tasks.stage import is_alive, process_mark
+from tasks.process_mark import is_alive, process_mark
 from tasks.workspace import Workspace, WorkspaceError, read_json, write_json
 
 Name = Literal["prefect", "mlflow", "runner"]
@@ -27,8 +27,6 @@ NAMED_BY = {"prefect": "PREFECT_API_URL", "mlflow": "MLFLOW_TRACKING_URI"}
 PATIENCE = 150.0  # seconds; a fresh database is migrated first, slowly on a busy machine
 GRACE = 28.0  # seconds: a runner that is stopped lets the stage it runs write its checkpoint, for which trainers have 20
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-AUTH = "R1FLOW_AUTH"  # user:password, required by servers that listen beyond loopback
-PASSWORD = 12  # characters: MLflow's own minimum
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -149,10 +147,11 @@ class Servers:
             case "prefect":
                 return [*python, "prefect", "server", "start", "--host", host, "--port", str(port)]
             case "mlflow":
-                store, files = f"sqlite:///{self.workspace.root}/mlflow.db", self.workspace.root / ".mlflow-artifacts"
-                login = ["--app-name", "basic-auth"] if guarded else []
-                listen = ["--host", host, "--port", str(port), "--workers", "1", *login]
-                return [*python, "mlflow", "server", "--backend-store-uri", store, "--artifacts-destination", str(files), *listen]
+                files = self.workspace.root / ".mlflow-artifacts"
+                guard = ["--app-name", "basic-auth"] if guarded else []
+                listen = ["--host", host, "--port", str(port), "--workers", "1", *guard]
+                store = ["--backend-store-uri", self.workspace.mlflow_database]
+                return [*python, "mlflow", "server", *store, "--artifacts-destination", str(files), *listen]
             case "runner":
                 return [*python, "flows.deployments", str(self.workspace.root)]
 
@@ -163,12 +162,23 @@ class Servers:
             if auth:
                 environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
         if auth and name == "mlflow":
-            environment |= _mlflow_login(self.folder, auth)
+            environment |= self._mlflow_login(auth)
         if name == "runner":
             environment["PREFECT_API_URL"] = self._named("prefect") or f"{self._url('prefect')}/api"
-            if auth:
-                environment["PREFECT_API_AUTH_STRING"] = auth
         return environment
+
+    def _mlflow_login(self, auth: str) -> dict[str, str]:
+        """A configuration file for MLflow's login, readable by its owner alone; users are kept where runs are, or beside it."""
+        user, _, password = auth.partition(":")
+        database = self.workspace.mlflow_database
+        if database.startswith("sqlite:"):
+            database = f"sqlite:///{self.folder}/mlflow-auth.db"
+        path = self.folder / "mlflow-auth.ini"
+        path.touch(mode=0o600)
+        path.write_text(
+            f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}\nadmin_username = {user}\nadmin_password = {password}\n"
+        )
+        return {"MLFLOW_AUTH_CONFIG_PATH": str(path), "MLFLOW_FLASK_SERVER_SECRET_KEY": os.urandom(32).hex()}
 
     def _url(self, name: Name) -> str:
         server = self.running(name)
@@ -206,29 +216,17 @@ def _paths() -> list[str]:
 
 
 def _require_auth(listen: Listen) -> str | None:
-    auth = os.environ.get(AUTH)
-    if listen.host in LOOPBACK:
+    auth = login()
+    if auth is None and listen.host in LOOPBACK:
         return None
-    if not auth or not re.fullmatch(rf"[^:\s]+:\S{{{PASSWORD},}}", auth):
+    if auth is None:
         raise ServerError(
             f"--host {listen.host}: servers that others can reach need a login; set {AUTH}=user:password (at least {PASSWORD} characters), "
             "or leave --host out"
         )
     if importlib.util.find_spec("flask_wtf") is None:
-        raise ServerError(f"--host {listen.host}: MLflow's login needs a package that is missing: pip install 'mlflow[auth]'")
+        raise ServerError(f"{AUTH}: MLflow's login needs a package that is missing: pip install 'r1flow[servers]'")
     return auth
-
-
-def _mlflow_login(folder: Path, auth: str) -> dict[str, str]:
-    """A configuration file for MLflow's login, readable by its owner alone."""
-    user, _, password = auth.partition(":")
-    path = folder / "mlflow-auth.ini"
-    path.touch(mode=0o600)
-    path.write_text(
-        "[mlflow]\ndefault_permission = READ\n"
-        f"database_uri = sqlite:///{folder}/mlflow-auth.db\nadmin_username = {user}\nadmin_password = {password}\n"
-    )
-    return {"MLFLOW_AUTH_CONFIG_PATH": str(path), "MLFLOW_FLASK_SERVER_SECRET_KEY": os.urandom(32).hex()}
 
 
 def _require_port(name: Name, host: str, port: int) -> None:

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Create .venv with the tested set of packages. PYTHON names the interpreter (3.11 or 3.12).
+# An argument names what is wanted besides, as in pyproject.toml: `servers`, `gpu,cluster`.
 # With the argument `dev` also what the suite runs: linters, TRL, DeepSpeed and vLLM's CPU build.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ install --upgrade pip
 # torch goes first and alone: resolved together with the rest, an index may prefer a build with several gigabytes of CUDA.
 install torch==2.13.0
 if [ "${1:-}" != dev ]; then
-    install -c infra/constraints.txt -e .
+    install -c infra/constraints.txt -e ".${1:+[$1]}"
     exit
 fi
 install -c infra/constraints.txt -e '.[dev]'

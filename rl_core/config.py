@@ -28,12 +28,22 @@ class Resources(Settings):
     """How and where a stage is executed. Never part of a fingerprint: results must not depend on it."""
 
     ray: bool = Field(True, description="Run rollout, scoring and training as Ray actors; false runs the same classes in one process.")
-    cluster: str | None = Field(None, description="Ray address; default: RAY_ADDRESS, else a local cluster for this stage.")
+    cluster: str | None = Field(
+        None,
+        description="Ray cluster: http://HOST:8265 submits the stage there as a job, HOST:6379 starts only its workers there; default: "
+        "RAY_ADDRESS, else a local cluster for this stage.",
+    )
     scoring_workers: int = Field(1, ge=1, le=64, description="Processes that verify answers.")
     tokens_per_batch: int | None = Field(
         None, ge=256, description="Padded tokens in one forward-backward pass; bounds memory. Default: 2,048 on CPU, 16,384 on GPU."
     )
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; default: all cores.")
+
+    @model_validator(mode="after")
+    def _cluster_is_ray(self) -> Resources:
+        if self.cluster and not self.ray:
+            raise ValueError("`cluster` has no effect with `ray: false`; remove one of them")
+        return self
 
 
 class RlResources(Resources):

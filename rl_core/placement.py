@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rl_core.config import RlResources
@@ -42,41 +43,65 @@ def layout(resources: RlResources, *, gpus: bool) -> Layout:
     return Layout(bundles, device, [engine * width % trainers for engine in range(engines)], 0)
 
 
-def check_resources(wanted: Layout, present: dict[str, float]) -> None:
-    """Whether a cluster can ever hold a layout.
-
-    Raises:
-        InputError: naming what is missing.
-    """
+def lacking(wanted: Layout, present: dict[str, float]) -> str | None:
+    """What a cluster would need more of, ever to hold a layout."""
     needed: Counter[str] = Counter()
     for bundle in wanted.bundles:
         needed.update({name: int(amount) for name, amount in bundle.items()})
     for name, amount in needed.items():
         if present.get(name, 0) < amount:
-            raise InputError(
-                f"resources: the workers need {amount} {name}, the Ray cluster has {present.get(name, 0):.0f}; ask for fewer workers "
-                "or add nodes"
-            )
+            return f"resources: the workers need {amount} {name}, the Ray cluster has {present.get(name, 0):.0f}"
+    return None
 
 
-def reserve(wanted: Layout, timeout: float) -> Any:
+def reserve(wanted: Layout, timeout: float, *, wait_for_nodes: bool) -> Any:
     """A Ray placement group of the layout's bundles.
 
+    Args:
+        wait_for_nodes: the cluster may grow, or replace a node that it lost: what it lacks is waited for, too.
+
     Raises:
+        InputError: the cluster is too small, and stays so for `timeout` seconds.
         RuntimeError: not to be had within `timeout` seconds; the message says what is free.
     """
     import ray
     from ray.util.placement_group import placement_group, remove_placement_group
 
+    remedy = "ask for fewer workers or add nodes"
+    missing = lacking(wanted, ray.cluster_resources())
+    if missing and not wait_for_nodes:
+        raise InputError(f"{missing}; {remedy}")
+    if missing:
+        print(f"warning: {missing}; waiting up to {timeout:.0f} s for more nodes", flush=True)
     group = placement_group(wanted.bundles, strategy="PACK")
     if not group.wait(timeout):
         remove_placement_group(group)
+        if missing := lacking(wanted, ray.cluster_resources()):
+            raise InputError(f"{missing}; {remedy}")
         free = {name: ray.available_resources().get(name, 0) for name in ("CPU", "GPU")}
         raise RuntimeError(
             f"no room for {len(wanted.bundles)} workers within {timeout:.0f} s: wanted {wanted.bundles}, free {free}; "
             "something else holds the rest, or a node cannot hold a whole bundle"
         )
     return group
+
+
+def check_paths(group: Any, paths: list[Path]) -> None:
+    """Whether all nodes of a placement group see the files of a stage.
+
+    Raises:
+        InputError: one does not.
+    """
+    import ray
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    def unseen() -> tuple[str, list[Path]]:
+        return ray.util.get_node_ip_address(), [path for path in paths if not path.exists()]
+
+    bundles = [PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index) for index in range(group.bundle_count)]
+    for node, missing in ray.get([ray.remote(num_cpus=0, scheduling_strategy=bundle)(unseen).remote() for bundle in bundles]):
+        if missing:
+            raise InputError(f"{missing[0]} cannot be read on node {node}: keep the workspace on storage that all nodes mount at this path")
 
 
 def here() -> tuple[str, list[int]]:

@@ -7,10 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl_core.config import RlConfig
-from rl_core.placement import check_resources, here, layout, meeting_point, reserve, show_devices
+from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.training.journal import Stopped, StopRequest
 from rl_core.workers import Models, WorkerLost, make_engine, make_policy, memory_in_use
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from rl_core.training.policy import Experience, StepSettings, TrainedStep
     from rl_core.training.sequences import TokenSequence
 
+DEATH_SHOWS = 60.0  # seconds until Ray knows of a worker whose node is lost
 ENGINE_RESTARTS = 3  # of one engine within one call of `generate`
 
 
 class RayWorkers:
     """One actor for each training process and each engine, placed in the order of nodes and devices."""
+
+    gpus: ClassVar[bool | None] = None  # found at the first start: a cluster that lost its GPUs is waited for, not done without
 
     def __init__(self, models: Models, config: RlConfig, stop: StopRequest) -> None:
         import ray
@@ -33,13 +36,15 @@ class RayWorkers:
         self.weights: Any = None  # what the engines run, in Ray's object store: for one that has to be started again
         resources = config.resources
         address = resources.cluster or os.environ.get("RAY_ADDRESS")
+        self.on_cluster = bool(address)
         # Telemetry and dashboard are off: nothing should listen or report that nobody asked for.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         local: dict[str, Any] = {"include_dashboard": False}
         if not address:  # on a cluster of our own, workers that the machine has too few cores for take turns
             wanted = layout(resources, gpus=False)
             local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        # Without an address Ray would join whatever cluster was last started on this machine.
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
             self._start()
@@ -49,10 +54,12 @@ class RayWorkers:
 
     def _start(self) -> None:
         resources = self.config.resources
-        present = self.ray.cluster_resources()
-        self.layout = layout(resources, gpus=bool(present.get("GPU")))
-        check_resources(self.layout, present)
-        self.group = reserve(self.layout, resources.start_timeout)
+        if RayWorkers.gpus is None:
+            RayWorkers.gpus = bool(self.ray.cluster_resources().get("GPU"))
+        self.layout = layout(resources, gpus=RayWorkers.gpus)
+        self.group = reserve(self.layout, resources.start_timeout, wait_for_nodes=self.on_cluster)
+        if self.on_cluster:
+            check_paths(self.group, self.models.files)
         trainers = [self._actor(bundle, 1) for bundle in range(resources.training_workers)]
         places = self._all("start", [actor.run.remote(here) for actor in trainers])
         # Ray numbers bundles as it likes; neighbours in rank should be neighbours on the machine.
@@ -193,6 +200,17 @@ class RayWorkers:
             return self.ray.get(references)
         except self.ray.exceptions.RayActorError as error:
             raise WorkerLost(f"a worker died: {_first_line(error)}") from error
+        except self.ray.exceptions.RayTaskError as error:
+            # Who loses a partner in a sum fails at once; that the partner is dead, Ray may find out later.
+            finished, _ = self.ray.wait(references, num_returns=len(references), timeout=DEATH_SHOWS)
+            for reference in finished:
+                try:
+                    self.ray.get(reference)
+                except self.ray.exceptions.RayActorError as death:
+                    raise WorkerLost(f"a worker died: {_first_line(death)}") from error
+                except self.ray.exceptions.RayTaskError:
+                    continue
+            raise
 
 
 def _first_line(error: Exception) -> str:

@@ -113,7 +113,7 @@ class _Run:
             return
         start = str(job.model)
         reference = (job.reference or start) if config.algorithm.uses_reference else None
-        workers = start_workers(Models(start, resumed[0] if resumed else None, reference, job.seed), config, self.stop)
+        workers = start_workers(Models(start, resumed[0] if resumed else None, reference, job.seed, job.output), config, self.stop)
         try:
             with ScoringPool(config.resources.scoring_workers, config.scoring_deadline) as pool, ThreadPoolExecutor(1) as ahead:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])

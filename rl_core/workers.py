@@ -30,6 +30,18 @@ class Models:
     resumed: Path | None  # the checkpoint of this stage to go on from
     reference: str | None  # of the KL term
     seed: int
+    output: Path  # where checkpoints are written
+
+    @property
+    def files(self) -> list[Path]:
+        """What every worker must see."""
+        named = [
+            self.output,
+            Path(self.start),
+            *([self.resumed] if self.resumed else []),
+            *([Path(self.reference)] if self.reference else []),
+        ]
+        return [path for path in named if path.exists()]  # a model may be that of a hub
 
 
 class WorkerLost(RuntimeError):

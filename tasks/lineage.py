@@ -53,7 +53,7 @@ class Lineage:
 
         _quiet()
         mlflow.set_tracking_uri(self.uri)  # models of runs are made by a function without a client
-        local = self.uri.startswith("sqlite:")
+        local = not self.uri.startswith("http")
         try:
             self._client: MlflowClient = mlflow.MlflowClient(self.uri)
             found = self._client.get_experiment_by_name(experiment)
@@ -64,7 +64,11 @@ class Lineage:
             )
             self.run_id: str = self._client.create_run(self.experiment_id, run_name=run_name).info.run_id
         except Exception as error:  # the clients of its stores raise their own, MLflow's, and SQLAlchemy's
-            remedy = "wait for who locks it, or move the file away: a new one is made" if local else "start it or unset MLFLOW_TRACKING_URI"
+            remedy = "start it or unset MLFLOW_TRACKING_URI"
+            if local:
+                remedy = "start the database or unset MLFLOW_BACKEND_STORE_URI"
+            if self.uri.startswith("sqlite:"):
+                remedy = "wait for who locks it, or move the file away: a new one is made"
             raise TrackingError(f"MLflow at {self.uri} cannot be used ({_first_line(error)}); {remedy}") from error
 
     def describe(self, recipe: dict[str, Any], tags: dict[str, str]) -> None:

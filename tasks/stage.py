@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from typing import Any, Literal
 from rl_core.config import ScratchModel, Settings
 from rl_core.errors import InputError
 from tasks.digests import Digests
+from tasks.process_mark import is_alive, this_process
 from tasks.workspace import read_json, write_json
 
 Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
@@ -194,7 +194,7 @@ class Lease:
         """Stop the heartbeat and leave word how it ended."""
         self._released.set()
         if not self.lost:
-            self._write(state=state, error=error, trainer=None)
+            self._write(state=state, error=error)
 
     def require(self) -> None:
         """Raises StageFailed if the lease was taken over, as after a long suspension of this process."""
@@ -207,7 +207,8 @@ class Lease:
             if held and held["owner"]["id"] != self._owner["id"]:
                 self.lost = True
                 return
-            self._write()
+            with suppress(OSError):  # of a full disk, which the work itself will report: the next sign of life may find room
+                self._write()
 
     def _write(self, **facts: Any) -> None:
         with self._writing:
@@ -285,29 +286,6 @@ def _content(outputs: dict[str, dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(telling or outputs, sort_keys=True).encode()).hexdigest()
 
 
-def this_process() -> dict[str, Any]:
-    """The mark of this process, host included."""
-    return {"host": socket.gethostname(), **process_mark(os.getpid())}
-
-
-def process_mark(pid: int) -> dict[str, Any]:
-    """A process so that another one with the same number is not taken for it."""
-    import psutil
-
-    return {"pid": pid, "born": psutil.Process(pid).create_time()}
-
-
-def is_alive(mark: dict[str, Any]) -> bool:
-    """Whether the marked process of this host still runs."""
-    import psutil
-
-    try:
-        process = psutil.Process(mark["pid"])
-        return abs(process.create_time() - mark["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
 def holder(state: dict[str, Any] | None) -> dict[str, Any] | None:
     """The owner of a lease (or of a run's record) that is alive, None if there is none or it was abandoned."""
     if not state or state.get("state") != "running":
@@ -332,7 +310,11 @@ def _refuse_if_busy(directory: Path) -> None:
 def _end_orphan(state: dict[str, Any]) -> None:
     """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints."""
     trainer = state.get("trainer")
-    if trainer and state["owner"]["host"] == socket.gethostname() and is_alive(trainer):
+    if trainer and "job" in trainer:
+        from tasks.ray_job import end_orphan
+
+        end_orphan(trainer)
+    elif trainer and state["owner"]["host"] == socket.gethostname() and is_alive(trainer):
         from tasks.trainer_process import end_group
 
         end_group(trainer["pid"])

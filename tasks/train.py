@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_core.config import ScratchModel, TrainJob
+from tasks.ray_job import job_address, run_as_job
 from tasks.stage import JOB, Lease, StageFailed, StageSpec, Upstream, read_manifest
 from tasks.trainer_process import Progress, run_module
 from tasks.workspace import read_json, write_json
@@ -53,8 +54,14 @@ def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], 
         StageFailed: it ended without its steps or its checkpoint, whatever its exit code.
     """
     path = job.output / JOB
-    write_json(path, job.model_dump(mode="json"))
-    run_module("rl_core.train", path, lease, on_progress)
+    config = job.rl or job.sft
+    address = job_address(config.resources) if config else None
+    if address:
+        write_json(path, _on_cluster(job).model_dump(mode="json"))
+        run_as_job(address, "rl_core.train", path, lease, on_progress, needs_gpu=job.kind == "sft")
+    else:
+        write_json(path, job.model_dump(mode="json"))
+        run_module("rl_core.train", path, lease, on_progress)
     result: dict[str, Any] | None = read_json(job.output / "result.json")
     if result is None:
         raise StageFailed(f"stage {job.output.name}: the trainer left no result.json; see {job.output / 'log.txt'}")
@@ -63,3 +70,13 @@ def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], 
     if not (job.output / result["checkpoint"]).is_dir():
         raise StageFailed(f"stage {job.output.name}: the checkpoint {result['checkpoint']} is missing; run again to go on")
     return result
+
+
+def _on_cluster(job: TrainJob) -> TrainJob:
+    """A job as a node of the cluster reads it: directories from the root, and the cluster that it finds itself in."""
+    model = str(Path(job.model).resolve()) if isinstance(job.model, str) and Path(job.model).is_dir() else job.model
+    here: dict[str, Any] = {"model": model}
+    for kind in ("sft", "rl"):
+        if config := getattr(job, kind):
+            here[kind] = config.model_copy(update={"resources": config.resources.model_copy(update={"cluster": None})})
+    return job.model_copy(update=here)

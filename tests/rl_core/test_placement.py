@@ -4,7 +4,7 @@ import pytest
 
 from rl_core.config import RlResources
 from rl_core.errors import InputError
-from rl_core.placement import check_resources, layout
+from rl_core.placement import lacking, layout
 
 
 def test_engines_beside_trainers_take_no_devices_of_their_own() -> None:
@@ -28,6 +28,10 @@ def test_what_cannot_be_placed_is_said_before_anything_starts() -> None:
     with pytest.raises(InputError, match=r"2 engines of 2 devices do not fit beside 3 training workers; raise training_workers to 4"):
         layout(RlResources(training_workers=3, rollout_workers=2, tensor_parallel=2), gpus=True)
     wanted = layout(RlResources(training_workers=8), gpus=True)
-    with pytest.raises(InputError, match="the workers need 8 GPU, the Ray cluster has 2; ask for fewer workers"):
-        check_resources(wanted, {"GPU": 2.0, "CPU": 64.0})
-    check_resources(wanted, {"GPU": 8.0, "CPU": 8.0})
+    assert lacking(wanted, {"GPU": 2.0, "CPU": 64.0}) == "resources: the workers need 8 GPU, the Ray cluster has 2"
+    assert lacking(wanted, {"GPU": 8.0, "CPU": 8.0}) is None
+
+
+def test_a_cluster_for_a_stage_without_ray_is_refused() -> None:
+    with pytest.raises(ValueError, match="`cluster` has no effect with `ray: false`"):
+        RlResources(ray=False, cluster="http://head:8265")

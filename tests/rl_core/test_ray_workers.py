@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,9 +101,9 @@ def test_three_steps_with_vllm_on_ray(tmp_path: Path, tiny_checkpoint: Path) -> 
 
 
 @pytest.fixture
-def workers(tiny_checkpoint: Path) -> Iterator[RayWorkers]:
+def workers(tiny_checkpoint: Path, tmp_path: Path) -> Iterator[RayWorkers]:
     config = RlConfig.model_validate(RL | {"steps": 1, "resources": {"rollout_workers": 2, "threads": 1}})
-    started = RayWorkers(Models(str(tiny_checkpoint), None, None, 0), config, StopRequest())
+    started = RayWorkers(Models(str(tiny_checkpoint), None, None, 0, tmp_path), config, StopRequest())
     yield started
     started.close()
 
@@ -121,6 +122,12 @@ def test_an_engine_that_dies_repeats_its_share_and_a_lost_policy_is_said(workers
     workers.sync()
     workers.ray.kill(workers.engines[1])
     assert dict(workers.generate(requests, sampling)) == undisturbed
+
+    # Who was in a sum with a worker that dies fails, too, and is heard first.
+    failed, lost = workers.engines[0].run.remote(int, "connection reset"), workers.engines[1].run.remote(time.sleep, 60)
+    workers.ray.kill(workers.engines[1])
+    with pytest.raises(WorkerLost, match="a worker died"):
+        workers._get([failed, lost])
 
     workers.ray.kill(workers.trainers[0])
     with pytest.raises(WorkerLost, match="a worker died"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.digests import Digests
+from tasks.process_mark import process_mark
 from tasks.stage import (
     Lease,
     StageBusy,
@@ -21,7 +22,6 @@ from tasks.stage import (
     StageStopped,
     Upstream,
     at_work,
-    process_mark,
     read_manifest,
     set_aside,
     why_not_done,

@@ -6,4 +6,4 @@ SELECT
 FROM rollouts JOIN stages USING (stage_run, experiment, stage)
 WHERE experiment LIKE $run
 GROUP BY stage_run, experiment, stage, position, outcome
-ORDER BY experiment, position, rollouts DESC;
+ORDER BY experiment, position, rollouts DESC, outcome;

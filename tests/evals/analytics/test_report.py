@@ -146,7 +146,9 @@ def test_model_text_cannot_act(experiment: list[StageRun], tmp_path: Path) -> No
 
 
 def test_equal_data_equal_page(files: list[Path], database: Path, tmp_path: Path) -> None:
-    assert [path.read_bytes() for path in write(database, tmp_path)] == [path.read_bytes() for path in files]
+    again = write(database, tmp_path)
+    assert [path.name for path in again] == [path.name for path in files]
+    assert [path.name for path, other in zip(again, files, strict=True) if path.read_bytes() != other.read_bytes()] == []
 
 
 def test_missing_database(tmp_path: Path) -> None:

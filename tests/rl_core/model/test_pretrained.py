@@ -1,0 +1,55 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from rl_core.model.pretrained import ModelError, check_model, load_config, load_model, load_tokenizer
+
+HOSTILE = """
+from pathlib import Path
+Path({witness!r}).touch()
+from transformers import LlamaConfig as OwnConfig, LlamaForCausalLM as OwnModel
+"""
+
+
+@pytest.fixture
+def hostile(tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    """A model whose directory brings Python code, which leaves a file where it is run."""
+    directory = tmp_path / "hostile"
+    shutil.copytree(tiny_checkpoint, directory)
+    (directory / "own.py").write_text(HOSTILE.format(witness=str(tmp_path / "was_run")))
+    config = json.loads((directory / "config.json").read_text())
+    config |= {"auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
+    (directory / "config.json").write_text(json.dumps(config))
+    return directory
+
+
+def test_code_of_a_checkpoint_is_refused(hostile: Path, tmp_path: Path) -> None:
+    config = json.loads((hostile / "config.json").read_text())
+    (hostile / "config.json").write_text(json.dumps(config | {"model_type": "own"}))
+    for load in (check_model, load_config, load_tokenizer, lambda name: load_model(name, dtype=torch.float32)):
+        with pytest.raises(ModelError, match="'own' is Python code in the model's directory, and code from checkpoints is never run"):
+            load(str(hostile))
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_a_known_architecture_is_loaded_without_the_code_beside_it(hostile: Path, tmp_path: Path) -> None:
+    check_model(str(hostile))
+    load_tokenizer(str(hostile))
+    assert type(load_model(str(hostile), dtype=torch.float32)).__name__ == "Qwen2ForCausalLM"
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [("{", "config.json: no JSON"), (None, r"no config.json \(config.json\); give a complete Hugging Face directory")],
+)
+def test_a_broken_config_is_named(tiny_checkpoint: Path, tmp_path: Path, broken: str | None, message: str) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "model")
+    (tmp_path / "model" / "config.json").unlink()
+    if broken:
+        (tmp_path / "model" / "config.json").write_text(broken)
+    with pytest.raises(ModelError, match=message):
+        check_model(str(tmp_path / "model"))

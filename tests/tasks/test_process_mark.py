@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tasks.process_mark import is_alive, process_mark, this_process
+
+
+def test_a_process_is_known_until_it_ends() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    mark = process_mark(child.pid)
+    assert is_alive(mark)
+    assert not is_alive(mark | {"born": mark["born"] - 100})  # another one that had its number
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(mark)  # ended, though nobody has asked how
+    child.wait()
+    assert not is_alive(mark)
+
+
+def test_this_one_is_alive() -> None:
+    assert this_process()["pid"] == os.getpid()
+    assert is_alive(this_process())
+
+
+@pytest.mark.parametrize("jump", [-7200, 3600])
+def test_a_clock_that_is_set_makes_no_process_another(monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    mark = this_process()
+    born, booted = psutil.Process.create_time, psutil.boot_time
+    # Linux counts a process's age from the system's start, and reckons both moments back from the time of day.
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: born(process) + jump)
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted() + jump)
+    assert is_alive(mark)
