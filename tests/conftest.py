@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-# Ray would otherwise report usage, Hugging Face libraries would look for a hub.
-os.environ.update(RAY_USAGE_STATS_ENABLED="0", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
+# Threads of torch that wait sleep, as in every trainer; Ray would otherwise report usage, Hugging Face libraries would look for a hub.
+os.environ.update(
+    OMP_WAIT_POLICY="PASSIVE", RAY_USAGE_STATS_ENABLED="0", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false"
+)
 
 
 @pytest.fixture(scope="session")
