@@ -158,7 +158,7 @@ class Servers:
     def _environment(self, name: Name, url: str, auth: str | None) -> dict[str, str]:
         environment = os.environ | QUIET | {"PREFECT_HOME": str(self.workspace.prefect_home), "PYTHONPATH": os.pathsep.join(_paths())}
         if name == "prefect":
-            environment["PREFECT_UI_API_URL"] = f"{url}/api"  # its default is the default port
+            environment.setdefault("PREFECT_UI_API_URL", f"{url}/api")  # its default is the default port
             if auth:
                 environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
         if auth and name == "mlflow":
