@@ -68,9 +68,12 @@ def load_tokenizer(name: str) -> Any:
 
     check_model(name)
     try:
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(_explain(name, error)) from error
+    for how_it_was_loaded in ("is_local", "local_files_only"):  # would be written with it: a resumed run's checkpoint was another one
+        tokenizer.init_kwargs.pop(how_it_was_loaded, None)
+    return tokenizer
 
 
 def load_config(name: str, **changes: Any) -> PreTrainedConfig:

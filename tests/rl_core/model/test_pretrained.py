@@ -53,3 +53,12 @@ def test_a_broken_config_is_named(tiny_checkpoint: Path, tmp_path: Path, broken:
         (tmp_path / "model" / "config.json").write_text(broken)
     with pytest.raises(ModelError, match=message):
         check_model(str(tmp_path / "model"))
+
+
+def test_a_tokenizer_that_is_loaded_is_saved_as_it_was(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    load_tokenizer(str(tiny_checkpoint)).save_pretrained(tmp_path)
+    assert {path.name: path.read_text() == (tiny_checkpoint / path.name).read_text() for path in tmp_path.iterdir()} == {
+        "tokenizer.json": True,
+        "tokenizer_config.json": True,
+        "chat_template.jinja": True,
+    }
