@@ -66,6 +66,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_AUTH_MODE", "token")
     patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+    _forget_token()
     patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # `python` of the cluster
     ports = []
     for _ in range(2):
@@ -91,6 +92,14 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.terminate()
         process.wait(30)
         patch.undo()
+        _forget_token()
+
+
+def _forget_token() -> None:
+    """A process that has had a Ray of its own keeps the token of that one."""
+    from ray._raylet import AuthenticationTokenLoader
+
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 class Cancelled(BaseException):
