@@ -127,10 +127,10 @@ class FlowPage:
 
     def _figures(self) -> str:
         """The figures that MLflow has, as pictures with a link to the SVG; empty where no MLflow server shows them."""
-        pictures = [path for stage in self._plan.stages for path in sorted(stage.spec.directory.glob("figures/*.png"))]
         base = self._mlflow()
         if base is None:
             return ""
+        pictures = [path for stage in self._plan.stages for path in sorted(stage.spec.directory.glob("figures/*.png"))]
         place = f"{base}/get-artifact?run_uuid={self._lineage.run_id}&path=figures"
         return "\n\n".join(f"![{path.stem}]({place}/{path.name})\n\n[{path.stem}.svg]({place}/{path.stem}.svg)" for path in pictures)
 

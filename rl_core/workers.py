@@ -35,13 +35,8 @@ class Models:
     @property
     def files(self) -> list[Path]:
         """What every worker must see."""
-        named = [
-            self.output,
-            Path(self.start),
-            *([self.resumed] if self.resumed else []),
-            *([Path(self.reference)] if self.reference else []),
-        ]
-        return [path for path in named if path.exists()]  # a model may be that of a hub
+        named = (self.output, self.start, self.resumed, self.reference)
+        return [Path(name) for name in named if name and Path(name).exists()]  # a model may be that of a hub
 
 
 class WorkerLost(RuntimeError):

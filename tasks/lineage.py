@@ -64,11 +64,12 @@ class Lineage:
             )
             self.run_id: str = self._client.create_run(self.experiment_id, run_name=run_name).info.run_id
         except Exception as error:  # the clients of its stores raise their own, MLflow's, and SQLAlchemy's
-            remedy = "start it or unset MLFLOW_TRACKING_URI"
-            if local:
-                remedy = "start the database or unset MLFLOW_BACKEND_STORE_URI"
             if self.uri.startswith("sqlite:"):
                 remedy = "wait for who locks it, or move the file away: a new one is made"
+            elif local:
+                remedy = "start the database or unset MLFLOW_BACKEND_STORE_URI"
+            else:
+                remedy = "start it or unset MLFLOW_TRACKING_URI"
             raise TrackingError(f"MLflow at {self.uri} cannot be used ({_first_line(error)}); {remedy}") from error
 
     def describe(self, recipe: dict[str, Any], tags: dict[str, str]) -> None:

@@ -54,9 +54,7 @@ def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], 
         StageFailed: it ended without its steps or its checkpoint, whatever its exit code.
     """
     path = job.output / JOB
-    config = job.rl or job.sft
-    address = job_address(config.resources) if config else None
-    if address:
+    if address := job_address(getattr(job, job.kind).resources):
         write_json(path, _on_cluster(job).model_dump(mode="json"))
         run_as_job(address, "rl_core.train", path, lease, on_progress, needs_gpu=job.kind == "sft")
     else:
@@ -75,8 +73,6 @@ def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], 
 def _on_cluster(job: TrainJob) -> TrainJob:
     """A job as a node of the cluster reads it: directories from the root, and the cluster that it finds itself in."""
     model = str(Path(job.model).resolve()) if isinstance(job.model, str) and Path(job.model).is_dir() else job.model
-    here: dict[str, Any] = {"model": model}
-    for kind in ("sft", "rl"):
-        if config := getattr(job, kind):
-            here[kind] = config.model_copy(update={"resources": config.resources.model_copy(update={"cluster": None})})
-    return job.model_copy(update=here)
+    config = getattr(job, job.kind)
+    here = config.model_copy(update={"resources": config.resources.model_copy(update={"cluster": None})})
+    return job.model_copy(update={"model": model, job.kind: here})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,17 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"no benchmark data at {path}; set R1FLOW_DATA_DIR to run this test")
     return path
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Numbers of ports on which nobody listens."""
+
+    def free_port() -> int:
+        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+            return int(probe.getsockname()[1])
+
+    return free_port
 
 
 @pytest.fixture(scope="session")

@@ -148,6 +148,13 @@ def curves(axes: Axes, series: list[Series]) -> None:
             label = None  # one legend entry for all stages
 
 
+def one_curve(axes: Axes, data: list[dict[str, Any]], column: str, scale: float = 1.0) -> None:
+    """The only curve of a small panel, with a dotted line where a stage begins."""
+    curves(axes, [Series("", by_stage(data, column, scale), BLUE)])
+    for left, _, _ in stretches(data)[1:]:
+        axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=":")
+
+
 def stage_axis(axes: Axes, data: list[dict[str, Any]]) -> None:
     """Step axis with stage boundaries."""
     from matplotlib.ticker import MaxNLocator

@@ -13,14 +13,11 @@ from evals.analytics.drawing import (
     MUTED,
     VERMILLION,
     Figure,
-    Series,
-    by_stage,
-    curves,
     finish,
     head,
     new_canvas,
+    one_curve,
     rows,
-    stretches,
 )
 from evals.statistics import wilson
 
@@ -35,11 +32,11 @@ INTERVALS = "The intervals hold 95% if responses were independent; those to the 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
     """The figures that there is data for; none where no word of any family occurs."""
-    found = [over_steps(connection), _by_outcome(connection), _by_difficulty(connection)]
+    found = [_over_steps(connection), _by_outcome(connection), _by_difficulty(connection)]
     return [figure for figure in found if figure is not None]
 
 
-def over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+def _over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM families_by_step ORDER BY position, step"
     data = rows(connection, sql)
     shown = _occurring(data)
@@ -50,9 +47,7 @@ def over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         for index, family in enumerate(shown, start=1):
             points = [row for row in data if row["family"] == family]
             axes = canvas.add_subplot(math.ceil(len(shown) / across), across, index)
-            curves(axes, [Series("", by_stage(points, "responses_with", 100), BLUE)])
-            for left, _, _ in stretches(points)[1:]:
-                axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=":")
+            one_curve(axes, points, "responses_with", 100)
             _small(axes, family)
             axes.locator_params(axis="both", nbins=3)
         head(canvas, "Keyword families: % of rollouts with any")

@@ -13,7 +13,6 @@ from evals.analytics.drawing import (
     INK,
     LINES,
     MARKERS,
-    MUTED,
     ORANGE,
     PURPLE,
     STYLE,
@@ -26,10 +25,10 @@ from evals.analytics.drawing import (
     finish,
     head,
     new_canvas,
+    one_curve,
     over_steps,
     rows,
     stage_axis,
-    stretches,
 )
 
 if TYPE_CHECKING:
@@ -150,9 +149,7 @@ def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     with new_canvas() as canvas:
         for index, (name, points) in enumerate(panels.items(), start=1):
             axes = canvas.add_subplot(math.ceil(len(panels) / 2), min(2, len(panels)), index)
-            curves(axes, [Series("", by_stage(points, "value"), BLUE)])
-            for left, _, _ in stretches(points)[1:]:
-                axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=":")
+            one_curve(axes, points, "value")
             axes.set_title(HEALTH[name])
             axes.tick_params(labelsize=8.5)
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -11,10 +11,9 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from socket import create_server
 
 import pytest
 
@@ -38,13 +37,8 @@ def test_an_address_with_a_password_is_refused(monkeypatch: pytest.MonkeyPatch, 
         print(Workspace(Path("/runs")).tracking_uri)
 
 
-def free_port() -> int:
-    with closing(create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
-def postgres() -> Iterator[str]:
+def postgres(free_port: Callable[[], int]) -> Iterator[str]:
     """`host:port` of a server with the databases `prefect` and `mlflow`, and a user `r1flow` whose password PGPASSWORD holds."""
     for program in ("initdb", "pg_ctl"):
         if shutil.which(program) is None:
@@ -91,7 +85,7 @@ def execute(host: str, database: str, sql: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.slow
-def test_a_run_is_kept_in_postgresql_behind_a_login(postgres: str, tmp_path: Path) -> None:
+def test_a_run_is_kept_in_postgresql_behind_a_login(postgres: str, tmp_path: Path, free_port: Callable[[], int]) -> None:
     prefect, mlflow = free_port(), free_port()
     known = {name: value for name, value in os.environ.items() if not name.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
     known |= {

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,6 @@ def test_the_form_offers_the_recipes_own_stages(tmp_path: Path) -> None:
     assert set(properties) == set(Order.model_fields) == set(experiment.parameters.properties)
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("up") / "runs"
@@ -106,7 +101,7 @@ def r1flow(root: Path, *arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def api(root: Path) -> Iterator[str]:
+def api(root: Path, free_port: Callable[[], int]) -> Iterator[str]:
     """The address of Prefect's API, with MLflow and the runner beside it."""
     port = free_port()
     r1flow(root, "schedule", MINI, "--cron", "0 2 1 1 *", "--until", "puzzles")

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tasks.stage import StageSpec
+from tasks.stage import Lease, StageSpec
 
 
 @pytest.fixture
@@ -28,3 +28,14 @@ def spec_of(tmp_path: Path) -> Callable[..., StageSpec]:
         return StageSpec.model_validate(known | fields)
 
     return spec_of
+
+
+@pytest.fixture
+def lease(spec_of: Callable[..., StageSpec]) -> Iterator[Lease]:
+    """The lease of a stage's empty directory."""
+    directory = spec_of().directory
+    directory.mkdir(parents=True)
+    lease = Lease(directory)
+    lease.take()
+    yield lease
+    lease.release("done")

@@ -9,9 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from socket import create_server
 
 import pytest
 
@@ -20,7 +18,7 @@ from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.errors import InputError
 from tasks.ray_job import ClusterError, connect, end_job, job_address, run_as_job
-from tasks.stage import Lease, StageSpec
+from tasks.stage import Lease
 from tasks.train import train
 from tasks.trainer_process import GRACE, Progress
 
@@ -37,9 +35,8 @@ def test_an_http_address_is_one_for_jobs(monkeypatch: pytest.MonkeyPatch) -> Non
     assert job_address(Resources(ray=False)) is None
 
 
-def test_an_address_without_a_cluster_is_one_line() -> None:
-    with closing(create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
+def test_an_address_without_a_cluster_is_one_line(free_port: Callable[[], int]) -> None:
+    port = free_port()
     with pytest.raises(
         ClusterError, match=rf"^no Ray cluster answers at http://127.0.0.1:{port} \(.*Connection refused\); start it, or give"
     ):
@@ -48,18 +45,8 @@ def test_an_address_without_a_cluster_is_one_line() -> None:
         connect("http://127.0.0.1:no-port")
 
 
-@pytest.fixture
-def lease(spec_of: Callable[..., StageSpec]) -> Iterator[Lease]:
-    directory = spec_of().directory
-    directory.mkdir(parents=True)
-    lease = Lease(directory)
-    lease.take()
-    yield lease
-    lease.release("done")
-
-
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def head(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
     """A head that wants a token."""
     if importlib.util.find_spec("aiohttp_cors") is None:
         pytest.skip("Ray's job interface is not installed: pip install 'ray[default]'")
@@ -68,10 +55,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
     _forget_token()
     patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # `python` of the cluster
-    ports = []
-    for _ in range(2):
-        with closing(create_server(("127.0.0.1", 0))) as probe:
-            ports.append(probe.getsockname()[1])
+    ports = (free_port(), free_port())
     options = ["--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1", "--include-dashboard=true"]
     options += [f"--port={ports[0]}", f"--dashboard-port={ports[1]}", "--disable-usage-stats"]
     log = (tmp_path_factory.mktemp("head") / "log").open("w")

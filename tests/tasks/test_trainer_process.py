@@ -4,27 +4,17 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from rl_core.errors import InputError
-from tasks.stage import Lease, StageFailed, StageSpec, StageStopped
+from tasks.stage import Lease, StageFailed, StageStopped
 from tasks.trainer_process import Progress, Tail, end_group, run_process
 
 TRAINER = Path(__file__).parents[1] / "fixtures" / "trainer.py"
-
-
-@pytest.fixture
-def lease(spec_of: Callable[..., StageSpec]) -> Iterator[Lease]:
-    directory = spec_of().directory
-    directory.mkdir(parents=True)
-    lease = Lease(directory)
-    lease.take()
-    yield lease
-    lease.release("done")
 
 
 def run(mode: str, lease: Lease, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,10 @@ def process(rank: int, port: int, checkpoint: str, output: str) -> None:
 
 
 @pytest.mark.slow
-def test_steps_are_those_of_one_process_whatever_shares_the_work(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_steps_are_those_of_one_process_whatever_shares_the_work(
+    tiny_checkpoint: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=process, args=(rank, port, str(tiny_checkpoint), str(tmp_path))) for rank in range(2)]
     for one in processes:
