@@ -88,6 +88,7 @@ def take_in(workspace: Workspace, source: Path) -> tuple[str, list[str]]:
                 if needed > shutil.disk_usage(folder).free:
                     raise InputError(f"{source}: holds {storage(needed)}, more than is free in {workspace.root}; free space")
                 _unpack(archive, members, index["files"], Path(folder), source)
+                _check_record(read_json(Path(folder) / RECORDS / f"{index['run']}.json"), index, source)
         except (OSError, tarfile.TarError) as error:
             raise InputError(f"{source}: not a whole archive of r1flow export ({error}); copy or export it again") from error
         return f"{index['experiment']}/{index['run']}", _place(Path(folder), workspace.root / index["experiment"])
@@ -152,6 +153,19 @@ def _unpack(
         found.add(member.name)
     if missing := sorted(files.keys() - found):
         raise InputError(f"{source}: {missing[0]} is missing, it was cut off; copy or export it again")
+
+
+def _check_record(record: Any, index: dict[str, Any], source: Path) -> None:
+    try:
+        named = {"experiment": record["experiment"], "run": record["run"]}
+        directories = [entry["directory"] for entry in record["stages"].values()]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{source}: the record of its run is broken ({error}); export the run again") from error
+    if named != {name: index[name] for name in named}:
+        raise InputError(f"{source}: the record in it is of another run, {named['experiment']}/{named['run']}; do not trust it")
+    for name in directories:
+        if not isinstance(name, str) or PurePosixPath(name).parts != (name,) or name.startswith("."):
+            raise InputError(f"{source}: the stage's directory {name!r} leads out of the experiment; do not trust it")
 
 
 def _place(folder: Path, experiment: Path) -> list[str]:

@@ -383,11 +383,16 @@ def export_run(run: str, output: Path | None, checkpoint: str | None, whole: boo
 @workspace_option
 def import_run(archive: Path, workspace: Path) -> None:
     """Take in an ARCHIVE of `export`, after checking every file of it; nothing that is there is overwritten."""
+    from flows.announce import announce
     from flows.bundle import take_in
     from tasks.workspace import Workspace
 
-    run, placed = take_in(Workspace.at(workspace), archive)
+    taken = Workspace.at(workspace)
+    run, placed = take_in(taken, archive)
     click.echo(f"{run}: {', '.join(placed) or 'all of it was there already'}")
+    told = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
+    if told:
+        click.echo(f"told to MLflow at {taken.tracking_uri}: {', '.join(told)}")
 
 
 @main.command()

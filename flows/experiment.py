@@ -31,6 +31,7 @@ from rl_core.errors import InputError
 from tasks.context import RunContext
 from tasks.digests import Digests
 from tasks.lineage import Lineage
+from tasks.provenance import git_diff, made_with
 from tasks.run import run_stage
 from tasks.stage import StageStopped, holder, said, set_aside, why_not_done
 from tasks.workspace import Workspace, read_json, write_json
@@ -144,11 +145,11 @@ def _recorded(record: RunRecord) -> Iterator[None]:
 @contextmanager
 def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineage]:
     lineage = Lineage(plan.workspace, plan.recipe.name, f"{plan.recipe.name} {record.name}", display.warn)
-    record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id})
+    record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id}, made_with=made_with())
     reused = {f"r1flow.reused.{stage.spec.stage}": stage.spec.directory.name for stage in plan.stages if stage.action == "reuse"}
     profile = {"r1flow.profile": plan.order.profile} if plan.order.profile else {}
     tags = {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), "prefect.flow_run_id": str(flow_run.id)}
-    lineage.describe(resolved(plan.recipe), {**tags, **profile, **reused})
+    lineage.describe(resolved(plan.recipe), {**tags, **profile, **reused, **record.content["made_with"]}, git_diff())
     _close_earlier(plan.workspace, lineage)
     lineage.catch_up()
     status = "FINISHED"

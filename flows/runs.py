@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from flows.recipe import nearest, resolved
 from rl_core.errors import InputError
 from tasks.process_mark import this_process
 from tasks.workspace import RECORDS, Workspace, read_json, write_json
+
+NAME = "%Y%m%d-%H%M%S-%f"  # of a run: when it began, to the millisecond
 
 
 @dataclass
@@ -27,7 +29,7 @@ class RunRecord:
         """Record that a plan is being carried out."""
         folder = plan.workspace.root / plan.recipe.name / RECORDS
         folder.mkdir(parents=True, exist_ok=True)
-        name = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        name = _next_name(folder)
         stages = {
             stage.spec.stage: {
                 "kind": stage.spec.kind,
@@ -68,6 +70,19 @@ class RunRecord:
     def end(self, state: str, error: str | None = None) -> None:
         """Save how it ended: done, failed or stopped."""
         self.note(state=state, error=error, finished=time.time())
+
+
+def _next_name(folder: Path) -> str:
+    """The time of day, or a little after the last run's where the clock was set back since: names tell the order of runs."""
+    earlier = [_moment(path.stem) + timedelta(milliseconds=1) for path in folder.glob("*.json")]
+    return max([datetime.now(), *earlier]).strftime(NAME)[:-3]
+
+
+def _moment(name: str) -> datetime:
+    try:
+        return datetime.strptime(name, NAME)
+    except ValueError:  # of a file that is no run's, or of a run that was taken in
+        return datetime.min
 
 
 def find_run(workspace: Workspace, run: str) -> dict[str, Any]:

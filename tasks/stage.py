@@ -94,7 +94,11 @@ class StageSpec(Settings):
 
 
 def stage_directory(workspace: Path, experiment: str, stage: str, fingerprint: str) -> Path:
-    return workspace / experiment / f"{stage}-{fingerprint[:8]}"
+    return workspace / experiment / directory_name(stage, fingerprint)
+
+
+def directory_name(stage: str, fingerprint: str) -> str:
+    return f"{stage}-{fingerprint[:8]}"
 
 
 def read_manifest(directory: Path) -> dict[str, Any] | None:

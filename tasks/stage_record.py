@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.stage import MLFLOW, STATE, StageSpec, holder, read_manifest
+from tasks.stage import MLFLOW, SPEC, STATE, directory_name, holder, read_manifest
 from tasks.workspace import read_json, write_json
 
 if TYPE_CHECKING:
@@ -35,23 +35,25 @@ class StageRecord:
         self._unsent: list[Metric] = []
 
     @classmethod
-    def begin(cls, client: MlflowClient, spec: StageSpec, *, tracking_uri: str, experiment: str, parent: str) -> StageRecord:
-        """Notes for a new attempt; nothing is sent yet."""
+    def begin(cls, client: MlflowClient, directory: Path, *, tracking_uri: str, experiment: str, parent: str) -> StageRecord:
+        """Notes for a new attempt at the stage of a directory; nothing is sent yet."""
+        spec = read_json(directory / SPEC)
+        inputs = spec["identity"]["inputs"]
         notes = {
             "tracking_uri": tracking_uri,
             "experiment": experiment,
             "parent": parent,
-            "stage": spec.stage,
-            "kind": spec.kind,
-            "fingerprint": spec.fingerprint,
-            "settings": {name: str(value) for name, value in flatten({**spec.settings, "seed": spec.seed})},
-            "upstream": {role: [up.directory.name for up in spec.upstream.get(role, [])] for role in WHERE},
+            "stage": spec["stage"],
+            "kind": spec["kind"],
+            "fingerprint": spec["fingerprint"],
+            "settings": {name: str(value) for name, value in flatten({**spec["settings"], "seed": spec["seed"]})},
+            "upstream": {role: [directory_name(*stage) for stage in inputs.get(role, {}).items()] for role in WHERE},
             "began": int(time.time() * 1000),
             "sent": [],
             "step": 0,
             "models": {},
         }
-        record = cls(client, spec.directory, notes)
+        record = cls(client, directory, notes)
         record._save()
         return record
 
@@ -91,11 +93,11 @@ class StageRecord:
         self._send_steps()
         manifest = read_manifest(self._directory)
         if manifest:
-            result = manifest["result"]
+            result, outputs = manifest["result"], manifest["outputs"]
             self._once("summary", lambda: self._send_summary(result))
             for checkpoint in result.get("checkpoints", []):
                 if checkpoint not in self._notes["models"]:
-                    self._send_model(checkpoint)
+                    self._send_model(checkpoint, outputs.get(f"{checkpoint}/model.safetensors", {}).get("sha256", ""))
             if self._notes["kind"] == "eval":
                 self._once("scores", self._send_scores)
             self._once("files", self._send_files)
@@ -165,13 +167,12 @@ class StageRecord:
         numbers = [(name, value) for name, value in flatten(result) if isinstance(value, int | float) and not isinstance(value, bool)]
         self._client.log_batch(self._run, metrics=[Metric(f"result/{metric_name(name)}", float(value), now, 0) for name, value in numbers])
 
-    def _send_model(self, checkpoint: str) -> None:
+    def _send_model(self, checkpoint: str, sha256: str) -> None:
         import mlflow
         from mlflow.entities import LoggedModelOutput
 
         path = self._directory / checkpoint
         step = int(path.name.rpartition("-")[2])
-        weights = (read_json(path / "files.json") or {}).get("model.safetensors", {})
         upstream = self._notes["upstream"]
         model = mlflow.create_external_model(
             name=f"{self._notes['stage']}-{path.name}",
@@ -179,7 +180,7 @@ class StageRecord:
             model_type="checkpoint",
             params={
                 "path": str(path),
-                "sha256": str(weights.get("sha256", "")),
+                "sha256": sha256,
                 "stage": self._notes["stage"],
                 "step": str(step),
                 "parent": ", ".join(self._checkpoint_of(name) for name in upstream["start"]),

@@ -35,6 +35,7 @@ def seconds(root: Path, model: Path, steps: int, backend: str = "torch", **resou
         {
             "template": "plain",
             "reward": "logic_rl",
+            "penalties": {"repetition": {"ngram": 1}},  # what the answers of a random model differ in: equal ones train nothing
             "prompts_per_step": 16,
             "group_size": 8,
             "steps": steps,

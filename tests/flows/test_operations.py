@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from flows.ancestry import chain, described, find, rebuild
+from flows.announce import announce
 from flows.bundle import export, take_in
 from flows.plan import Plan, make_plan
 from flows.promote import promote
@@ -20,6 +22,7 @@ from flows.retention import garbage, remove
 from flows.runs import RunRecord, find_run
 from rl_core.errors import InputError
 from tasks.digests import Digests
+from tasks.lineage import TrackingError
 from tasks.stage import Lease, StageBusy, StageSpec, at_work, write_manifest
 from tasks.workspace import Workspace, write_json
 
@@ -180,6 +183,33 @@ def test_a_whole_run_is_reused_where_it_arrives(made: PlanOf, workspace: Workspa
     assert {stage.spec.stage for stage in plan.to_run} == {"cot", "report"}  # the warehouse of the other workspace is not there
 
 
+@pytest.mark.slow
+def test_mlflow_hears_of_a_run_that_was_taken_in(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    there = Workspace.at(tmp_path / "there")
+    run, _ = take_in(there, archive)
+    warnings: list[str] = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    with pytest.raises(TrackingError):
+        announce(there, run, warnings.append)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert announce(there, run, warnings.append) == ["puzzles", "cold", "warm", "scores", "cot", "report"]
+    client = mlflow.MlflowClient(there.tracking_uri)
+    [experiment] = client.search_experiments(filter_string="name = 'mini'")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    [parent] = [run for run in runs.values() if "mlflow.parentRunId" not in run.data.tags]
+    assert parent.data.tags["r1flow.imported"] == "true"
+    assert parent.data.metrics == {"warm/knights_knaves/greedy/accuracy": 0.5}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    [judged] = [model for model in client.search_logged_models([experiment.experiment_id]) if model.params["stage"] == "warm"]
+    assert judged.params["sha256"] == hashlib.sha256(b"warm").hexdigest()
+    assert [(metric.key, metric.value) for metric in judged.metrics] == [("knights_knaves/greedy/accuracy", 0.5)]
+    assert announce(there, run, warnings.append) == []
+    assert promote(there, find(there, "mini/warm"), "mini@chosen")["version"] == "1"
+    assert warnings == []
+
+
 def rewrite(archive: Path, change: Callable[[dict, dict[str, bytes]], None]) -> None:
     """Change an archive's list and files."""
     with tarfile.open(archive) as source:
@@ -212,6 +242,14 @@ def cut(index: dict, files: dict[str, bytes]) -> None:
     files.popitem()
 
 
+def elsewhere(index: dict, files: dict[str, bytes]) -> None:
+    name = f"runs/{index['run']}.json"
+    record = json.loads(files[name])
+    record["stages"]["warm"]["directory"] = "../../evil"
+    files[name] = json.dumps(record).encode()
+    index["files"][name] = {"bytes": len(files[name]), "sha256": hashlib.sha256(files[name]).hexdigest()}
+
+
 def unlisted(index: dict, files: dict[str, bytes]) -> None:
     files["mini/extra"] = b"x"
 
@@ -223,6 +261,7 @@ def unlisted(index: dict, files: dict[str, bytes]) -> None:
         (absolute, "leads out of the archive"),
         (flipped, "does not match its digest"),
         (cut, "is missing, it was cut off"),
+        (elsewhere, "leads out of the experiment"),
         (unlisted, "is not in its list of files"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,20 @@ def test_a_run_in_work_is_refused(tmp_path: Path, plan_of: Callable[..., Plan]) 
     with pytest.raises(StageBusy):
         check_before_run(make_plan(order_of(workspace, find_run(workspace, "mini"), changes=[])))
     lease.release("done")
+
+
+def test_runs_keep_their_order_when_the_clock_is_set_back(
+    plan_of: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flows.runs
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2001, 1, 1)
+
+    first = RunRecord.begin(plan_of())
+    monkeypatch.setattr(flows.runs, "datetime", SetBack)
+    second, third = RunRecord.begin(plan_of()), RunRecord.begin(plan_of())
+    assert first.name < second.name < third.name
+    assert find_run(Workspace.at(tmp_path / "runs"), "mini")["run"] == third.name

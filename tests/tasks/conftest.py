@@ -20,7 +20,7 @@ def spec_of(tmp_path: Path) -> Callable[..., StageSpec]:
             "position": 0,
             "seed": 0,
             "settings": {"steps": 3},
-            "identity": {"kind": "rl"},
+            "identity": {"kind": "rl", "inputs": {}},
             "fingerprint": "0123456789abcdef",
             "workspace": tmp_path,
             "upstream": {},

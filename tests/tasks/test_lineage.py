@@ -14,7 +14,8 @@ import sqlalchemy
 
 from tasks.digests import Digests
 from tasks.lineage import Lineage, TrackingError
-from tasks.stage import MLFLOW, StageSpec, at_work, write_manifest
+from tasks.provenance import made_with
+from tasks.stage import MLFLOW, SPEC, StageSpec, at_work, write_manifest
 from tasks.workspace import Workspace, read_json, write_json
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,7 @@ def locked(database: Path) -> Iterator[None]:
 
 def log(spec: StageSpec, *steps: int) -> None:
     spec.directory.mkdir(parents=True, exist_ok=True)
+    write_json(spec.directory / SPEC, spec.model_dump(mode="json"))
     with (spec.directory / "metrics.jsonl").open("a") as file:
         for step in steps:
             file.write(json.dumps({"step": step, "reward": step / 10}) + "\n")
@@ -67,7 +69,7 @@ def test_a_locked_database_stops_nothing_and_hears_the_rest_later(
 ) -> None:
     spec = spec_of("locked", workspace=root)
     digests = Digests(root / "digests.json")
-    with at_work(spec, digests), lineage.child(spec) as tell:
+    with at_work(spec, digests), lineage.child(spec.directory) as tell:
         log(spec, 1, 2)
         tell()
         with locked(root / "mlflow.db"):
@@ -91,7 +93,7 @@ def test_a_locked_database_stops_nothing_and_hears_the_rest_later(
 def test_the_run_of_a_killed_attempt_is_closed_and_its_curve_completed(root: Path, lineage: Lineage, spec_of: SpecOf) -> None:
     spec = spec_of("killed", workspace=root)
     log(spec, 1)
-    with lineage.child(spec) as tell:
+    with lineage.child(spec.directory) as tell:
         tell()
     # As SIGKILL leaves it: a step was made that nobody sent, and nobody said how it ended.
     notes = read_json(spec.directory / MLFLOW)
@@ -116,7 +118,7 @@ def test_points_sent_again_are_there_once(root: Path, lineage: Lineage, spec_of:
             raise ConnectionError("no answer")
 
     log(spec, 1)
-    with lineage.child(spec) as tell:
+    with lineage.child(spec.directory) as tell:
         log(spec, 2)
         monkeypatch.setattr(client, "log_batch", lose_the_answer)
         tell()
@@ -125,9 +127,10 @@ def test_points_sent_again_are_there_once(root: Path, lineage: Lineage, spec_of:
 
 
 def test_what_a_run_was_made_with_is_among_its_tags(lineage: Lineage) -> None:
-    lineage.describe({"name": "mini"}, {"r1flow.run": "x"})
+    lineage.describe({"name": "mini"}, {"r1flow.run": "x"} | made_with(), diff="-a\n+b\n")
     tags = mlflow.MlflowClient(lineage.uri).get_run(lineage.run_id).data.tags
     assert {"r1flow.version.torch", "r1flow.version.python", "r1flow.cpu", "r1flow.memory", "r1flow.run"} <= set(tags)
+    assert tags["r1flow.git.dirty"] == "true"
 
 
 def test_a_store_that_is_none_is_refused_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
