@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from evals.analytics import query
+from evals.analytics import query, saved
 from evals.analytics.query import QueryError
 from evals.analytics.saved import expand, saved_queries
 
@@ -10,13 +11,22 @@ from evals.analytics.saved import expand, saved_queries
 def test_every_saved_query_answers_its_question(database: Path, tmp_path: Path) -> None:
     known = saved_queries(tmp_path)
     assert len(known) == 11
-    for name, saved in known.items():
-        assert "?" in saved.question, name
+    for name, found in known.items():
+        assert "?" in found.question, name
         sql, values = expand(f"@{name}", {"run": "quickstart"}, known)
         assert query.run(database, sql, values).num_rows > 0 or name == "unsolved", name
         assert query.run(database, sql, values | {"run": "other"}).num_rows == 0
     listed = query.run(database, *expand("@queries", {}, known)).to_pylist()
     assert [row["name"] for row in listed] == [f"@{name}" for name in known]
+
+
+def test_the_page_shows_the_queries_that_are_shipped() -> None:
+    folder = Path(saved.__file__).parent
+    shown = dict(re.findall(r"```sql\n-- r1flow sql @(\w+)[^\n]*\n(.*?)```", (folder / "README.md").read_text(), flags=re.DOTALL))
+    assert len(shown) == 10
+    for name, sql in shown.items():
+        lines = (folder / "queries" / f"{name}.sql").read_text().splitlines()
+        assert sql.strip() == "\n".join(line for line in lines if not line.startswith("--")).strip(), name
 
 
 def test_own_queries_go_first(database: Path, tmp_path: Path) -> None:
