@@ -16,6 +16,7 @@ from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 # Tables with a column `stage_run`, all that belongs to a stage run.
 TABLES = (
@@ -178,13 +179,26 @@ def _check(path: Path, table: str) -> int:
         metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
         raise WarehouseError(f"{path}: not a readable Parquet file ({first_line(error)}); run its stage again with --force") from error
-    names = set(metadata.schema.to_arrow_schema().names)
-    missing = [field.name for field in RESPONSE_FILES[table][1] if field.name not in names]
-    if missing:
-        raise WarehouseError(
-            f"{path}: column {missing[0]!r} is missing; run its stage again with --force, or read it with `r1flow analyze {path} --map …`"
-        )
+    found = metadata.schema.to_arrow_schema()
+    remedy = f"run its stage again with --force, or read it with `r1flow analyze {path} --map …`"
+    for field in RESPONSE_FILES[table][1]:
+        if field.name not in found.names:
+            raise WarehouseError(f"{path}: column {field.name!r} is missing; {remedy}")
+        held = found.field(field.name).type
+        if not pa.types.is_null(held) and _family(held) != _family(field.type):
+            raise WarehouseError(f"{path}: column {field.name!r} holds {held}, not {field.type}; {remedy}")
     return int(metadata.num_rows)
+
+
+def _family(kind: pa.DataType) -> str:
+    """Types that stand for each other: numbers of any width, text however it is stored."""
+    import pyarrow as pa
+
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        return "text"
+    return "nested" if pa.types.is_nested(kind) else str(kind)
 
 
 def _insert_rows(

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
+import mlflow
 import pytest
 
+from flows.ancestry import find
+from flows.promote import promote, promoted
+from tasks.workspace import Workspace
+
 RECIPE = Path(__file__).parents[1] / "fixtures" / "miniature.yaml"
+STAGES = ("puzzles", "cold_start", "warmup", "scores", "cot", "report")
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +49,10 @@ def stage(workspace: Path, name: str) -> Path:
 
 
 def test_every_stage_leaves_its_outputs_and_a_manifest(first_run: str, workspace: Path) -> None:
-    for name in ("puzzles", "cold_start", "warmup", "scores", "cot", "report"):
+    assert "Scores in percent" in first_run
+    record = json.loads(next(workspace.glob("miniature/runs/*.json")).read_text())
+    assert record["state"] == "done"
+    for name in STAGES:
         manifest = json.loads((stage(workspace, name) / "manifest.json").read_text())
         assert manifest["outputs"], name
     assert len(list((stage(workspace, "warmup") / "rollouts").glob("*.parquet"))) == 3
@@ -61,37 +71,63 @@ def test_sql_sees_every_rollout_and_sample(first_run: str, workspace: Path) -> N
     assert "rollouts" in r1flow(workspace, "sql", "SELECT * FROM rollout", code=2)
 
 
-def test_mlflow_knows_the_runs_and_links_checkpoints_to_scores(first_run: str, workspace: Path) -> None:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{workspace}/mlflow.db")
-    [experiment] = [found for found in client.search_experiments() if found.name == "miniature"]
-    runs = client.search_runs([experiment.experiment_id])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert len(parents) == 1
-    children = {run.info.run_name: run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id}
-    assert set(children) == {"puzzles", "cold_start", "warmup", "scores", "cot", "report"}
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    assert len(client.get_metric_history(children["warmup"].info.run_id, "reward")) == 3
-    assert children["warmup"].inputs.dataset_inputs
-    models = client.search_logged_models([experiment.experiment_id])
-    assert models
-    assert any(metric.key for model in models for metric in model.metrics or [])
+def test_prefect_has_a_flow_run_and_a_task_run_for_each_stage(first_run: str, workspace: Path) -> None:
+    with sqlite3.connect(workspace / ".prefect" / "prefect.db") as database:
+        assert database.execute("SELECT state_name FROM flow_run").fetchall() == [("Completed",)]
+        tasks = dict(database.execute("SELECT name, state_name FROM task_run").fetchall())
+    assert tasks == dict.fromkeys(STAGES, "Completed")
 
 
-def test_prefect_kept_the_flow_run(first_run: str, workspace: Path) -> None:
-    [database] = workspace.rglob("prefect.db")
-    import sqlite3
+def test_mlflow_has_the_lineage(first_run: str, workspace: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlflow.db")
+    experiment = client.get_experiment_by_name("miniature")
+    assert experiment is not None
+    runs = {found.info.run_name.split()[0]: client.get_run(found.info.run_id) for found in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"miniature", *STAGES}
+    parent, cold_start, warmup, scores = (runs[name] for name in ("miniature", "cold_start", "warmup", "scores"))
+    children = {child.data.tags["mlflow.parentRunId"] for name, child in runs.items() if name != "miniature"}
+    assert children == {parent.info.run_id}
+    assert all(found.info.status == "FINISHED" for found in runs.values())
+    assert {artifact.path for artifact in client.list_artifacts(parent.info.run_id)} >= {"recipe.yaml", "report.html"}
+    assert len(client.get_metric_history(warmup.info.run_id, "reward")) == 3
+    # Data as input, with the digest of the file.
+    manifest = json.loads((stage(workspace, "puzzles") / "manifest.json").read_text())
+    data = cold_start.inputs.dataset_inputs[0].dataset
+    assert (data.name, data.digest) == ("puzzles", manifest["outputs"]["train.parquet"]["sha256"][:36])
+    assert [point.step for point in client.get_metric_history(cold_start.info.run_id, "loss")] == list(range(1, 11))
+    # The checkpoint that one stage leaves, the next starts from and the evaluation judges is one model.
+    model = cold_start.outputs.model_outputs[0].model_id
+    assert [found.model_id for found in warmup.inputs.model_inputs] == [model]
+    assert model in [found.model_id for found in scores.inputs.model_inputs]
+    logged = client.get_logged_model(model)
+    assert Path(logged.params["path"]).is_dir()
+    assert len(logged.params["sha256"]) == 64
+    assert "knights_knaves/sampled/avg_at_2" in {metric.key for metric in logged.metrics or []}
 
-    with sqlite3.connect(database) as connection:
-        states = connection.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
-        assert dict(states)["COMPLETED"] >= 6
+
+def test_a_promoted_checkpoint_is_a_version_in_the_registry_and_its_alias_moves(
+    first_run: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it where it is told an address
+    place = Workspace.at(workspace)
+    names = ("cold_start", "warmup", "cold_start")
+    versions = [promote(place, find(place, f"miniature/{name}"), "miniature@best")["version"] for name in names]
+    assert versions == ["1", "2", "1"]  # a checkpoint has one version, however often it is promoted
+    assert int(mlflow.MlflowClient(place.tracking_uri).get_model_version_by_alias("miniature", "best").version) == 1
+    assert promoted(place)["miniature@best"]["checkpoint"].startswith("miniature/cold_start-")
+
+
+def test_report_of_a_run_from_what_is_finished(first_run: str, workspace: Path, tmp_path: Path) -> None:
+    said = r1flow(workspace, "report", "miniature", "--output", str(tmp_path))
+    assert Path(said.strip()) == tmp_path / "report.html"
+    assert (tmp_path / "report.html").exists()
 
 
 def test_second_run_reuses_everything_and_a_change_only_what_depends_on_it(first_run: str, workspace: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (workspace / "miniature").glob("*/manifest.json")}
     again = r1flow(workspace, "run", str(RECIPE))
     assert "all 6 stages are reused" in again
+    assert "Scores in percent" in again
     assert {path: path.stat().st_mtime_ns for path in (workspace / "miniature").glob("*/manifest.json")} == before
 
     plan = r1flow(workspace, "plan", str(RECIPE), "--set", "stages.warmup.temperature=0.9")

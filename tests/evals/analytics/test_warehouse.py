@@ -298,7 +298,7 @@ def test_files_of_different_versions_mix(tmp_path: Path) -> None:
         {"step": 2, "n": 4},
     ]
     pq.write_table(table.set_column(0, "step", pa.array(["second"] * len(table))), rollouts / "step-000002.parquet")
-    with pytest.raises(WarehouseError, match=r"warmup/rollouts: cannot be loaded .*; run stage warmup again") as caught:
+    with pytest.raises(WarehouseError, match=r"step-000002\.parquet: column 'step' holds string, not int32; run its stage") as caught:
         warehouse.build(Part([stage]), database)
     assert "\n" not in str(caught.value)
 
