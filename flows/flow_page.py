@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -22,8 +22,9 @@ from flows.servers import Servers
 from flows.summary import places, score_rows
 from flows.terminal import Display
 from tasks.lineage import Lineage
-from tasks.stage import StageSpec, said
+from tasks.stage import MLFLOW, StageSpec, said
 from tasks.trainer_process import Progress
+from tasks.workspace import read_json
 
 PAUSE = 5.0  # seconds between two requests about progress
 SILENCE = 60.0  # seconds without requests after one that failed
@@ -111,7 +112,8 @@ class FlowPage:
             columns = [title.replace("\n", ", ") for title in header]
             table = [dict(zip(columns, row, strict=True)) for row in rows]
             self._tell(lambda: create_table_artifact(table, f"{name}-scores", "scores in percent with their 95 % intervals"))
-        if figures := self._figures():
+        base = self._mlflow()
+        if base and (figures := pictures(self._plan, base, self._lineage.uri)):
             self._tell(lambda: create_markdown_artifact(figures, f"{name}-figures", "the figures of the report"))
 
     def _summary(self, error: str | None) -> str:
@@ -125,15 +127,6 @@ class FlowPage:
         lines += ["", *(f"- {title}: {where}" for title, where in self._links())]
         return "\n".join(lines)
 
-    def _figures(self) -> str:
-        """The figures that MLflow has, as pictures with a link to the SVG; empty where no MLflow server shows them."""
-        base = self._mlflow()
-        if base is None:
-            return ""
-        pictures = [path for stage in self._plan.stages for path in sorted(stage.spec.directory.glob("figures/*.png"))]
-        place = f"{base}/get-artifact?run_uuid={self._lineage.run_id}&path=figures"
-        return "\n\n".join(f"![{path.stem}]({place}/{path.name})\n\n[{path.stem}.svg]({place}/{path.stem}.svg)" for path in pictures)
-
     def _mlflow(self) -> str | None:
         """Address of MLflow's pages, where a server shows them."""
         server = Servers(self._plan.workspace).running("mlflow")
@@ -143,11 +136,10 @@ class FlowPage:
         found = []
         base = self._mlflow()
         if base:
-            run = f"{base}/#/experiments/{self._lineage.experiment_id}/runs/{self._lineage.run_id}"
-            found += [
-                ("MLflow", f"[the run, its stages and curves]({run})"),
-                ("Report and figures", f"[among the run's artifacts]({run}/artifacts)"),
-            ]
+            runs = f"{base}/#/experiments/{self._lineage.experiment_id}/runs"
+            found.append(("MLflow", f"[the run, its stages and curves]({runs}/{self._lineage.run_id})"))
+            for stage, run in _reports(self._plan, self._lineage.uri):
+                found.append(("Report and figures", f"[among the artifacts of {stage.spec.stage}]({runs}/{run}/artifacts)"))
         return found + [(title, f"`{where}`") for title, where in places(self._plan)]
 
     def _tell(self, request: Callable[[], Any]) -> Any:
@@ -162,6 +154,29 @@ class FlowPage:
             self._warned = True
             logging.raiseExceptions = False  # Prefect's log handlers would say the same at every line
             return None
+
+
+def pictures(plan: Plan, mlflow: str, store: str) -> str:
+    """Markdown with the figures of a plan's reports, each with a link to its SVG; empty without any.
+
+    Args:
+        mlflow: address of the server that shows them.
+        store: its tracking URI. Only the run that made a report has its figures, be it of an earlier flow run, and of this store.
+    """
+    shown = []
+    for stage, run in _reports(plan, store):
+        place = f"{mlflow}/get-artifact?run_uuid={run}&path=figures"
+        for path in sorted(stage.spec.directory.glob("figures/*.png")):
+            shown.append(f"![{path.stem}]({place}/{path.name})\n\n[{path.stem}.svg]({place}/{path.stem}.svg)")
+    return "\n\n".join(shown)
+
+
+def _reports(plan: Plan, store: str) -> Iterator[tuple[PlannedStage, str]]:
+    """Stages whose report MLflow has, and the MLflow runs that have it."""
+    for stage in plan.stages:
+        notes = read_json(stage.spec.directory / MLFLOW) if stage.spec.kind == "report" else None
+        if notes and notes["tracking_uri"] == store and "files" in notes["sent"]:
+            yield stage, notes["run"]
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from flows.flow_page import pictures
+from flows.plan import Plan
+from tasks.workspace import write_json
+
+
+@pytest.mark.parametrize(
+    ("notes", "shown"),
+    [
+        ({"tracking_uri": "sqlite:///a", "run": "abc", "sent": ["settings", "files"]}, True),
+        ({"tracking_uri": "sqlite:///a", "run": "abc", "sent": ["settings"]}, False),
+        ({"tracking_uri": "sqlite:///another", "run": "abc", "sent": ["settings", "files"]}, False),
+    ],
+)
+def test_figures_are_shown_from_the_run_that_made_them(
+    plan_of: Callable[..., Plan], make: Callable[..., None], notes: dict[str, object], shown: bool
+) -> None:
+    plan = plan_of()
+    for stage in plan.stages:
+        make(stage.spec)
+    report = plan.stages[-1].spec.directory
+    (report / "figures").mkdir()
+    (report / "figures" / "reward.png").write_bytes(b"")
+    write_json(report / "mlflow.json", notes)
+    place = "http://127.0.0.1:5000/get-artifact?run_uuid=abc&path=figures"
+    wanted = f"![reward]({place}/reward.png)\n\n[reward.svg]({place}/reward.svg)" if shown else ""
+    assert pictures(plan, "http://127.0.0.1:5000", "sqlite:///a") == wanted
