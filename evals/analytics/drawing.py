@@ -23,6 +23,7 @@ BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 WIDTH, HEIGHT = 5.8, 3.7  # inches: half a page wide, so that its type stays readable on a phone
+LEGEND_LETTER, LEGEND_MARK = 0.066, 0.53  # inches: of a letter in a legend, on average, and of a mark with the space around it
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 STYLE: Any = {
@@ -176,9 +177,9 @@ def head(canvas: Canvas, title: str) -> None:
     """Title and, where there is more than one series, the legend, in a band above the plots that is as high as they need."""
     canvas.text(0.012, 1 - 0.06 / HEIGHT, title, va="top", fontsize=12, fontweight="bold")
     series = dict(zip(*reversed(canvas.axes[0].get_legend_handles_labels()), strict=True))
-    lines = math.ceil(len(series) / 3) if len(series) > 1 else 0
-    if lines:
-        columns = math.ceil(len(series) / lines)
+    columns = _legend_columns(list(series)) if len(series) > 1 else 0
+    lines = math.ceil(len(series) / columns) if columns else 0
+    if columns:
         canvas.legend(
             series.values(),
             series.keys(),
@@ -192,6 +193,16 @@ def head(canvas: Canvas, title: str) -> None:
             borderaxespad=0,
         ).set_in_layout(False)
     canvas.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.34 + 0.21 * lines) / HEIGHT), hspace=0.06)  # type: ignore[union-attr, call-arg]
+
+
+def _legend_columns(labels: list[str]) -> int:
+    """Columns of a legend that is no wider than the figure, with as few lines as that takes; three at most."""
+    for lines in range(math.ceil(len(labels) / 3), len(labels)):
+        columns = math.ceil(len(labels) / lines)
+        longest = [max(map(len, labels[at : at + lines])) for at in range(0, len(labels), lines)]
+        if LEGEND_LETTER * sum(longest) + LEGEND_MARK * columns <= WIDTH:
+            return columns
+    return 1
 
 
 def checkpoint_axis(axes: Axes, checkpoints: list[str], narrow: bool = False) -> None:

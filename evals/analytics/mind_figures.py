@@ -113,7 +113,10 @@ def _history(connection: duckdb.DuckDBPyConnection) -> Figure | None:
 
 
 def _effects(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    sql = "SELECT part, checkpoint, helps, harms, nothing, no_candidate FROM reflection_effects ORDER BY part DESC, position"
+    sql = (
+        "SELECT part, checkpoint, helps, harms, nothing, no_candidate FROM reflection_effects "
+        "LEFT JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint) ORDER BY part DESC, position, checkpoint_position"
+    )
     data = [row for row in rows(connection, sql) if row["helps"] + row["harms"] + row["nothing"]]
     if not data:
         return None
@@ -169,6 +172,8 @@ def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) 
     Args:
         names: benchmarks as their authors write them.
     """
+    from matplotlib.ticker import MaxNLocator
+
     sql = (
         "SELECT benchmark, subset, metric, value, low, high, trained.steps_before + trained.steps AS step "
         "FROM scores JOIN stages AS trained ON trained.experiment = scores.experiment AND trained.stage = scores.checkpoint "
@@ -191,6 +196,7 @@ def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) 
             steps = [point["step"] for point in points]
             axes.errorbar(steps, values, yerr=[below, above], label=label, color=COLOURS[at], linestyle=LINES[at], marker="o", capsize=3)
         axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.set_ylabel("% correct")
         axes.set_xlabel("RL step after which the checkpoint was made")
         head(canvas, "Test score by step")
