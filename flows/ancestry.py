@@ -14,7 +14,7 @@ from flows.format import count
 from flows.recipe import MODEL, Recipe, check, nearest
 from rl_core.errors import InputError
 from tasks.stage import SPEC, read_manifest, stage_directory
-from tasks.workspace import RECORDS, Workspace, read_json
+from tasks.workspace import Workspace, read_json
 
 LISTS = {"data", "checkpoints", "of"}  # roles that name several stages
 
@@ -162,7 +162,7 @@ def _scores(subject: Subject) -> Iterator[str]:
 def _latest(workspace: Workspace, experiment: str, name: str, what: str) -> Path:
     """The directory of a stage in the last run that has it."""
     stages: set[str] = set()
-    for path in sorted((workspace.root / experiment / RECORDS).glob("*.json"), reverse=True):
+    for path in reversed(workspace.run_records(experiment)):
         run = read_json(path) or {"stages": {}}
         stages |= set(run["stages"])
         entry = run["stages"].get(name)
