@@ -1,0 +1,91 @@
+"""Commands that score: evaluate, grade, compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.cli.group import INTERRUPTED, data_dir_option, main, workspace_option
+
+
+@main.command()
+@click.argument("checkpoints", nargs=-1, required=True)
+@click.option("--benchmarks", help="Names, with commas between; default: those of the protocol.")
+@click.option("--protocol", help="Published settings: simplerl_v0, oat_zero, open_r1, ... (evals/protocols/).")
+@click.option("--limit", type=click.IntRange(1), help="Problems per benchmark: the first of a seeded shuffle.")
+@click.option("--samples", help="Sampled responses per problem, or auto: as many as --width needs.")
+@click.option("--width", type=float, help="With --samples auto: how wide the 95 % interval may be, as a share.")
+@click.option("--temperature", type=float)
+@click.option("--top-p", type=float)
+@click.option("--max-tokens", type=click.IntRange(1))
+@click.option("--template", help="How the problem is put to the model.")
+@click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), help="Default: transformers.")
+@click.option("--base-url", help="With --engine openai: the endpoint; CHECKPOINTS are names of its models.")
+@click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
+@click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for samples and scores.")
+@workspace_option
+@data_dir_option
+def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | None, output: Path | None, seed: int, **options: Any) -> None:
+    """Score CHECKPOINTS (directories or hub ids, NAME=PATH to name them) on benchmarks.
+
+    What is finished is kept in the workspace, response by response: the same command goes on where it stopped.
+    """
+    from flows.evaluate import make_job, run_evaluation, settings_of
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    job = make_job(checkpoints, settings_of(options), place, output, data_dir, seed)
+    try:
+        run_evaluation(job, place)
+    except KeyboardInterrupt:
+        click.echo("stopped; finished responses are kept, and the same command goes on", err=True)
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Of runs: directory for the page.")
+@workspace_option
+def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> None:
+    """Compare runs, or two evaluations.
+
+    Of runs (EXPERIMENT, which is its last run, EXPERIMENT/ID or ID; `r1flow status` lists them) a page tells what differs in the recipes,
+    where the curves part and which differences of the scores are real.
+
+    Of evaluations (directories of eval stages, or what evaluate printed; DIR:CHECKPOINT for one of several) it is printed how they differ
+    problem by problem, and where their scores are not comparable.
+    """
+    if all(Path(name.partition(":")[0]).is_dir() for name in names):
+        if len(names) != 2 or output:
+            raise click.UsageError("of evaluations two directories are compared, without --output")
+        from flows.evaluate import print_comparison
+
+        print_comparison(*names)
+        return
+    from flows.compare_runs import compare_runs
+    from tasks.workspace import Workspace
+
+    click.echo(compare_runs(Workspace.at(workspace), names, output, lambda text: click.echo(text, err=True)))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--benchmark", required=True, help="Whose answers these are: gsm8k, math500, aime24, ...")
+@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to write: .jsonl or .parquet.")
+@click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
+@click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
+@click.option("--protocol", help="Look for the answer where this protocol does; default: in all usual places.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes for symbolic work; default: one per core, at most 8.")
+def grade(file: Path, benchmark: str, output: Path, gold: str, response: str, protocol: str | None, workers: int | None) -> None:
+    """Grade the completions in FILE (.jsonl or .parquet) without a model.
+
+    OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted.
+    """
+    from flows.evaluate import grade_file
+
+    grade_file(file, benchmark, output, gold, response, protocol, workers)

@@ -1,0 +1,109 @@
+"""Commands about what becomes of runs: lineage, promotion, retention, archives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flows.cli.group import main, workspace_option
+
+
+@main.command()
+@click.argument("what")
+@click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Write the recipe that makes exactly this, there.")
+@workspace_option
+def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
+    """Print how WHAT came about: from raw data through every stage and setting.
+
+    WHAT is EXPERIMENT/STAGE, EXPERIMENT/STAGE/CHECKPOINT/BENCHMARK for scores, or the path of a stage or checkpoint.
+    """
+    import yaml
+
+    from flows.ancestry import chain, described, find, rebuild
+    from flows.recipe import resolved
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    subject = find(place, what)
+    for line in described(place, subject):
+        click.echo(line)
+    if recipe:
+        try:
+            recipe.write_text(
+                yaml.safe_dump(resolved(rebuild(chain(place, subject.stage))), sort_keys=False, allow_unicode=True, width=110)
+            )
+        except OSError as error:
+            raise click.BadParameter(f"{recipe}: {error.strerror}", param_hint="--recipe") from error
+        click.echo(f"recipe {recipe}")
+
+
+@main.command()
+@click.argument("checkpoint")
+@click.argument("target", metavar="NAME@ALIAS")
+@workspace_option
+def promote(checkpoint: str, target: str, workspace: Path) -> None:
+    """Give CHECKPOINT (EXPERIMENT/STAGE, or its path) a name in MLflow's registry; `gc` keeps what has one."""
+    from flows.ancestry import find
+    from flows.promote import promote as give_name
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    entry = give_name(place, find(place, checkpoint), target)
+    click.echo(f"{target} is version {entry['version']}: {entry['checkpoint']}")
+
+
+@main.command()
+@click.option("--delete", is_flag=True, help="Delete; without it only say what would go.")
+@click.option("--keep-runs", type=click.IntRange(min=0), default=1, show_default=True, help="Finished runs of each experiment to keep.")
+@workspace_option
+def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
+    """Find stages that no kept run and no promoted checkpoint needs."""
+    from flows.format import storage
+    from flows.retention import garbage, remove
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    items = garbage(place, keep_runs)
+    for item in items:
+        click.echo(f"{storage(item.size):>8}  {item.directory.relative_to(place.root)}  ({item.why})")
+    total = storage(sum(item.size for item in items))
+    if delete:
+        remove(items)
+    click.echo(f"{total} in {len(items)} directories {'deleted' if delete else 'can go: --delete'}" if items else "nothing can go")
+
+
+@main.command("export")
+@click.argument("run")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The archive; default: EXPERIMENT-ID.tar here.")
+@click.option("--checkpoint", metavar="STAGE", help="The stage whose last checkpoint goes along; default: the last trained one.")
+@click.option("--whole", is_flag=True, help="Everything, so that the other machine reuses the stages.")
+@workspace_option
+def export_run(run: str, output: Path | None, checkpoint: str | None, whole: bool, workspace: Path) -> None:
+    """Pack RUN for another machine: recipe, settings, metrics, samples, report, a checkpoint."""
+    from flows.bundle import export
+    from flows.runs import find_run
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    record = find_run(place, run)
+    output = output or Path(f"{record['experiment']}-{record['run']}.tar")
+    stages = export(place, record, output, checkpoint=checkpoint, whole=whole)
+    click.echo(f"{output}: {', '.join(stages)}")
+
+
+@main.command("import")
+@click.argument("archive", type=click.Path(path_type=Path))
+@workspace_option
+def import_run(archive: Path, workspace: Path) -> None:
+    """Take in an ARCHIVE of `export`, after checking every file of it; nothing that is there is overwritten."""
+    from flows.announce import announce
+    from flows.bundle import take_in
+    from tasks.workspace import Workspace
+
+    taken = Workspace.at(workspace)
+    run, placed = take_in(taken, archive)
+    click.echo(f"{run}: {', '.join(placed) or 'all of it was there already'}")
+    told = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
+    if told:
+        click.echo(f"told to MLflow at {taken.tracking_uri}: {', '.join(told)}")

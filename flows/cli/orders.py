@@ -1,0 +1,110 @@
+"""An order made of options, and carried out: exit codes and last words for every way in which a run ends."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.group import FAILED, INTERRUPTED, STOPPED
+from flows.cli.plan_table import print_plan, print_summary
+
+if TYPE_CHECKING:
+    from flows.order import Order
+    from flows.plan import Plan
+    from tasks.workspace import Workspace
+
+
+def make_order(recipe: str, options: dict[str, Any]) -> Order:
+    from flows.order import Order
+
+    return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
+
+
+def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -> Order:
+    """An order for another process to carry out later: checked now, with absolute paths."""
+    from flows.checks import check_names
+    from flows.plan import make_plan
+    from flows.recipe import shipped
+
+    if recipe not in shipped():
+        recipe = str(Path(recipe).resolve())
+    data_dir = options["data_dir"]
+    fixed = {"workspace": workspace.root, "data_dir": data_dir.expanduser().resolve() if data_dir else None}
+    order = make_order(recipe, options | fixed)
+    check_names(make_plan(order).recipe)
+    return order
+
+
+def run_order(order: Order) -> None:
+    from flows.checks import check_before_run, check_names
+    from flows.console import make_console
+    from flows.plan import make_plan
+    from flows.prefect_server import has_server
+
+    plan = make_plan(order)
+    check_names(plan.recipe)
+    check_before_run(plan)
+    console = make_console()
+    if not plan.to_run and not has_server():
+        # The embedded server takes seconds to start, only to hear that nothing happened.
+        from flows.runs import RunRecord
+
+        RunRecord.begin(plan).end("done")
+        console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
+    else:
+        print_plan(plan, console)
+        console.print("starting Prefect and MLflow", style="dim", highlight=False)
+        _carry_out(order, plan)
+    print_summary(plan, console)
+
+
+def _carry_out(order: Order, plan: Plan) -> None:
+    """Run the flow, and leave with the exit code that fits if it does not end well."""
+    from flows.prefect_server import PrefectServer
+    from flows.runs import own_run
+    from flows.settle import settling
+    from tasks.stage import StageFailed, StageStopped
+
+    try:
+        server = PrefectServer(plan.workspace)
+        server.start()
+        from flows.experiment import experiment
+
+        server.wait()
+        with settling(plan.workspace):
+            experiment(**order.model_dump())
+    except StageFailed as error:
+        click.echo(f"failed: {error}", err=True)
+        sys.exit(FAILED)
+    except StageStopped as error:
+        click.echo(f"stopped: {error}", err=True)
+        sys.exit(STOPPED)
+    except BaseException as error:
+        # TerminationSignal is what Prefect makes of SIGTERM
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+            click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
+            sys.exit(INTERRUPTED)
+        if _says_disk_full(error):
+            click.echo(f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on", err=True)
+            sys.exit(FAILED)
+        record = own_run(plan.workspace, plan.recipe.name)
+        if not isinstance(error, Exception) or server.answers() or record is None or record["state"] == "running":
+            raise
+        # Prefect could not be told how the run ended. The run has ended all the same, and its record says how.
+        click.echo("warning: Prefect's server went away; the next command tells it how this run ended", err=True)
+        if record["state"] != "done":
+            click.echo(f"{record['state']}: {record['error']}", err=True)
+            sys.exit(FAILED if record["state"] == "failed" else STOPPED)
+
+
+def _says_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, is that of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

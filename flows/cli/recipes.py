@@ -1,0 +1,88 @@
+"""Commands about recipes: run, resume, plan, show, recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.group import data_dir_option, main, profile_option, set_option, stage_options, workspace_option
+from flows.cli.orders import make_order, run_order
+from flows.cli.plan_table import print_plan
+
+if TYPE_CHECKING:
+    from flows.order import Profile
+
+
+@main.command()
+@click.argument("recipe")
+@stage_options
+def run(recipe: str, **options: Any) -> None:
+    """Run RECIPE: what is not there yet, what was changed, and what depends on it."""
+    run_order(make_order(recipe, options))
+
+
+@main.command()
+@click.argument("run")
+@click.option("--from", "rerun_from", metavar="STAGE", help="Rerun STAGE and what follows; without it, go on where the run stopped.")
+@click.option("--until", metavar="STAGE", help="Stop after STAGE.")
+@set_option
+@data_dir_option
+@workspace_option
+def resume(run: str, workspace: Path, **options: Any) -> None:
+    """Go on with RUN, with the settings it had: after an error, a stop or a crash, or again from a stage, with other settings.
+
+    RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
+    """
+    from flows.resume import order_of
+    from flows.runs import find_run
+    from tasks.workspace import Workspace
+
+    place = Workspace.at(workspace)
+    run_order(order_of(place, find_run(place, run), **options | {"changes": list(options["changes"])}))
+
+
+@main.command()
+@click.argument("recipe")
+@stage_options
+def plan(recipe: str, **options: Any) -> None:
+    """Show what `run` would do: which stages run, why, and what they cost."""
+    from flows.checks import check_names
+    from flows.console import make_console
+    from flows.plan import make_plan
+
+    planned = make_plan(make_order(recipe, options))
+    check_names(planned.recipe)
+    print_plan(planned, make_console())
+
+
+@main.command()
+@click.argument("recipe")
+@set_option
+@profile_option
+def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None:
+    """Print RECIPE with every default written out."""
+    import yaml
+
+    from flows.checks import check_names
+    from flows.estimate import derived
+    from flows.profile import apply_profile
+    from flows.recipe import load_recipe, resolved
+
+    loaded = apply_profile(load_recipe(recipe, changes), profile)
+    check_names(loaded)
+    click.echo(yaml.safe_dump(resolved(loaded), sort_keys=False, allow_unicode=True, width=110), nl=False)
+    for stage, text in derived(loaded).items():
+        click.echo(f"# {stage}: {text}")
+
+
+@main.command()
+def recipes() -> None:
+    """List the recipes that are shipped."""
+    from flows.recipe import shipped
+
+    found = shipped()
+    for name, path in found.items():
+        first = next((line.lstrip("# ").rstrip() for line in path.read_text().splitlines() if line.startswith("#")), "")
+        click.echo(f"{name:<{max(map(len, found))}}  {first}")
