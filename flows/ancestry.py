@@ -121,7 +121,6 @@ def rebuild(stages: list[Made]) -> Recipe:
 
 def described(workspace: Workspace, subject: Subject) -> Iterator[str]:
     """The chain in lines: each stage with what it read, its settings, and what it made; last the checkpoint or scores asked about."""
-    from rl_core.training.checkpoint import verify
     from tasks.stage_record import flatten
 
     for made in chain(workspace, subject.stage):
@@ -142,12 +141,23 @@ def described(workspace: Workspace, subject: Subject) -> Iterator[str]:
                 rows = made.result[name.removesuffix(".parquet")]
                 yield f"  -> {name}: {count(rows)} rows ({made.result['source']}), sha256 {output['sha256'][:16]}"
         for checkpoint in made.result.get("checkpoints", []):
-            whole = "whole" if verify(made.directory / checkpoint) else "DAMAGED"
+            whole = _wholeness(made.directory / checkpoint)
             digest = manifest["outputs"].get(f"{checkpoint}/model.safetensors", {}).get("sha256", "") if manifest else ""
             yield f"  -> {checkpoint}: {whole}, model.safetensors sha256 {digest[:16]}"
     if subject.checkpoint:
         yield f"checkpoint {subject.checkpoint}"
     yield from _scores(subject)
+
+
+def _wholeness(checkpoint: Path) -> str:
+    """Whether a checkpoint is as it was written; an exported run comes with one, and that without its optimizer."""
+    from rl_core.training.checkpoint import OPTIMIZER, verify
+
+    if not checkpoint.exists():
+        return "not here"
+    if verify(checkpoint):
+        return "whole"
+    return "whole, without its optimizer" if not (checkpoint / OPTIMIZER).exists() and verify(checkpoint, to_train=False) else "DAMAGED"
 
 
 def _scores(subject: Subject) -> Iterator[str]:

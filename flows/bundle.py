@@ -18,6 +18,7 @@ from typing import Any
 
 from flows.format import storage
 from rl_core.errors import InputError
+from rl_core.training.checkpoint import ONLY_TO_TRAIN
 from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, STATE, read_manifest
 from tasks.workspace import RECORDS, Workspace, read_json
 
@@ -103,7 +104,7 @@ def _wanted(directory: Path, *, checkpoints: bool, whole: bool) -> Iterator[Path
         if not path.is_file() or path.is_symlink() or inside.as_posix() in LOCAL or any(part.startswith(".") for part in inside.parts):
             continue
         kind = inside.parts[0]
-        if not whole and (kind == "rollouts" or path.suffix == ".duckdb" or path.name == "optimizer.safetensors"):
+        if not whole and (kind == "rollouts" or path.suffix == ".duckdb" or path.name in ONLY_TO_TRAIN):
             continue
         if not whole and kind == "checkpoints" and not (checkpoints and inside.as_posix().startswith(f"{last}/")):
             continue

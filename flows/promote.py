@@ -35,7 +35,7 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
     checkpoint = subject.checkpoint or (made.directory / made.result["checkpoint"] if "checkpoint" in made.result else None)
     if checkpoint is None:
         raise InputError(f"{made.name}: the stage has no checkpoint; name one of an sft or rl stage that is done")
-    if not verify(checkpoint):
+    if not verify(checkpoint, to_train=False):
         raise InputError(f"{checkpoint}: does not match its digests; run the stage again, or name another checkpoint")
     notes = read_json(made.directory / MLFLOW) or {"models": {}}
     model = notes["models"].get(checkpoint.relative_to(made.directory).as_posix())

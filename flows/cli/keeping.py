@@ -99,11 +99,16 @@ def import_run(archive: Path, workspace: Path) -> None:
     """Take in an ARCHIVE of `export`, after checking every file of it; nothing that is there is overwritten."""
     from flows.announce import announce
     from flows.bundle import take_in
+    from tasks.lineage import TrackingError
     from tasks.workspace import Workspace
 
     taken = Workspace.at(workspace)
     run, placed = take_in(taken, archive)
     click.echo(f"{run}: {', '.join(placed) or 'all of it was there already'}")
-    told = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
+    try:
+        told = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
+    except TrackingError as error:
+        click.echo(f"note: {error}; the run is here all the same, and the same command tells MLflow later", err=True)
+        return
     if told:
         click.echo(f"told to MLflow at {taken.tracking_uri}: {', '.join(told)}")

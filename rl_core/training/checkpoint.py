@@ -14,6 +14,8 @@ from typing import Any
 FILES = "files.json"  # written last: size and sha256 of every other file
 STATE = "trainer.json"
 OPTIMIZER = "optimizer.safetensors"
+CRITIC, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetensors"
+ONLY_TO_TRAIN = {OPTIMIZER, CRITIC, OPTIMIZER_OF_CRITIC}  # what the model itself is loaded without
 
 
 def save_model(directory: Path, model: Any, tokenizer: Any, weights: dict[str, Any] | None = None) -> None:
@@ -79,11 +81,16 @@ def latest_whole(root: Path) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
-def verify(directory: Path) -> bool:
-    """Whether every file is there with its recorded size and sha256."""
+def verify(directory: Path, *, to_train: bool = True) -> bool:
+    """Whether every file is there with its recorded size and sha256.
+
+    Args:
+        to_train: with False the files of `ONLY_TO_TRAIN` are not asked for; exported checkpoints are without.
+    """
     try:
         recorded = json.loads((directory / FILES).read_text())
-        return all(_describe(directory / name) == described for name, described in recorded.items())
+        wanted = [name for name in recorded if to_train or name not in ONLY_TO_TRAIN]
+        return all(_describe(directory / name) == recorded[name] for name in wanted)
     except (OSError, ValueError):
         return False
 

@@ -14,11 +14,10 @@ from rl_core.config import RlConfig
 from rl_core.model.pretrained import load_config
 from rl_core.training.backend import by_response
 from rl_core.training.backends import rl_backend
+from rl_core.training.checkpoint import CRITIC, OPTIMIZER_OF_CRITIC
 from rl_core.training.collective import TrainingGroup
 from rl_core.training.log_probs import response_values
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
-
-WEIGHTS, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetensors"
 
 
 class Critic:
@@ -33,7 +32,7 @@ class Critic:
         torch.nn.init.zeros_(model.score.weight)
         torch.nn.init.zeros_(model.score.bias)
         if resumed:
-            model.load_state_dict(load_file(resumed / WEIGHTS))
+            model.load_state_dict(load_file(resumed / CRITIC))
         self.clip = config.algorithm.value_clip
         self.backend = rl_backend(model, config, group)
 
@@ -84,7 +83,7 @@ class Critic:
         """Write weights and optimizer beside the policy's; the first process does."""
         weights, optimizer = self.backend.weights(), self.backend.optimizer_state()
         if self.backend.group.rank == 0:
-            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, directory / WEIGHTS)
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, directory / CRITIC)
             save_file(optimizer, directory / OPTIMIZER_OF_CRITIC)
 
     def load_optimizer(self, directory: Path) -> None:

@@ -41,7 +41,10 @@ def make(spec: StageSpec) -> None:
             checkpoint = spec.directory / "checkpoints" / "step-000003"
             checkpoint.mkdir(parents=True)
             (checkpoint / "model.safetensors").write_text(spec.stage)
-            (checkpoint / "files.json").write_text("{}")
+            (checkpoint / "optimizer.safetensors").write_text("moments")
+            files = {path.name: path.read_bytes() for path in checkpoint.iterdir()}
+            described = {name: {"bytes": len(held), "sha256": hashlib.sha256(held).hexdigest()} for name, held in files.items()}
+            write_json(checkpoint / "files.json", described)
             (spec.directory / "rollouts").mkdir()
             (spec.directory / "rollouts" / "step-000001.parquet").write_text("rows")
             result = {"checkpoint": "checkpoints/step-000003", "checkpoints": ["checkpoints/step-000003"]}
@@ -168,7 +171,9 @@ def test_a_run_travels_without_what_is_large(archive: Path, workspace: Workspace
     assert len(placed) == 6
     kept = {path.relative_to(there.root / "mini").as_posix().partition("/")[2] for path in there.root.rglob("*") if path.is_file()}
     assert "checkpoints/step-000003/model.safetensors" in kept
-    assert not any(name.startswith("rollouts/") or name == "state.json" for name in kept)
+    assert not any(name.startswith("rollouts/") or name == "state.json" or name.endswith("optimizer.safetensors") for name in kept)
+    lines = [line for line in described(there, find(there, "mini/warm")) if "-> checkpoints" in line]
+    assert [line.partition(": ")[2].partition(", model")[0] for line in lines] == ["not here", "whole, without its optimizer"]
     assert not list(there.root.glob("mini/cold-*/checkpoints"))
     assert find_run(there, "mini")["state"] == "done"
     assert list(described(there, find(there, "mini/scores")))
