@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_order(recipe: str, options: dict[str, Any]) -> Order:
+    """The order of a recipe and the values of `stage_options`."""
     from flows.order import Order
 
     return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
@@ -40,6 +41,11 @@ def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -
 
 
 def run_order(order: Order) -> None:
+    """Check an order, carry it out, and say where to look; leaves with an exit code if it does not end well.
+
+    Raises:
+        InputError: a setting, a file or a model is wrong, or another process works on a stage.
+    """
     from flows.checks import check_before_run, check_names
     from flows.console import make_console
     from flows.plan import make_plan

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(plan: Plan, console: Console) -> None:
+    """Which stages run, why, and what they cost."""
     from rich.table import Table
 
     from flows.estimate import Estimate, estimates
@@ -55,6 +56,7 @@ def _reasons(reasons: list[str]) -> str:
 
 
 def print_summary(plan: Plan, console: Console) -> None:
+    """Scores, where there are any, and the places where a run left what it made."""
     from flows.summary import places, print_scores, score_rows
 
     header, rows = score_rows(plan)
