@@ -84,11 +84,10 @@ class Chaos:
 
     def strike(self, run: subprocess.Popen[bytes]) -> bool:
         """Kill a process of the run at a random moment of a random stage that is still to come; whether it came to that."""
-        stage = self.rng.choice(self.stages)
-        target = self.rng.choice(["trainer", "trainer", "ray worker", "ray head", "flow"] if stage in OWN_PROCESS else ["flow"])
+        [stage] = self.rng.choices(self.stages, [4 if stage in OWN_PROCESS else 1 for stage in self.stages])  # about as their time
+        on_ray = ["ray worker", "ray worker", "ray head"] if stage == "warm" and self.ray else []
+        target = self.rng.choice(["trainer", "flow", *on_ray] if stage in OWN_PROCESS else ["flow"])
         delay = self.rng.uniform(0, LONGEST if stage in OWN_PROCESS else 0.5)
-        if not (stage == "warm" and self.ray) and target.startswith("ray"):
-            target = "trainer"
         while run.poll() is None and not self.running(stage):
             self.look(run)
             time.sleep(0.02)
