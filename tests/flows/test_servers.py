@@ -137,6 +137,7 @@ def test_up_is_idempotent_and_listens_on_loopback_alone(api: str, root: Path) ->
         assert server
         leader = psutil.Process(server.mark["pid"])
         for process in [leader, *leader.children(recursive=True)]:
+            assert "mlflow.server.jobs" not in " ".join(process.cmdline())  # gigabytes of workers for what is not used here
             listening |= {found.laddr.ip for found in process.net_connections() if found.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
     assert "prefect  up: http://127.0.0.1:" in r1flow(root, "status")
