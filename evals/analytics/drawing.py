@@ -158,8 +158,6 @@ def one_curve(axes: Axes, data: list[dict[str, Any]], column: str, scale: float 
 
 def stage_axis(axes: Axes, data: list[dict[str, Any]]) -> None:
     """Step axis with stage boundaries."""
-    from matplotlib.ticker import MaxNLocator
-
     parts = stretches(data)
     left, right = parts[0][0], max(part[1] for part in parts)
     axes.set_xlim(left, right)
@@ -169,8 +167,15 @@ def stage_axis(axes: Axes, data: list[dict[str, Any]]) -> None:
         letters = int(62 * (end - start) / (right - left))  # about what fits above the stretch at this size
         text = name if len(name) <= letters else name[: max(0, letters - 1)] + "…" if letters > 2 else ""
         axes.annotate(text, (start, 1), (4, 3), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9, color=MUTED)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    whole_steps(axes)
     axes.set_xlabel("RL step, counted through the stages" if len(parts) > 1 else "RL step")
+
+
+def whole_steps(axes: Axes) -> None:
+    """Ticks of a step axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
 
 
 def head(canvas: Canvas, title: str) -> None:

@@ -23,6 +23,7 @@ from evals.analytics.drawing import (
     new_canvas,
     over_steps,
     rows,
+    whole_steps,
 )
 
 if TYPE_CHECKING:
@@ -172,8 +173,6 @@ def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) 
     Args:
         names: benchmarks as their authors write them.
     """
-    from matplotlib.ticker import MaxNLocator
-
     sql = (
         "SELECT benchmark, subset, metric, value, low, high, trained.steps_before + trained.steps AS step "
         "FROM scores JOIN stages AS trained ON trained.experiment = scores.experiment AND trained.stage = scores.checkpoint "
@@ -196,7 +195,7 @@ def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) 
             steps = [point["step"] for point in points]
             axes.errorbar(steps, values, yerr=[below, above], label=label, color=COLOURS[at], linestyle=LINES[at], marker="o", capsize=3)
         axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        whole_steps(axes)
         axes.set_ylabel("% correct")
         axes.set_xlabel("RL step after which the checkpoint was made")
         head(canvas, "Test score by step")

@@ -11,27 +11,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.end_to_end.command import finish, start
+
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "tests" / "fixtures" / "chaos.yaml"
 LONG = ("--until", "cold", "--set", "cold.steps=100000", "--set", "cold.checkpoint_every=100")
 
 
-def start(workspace: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *arguments, "--workspace", str(workspace)],
-        cwd=ROOT,
-        env=known,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
 def timed(workspace: Path, *arguments: str) -> float:
     began = time.perf_counter()
-    assert start(workspace, *arguments).wait() == 0
+    finish(start(workspace, *arguments))
     return time.perf_counter() - began
 
 

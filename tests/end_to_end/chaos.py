@@ -91,7 +91,8 @@ class Chaos:
         while run.poll() is None and not self.running(stage):
             self.look(run)
             time.sleep(0.02)
-        while target.startswith("ray") and self.running(stage) and self.victim(run, target) is None:  # Ray starts seconds after its stage
+        # Ray starts seconds after its stage.
+        while target.startswith("ray") and run.poll() is None and self.running(stage) and self.victim(run, target) is None:
             time.sleep(0.05)
         deadline = time.monotonic() + delay
         while run.poll() is None and (time.monotonic() < deadline):

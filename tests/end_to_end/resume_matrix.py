@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,29 +20,11 @@ from typing import Any
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "tests" / "fixtures" / "chaos.yaml"
+from tests.end_to_end.command import finish, start
+
+RECIPE = Path(__file__).parents[1] / "fixtures" / "chaos.yaml"
 RUN = ("run", str(RECIPE), "--until", "warm", "--set", "warm.resources.ray=false", "--set", "warm.steps=40")
 CHANGES = {"its setting": ("warm.temperature=0.9",), "a setting before it": ("cold.steps=12",), "unchanged": ()}
-
-
-def start(workspace: Path, *command: str) -> subprocess.Popen[str]:
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *command, "--workspace", str(workspace)],
-        cwd=ROOT,
-        env=known,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> None:
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
 
 
 def settings(changes: tuple[str, ...]) -> list[str]:

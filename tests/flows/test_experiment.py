@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,36 +14,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
+from tests.end_to_end.command import finish, start
+
+MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
 
 pytestmark = pytest.mark.slow
 
 
-def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", str(MINI), "--workspace", str(workspace), *arguments],
-        cwd=ROOT,
-        env=known,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # so that Ctrl-C can be sent to the whole group, as a terminal does
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background inherits that it is ignored
-    )
-
-
-def run(workspace: Path, *arguments: str) -> str:
-    process = start(workspace, *arguments)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
-    return output
-
-
 def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    settings = ("--until", "cold", "--set", "cold.steps=200", "--set", "cold.checkpoint_every=1000")
-    process = start(tmp_path, *settings)
+    command = ("run", str(MINI), "--until", "cold", "--set", "cold.steps=200", "--set", "cold.checkpoint_every=1000")
+    process = start(tmp_path, *command)
     progress = wait_for_step(tmp_path, process)
     os.killpg(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0]
@@ -56,7 +35,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) ->
     assert (progress.parent / "checkpoints" / f"step-{stopped_at:06d}").is_dir()
     with sqlite3.connect(tmp_path / ".prefect" / "prefect.db") as database:
         assert database.execute("SELECT state_name FROM flow_run").fetchall() != [("Completed",)]
-    run(tmp_path, *settings)
+    finish(start(tmp_path, *command))
     steps = [json.loads(line)["step"] for line in (progress.parent / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 201))
 
@@ -73,8 +52,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills_up_is_one_line_and_with_room_the_run_goes_on(disk: Path) -> None:
-    settings = ("--until", "cold", "--set", "cold.steps=60", "--set", "cold.checkpoint_every=20")
-    process = start(disk, *settings)
+    command = ("run", str(MINI), "--until", "cold", "--set", "cold.steps=60", "--set", "cold.checkpoint_every=20")
+    process = start(disk, *command)
     wait_for_step(disk, process)
     with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
         while True:
@@ -84,7 +63,7 @@ def test_a_disk_that_fills_up_is_one_line_and_with_room_the_run_goes_on(disk: Pa
     assert "Traceback" not in output
     assert f"the disk of {disk} is full; make room, and the same command goes on" in output.splitlines()[-1]
     (disk / "filler").unlink()
-    run(disk, *settings)
+    finish(start(disk, *command))
     [metrics] = disk.glob("mini/cold-????????/metrics.jsonl")
     assert [json.loads(line)["step"] for line in metrics.read_text().splitlines()] == list(range(1, 61))
 
