@@ -1,9 +1,10 @@
 """Is this machine's GPU used well? Trains a random model of 0.5 B parameters with torch and transformers alone.
 
-    python infra/gpu_check.py [--layers 24] [--prompts 16] [--tokens 256] [--steps 3]
+    python infra/gpu_check.py [--engine transformers|vllm] [--layers 24] [--prompts 16] [--tokens 256] [--steps 3]
 
-Prints, per step, tokens per second of sampling and training, the share of the device's peak arithmetic, and memory. Needs neither Ray,
-vLLM and DeepSpeed nor a download. With `--layers 1 --prompts 1 --tokens 16` it also runs on a CPU.
+Prints, per step, tokens per second of sampling and training, the share of the device's peak arithmetic, seconds until the engine has the
+new weights, and memory. Needs neither Ray and DeepSpeed nor a download, and vLLM only if it is asked for: then the engine sleeps while the
+policy trains, and reads its weights on the device. With `--layers 1 --prompts 1 --tokens 16` it also runs on a CPU.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ COLUMNS = {
     "sampled tokens/s": "rollout_tokens_per_second",
     "trained tokens/s": "train_tokens_per_second",
     "utilisation": "flop_utilisation",
+    "seconds of a sync": "seconds/sync",
     "grad norm": "grad_norm",
     "engine - trainer": "rollout_logprob_difference",
 }
@@ -44,6 +46,7 @@ def make(directory: Path, layers: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=["transformers", "vllm"], default="transformers")
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--prompts", type=int, default=16, help="per step, each with 8 responses")
     parser.add_argument("--tokens", type=int, default=256, help="of a response, at most")
@@ -58,6 +61,7 @@ def main() -> None:
             {
                 "template": "plain",
                 "reward": "logic_rl",
+                "engine": options.engine,
                 "algorithm": {"entropy_coefficient": 0.001},  # has a gradient though all answers are worth the same
                 "prompts_per_step": options.prompts,
                 "group_size": GROUP,

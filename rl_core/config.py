@@ -59,7 +59,10 @@ class RlResources(Resources):
     offload: Literal["none", "optimizer", "all"] = Field("none", description="What DeepSpeed keeps in CPU memory; `all` adds the weights.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass: less memory, a third more work.")
     engine_memory: float = Field(0.5, gt=0, lt=1, description="Share of a GPU's memory that vLLM may take.")
-    start_timeout: float = Field(180.0, gt=0, description="Seconds for workers to be placed, to load their models and to find each other.")
+    weight_transfer: Literal["direct", "copy"] = Field(
+        "direct", description="How weights reach vLLM on GPUs: from device to device (NCCL, CUDA IPC), or by shared memory, as on CPUs."
+    )
+    start_timeout: float = Field(180.0, gt=0, description="Seconds for workers to be placed, load models, meet, and hand weights over.")
 
 
 class Schedule(Settings):
@@ -386,7 +389,8 @@ class RlConfig(Settings):
             raise ValueError("more than one worker needs Ray: remove `resources.ray: false`, or ask for one")
         if self.asynchronous and resources.placement == "colocated" and self.engine == "vllm":
             raise ValueError("`asynchronous` needs engines that need not give way to the training: set `resources.placement: separate`")
-        for key, wanted, there in (("zero_stage", "backend: deepspeed", self.backend), ("engine_memory", "engine: vllm", self.engine)):
+        of_vllm = [(key, "engine: vllm", self.engine) for key in ("engine_memory", "weight_transfer")]
+        for key, wanted, there in (("zero_stage", "backend: deepspeed", self.backend), *of_vllm):
             if getattr(resources, key) != RlResources.model_fields[key].default and there not in wanted:
                 raise ValueError(f"`resources.{key}` needs `{wanted}`, not {there}")
         if resources.offload != "none" and self.backend != "deepspeed":

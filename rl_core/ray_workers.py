@@ -6,12 +6,14 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl_core.config import RlConfig
 from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.rollout.engine import Completion, Request, Sampling
+from rl_core.rollout.vllm_weights import Transfer, transfer_of
 from rl_core.training.journal import Stopped, StopRequest
 from rl_core.workers import Models, WorkerLost, make_engine, make_policy, memory_in_use
 
@@ -34,6 +36,7 @@ class RayWorkers:
         self.ray: Any = ray
         self.models, self.config, self.stop = models, config, stop
         self.weights: Any = None  # what the engines run, in Ray's object store: for one that has to be started again
+        self.met: list[Any] = []  # engines that the training processes send weights to, from device to device
         resources = config.resources
         address = resources.cluster or os.environ.get("RAY_ADDRESS")
         self.on_cluster = bool(address)
@@ -57,6 +60,7 @@ class RayWorkers:
         if RayWorkers.gpus is None:
             RayWorkers.gpus = bool(self.ray.cluster_resources().get("GPU"))
         self.layout = layout(resources, gpus=RayWorkers.gpus)
+        self.transfer = transfer_of(self.config, gpus=self.layout.device == "GPU")
         self.group = reserve(self.layout, resources.start_timeout, wait_for_nodes=self.on_cluster)
         if self.on_cluster:
             check_paths(self.group, self.models.files)
@@ -94,23 +98,23 @@ class RayWorkers:
                     f"engine {number}: its {width} devices are on several nodes; lower tensor_parallel or add devices per node"
                 )
             actor.run.remote(show_devices, [device for _, devices in beside for device in devices])
-        return actor, actor.make.remote(make_engine, self.models, self.config)
+        return actor, actor.make.remote(make_engine, self.models, self.config, self.transfer)
 
-    def _all(self, what: str, references: list[Any]) -> list[Any]:
+    def _all(self, what: str, references: list[Any], late_is: type[RuntimeError] = RuntimeError) -> list[Any]:
         """Results of all actors.
 
         Raises:
-            RuntimeError: some did not come in time.
+            RuntimeError: some did not come in time; an error of the type `late_is`.
         """
         timeout = self.config.resources.start_timeout
         _, missing = self.ray.wait(references, num_returns=len(references), timeout=timeout)
         if missing:
             late = [index for index, reference in enumerate(references) if reference in missing]
-            raise RuntimeError(
+            raise late_is(
                 f"workers {late} of {len(references)} did not {what} within {timeout:.0f} s (resources.start_timeout); the cluster has "
                 f"{self.ray.cluster_resources()}, free {self.ray.available_resources()}"
             )
-        return self.ray.get(references)
+        return self._get(references)
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Workers.generate`. An engine that dies is started again and gets what it had not answered; a request to stop ends it all."""
@@ -146,10 +150,14 @@ class RayWorkers:
         return self.engines[number].stream.options(num_returns="streaming").remote(own, sampling)
 
     def _restart_engine(self, number: int) -> None:
+        if self.transfer == "nccl":
+            raise WorkerLost(f"engine {number} died, and with it the group over which weights are sent")
         print(f"warning: engine {number} died; it is started again and repeats what it had not finished", flush=True)
         self.engines[number], loaded = self._engine(number)
         self._all("load the engine", [loaded])
-        if self.weights is not None:
+        if self.transfer == "ipc":
+            self._send([self.engines[number]])
+        elif self.weights is not None:
             self.ray.get(self.engines[number].call.remote("update_weights", self.weights))
 
     def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
@@ -169,13 +177,32 @@ class RayWorkers:
         return self._of_trainers("log_probs", sequences, temperature)[0]
 
     def sync(self) -> None:
-        """Hand the weights from the first training process to all engines through Ray's object store."""
-        references = [actor.call.remote("weights") for actor in self.trainers]
-        self.weights = references[0]
+        """Hand the weights to all engines: from device to device, or from the first training process through Ray's object store."""
+        direct = self.transfer != "shared_memory"
+        references = [] if direct else [actor.call.remote("weights") for actor in self.trainers]
         if self._take_turns:
             self._get([engine.call.remote("wake") for engine in self.engines])
+        if direct:
+            self._send(self.engines)
+            return
+        self.weights = references[0]
         self._get(references[1:])
         self._get([engine.call.remote("update_weights", self.weights) for engine in self.engines])
+
+    def _send(self, engines: list[Any]) -> None:
+        """Let the training processes bring their weights to engines on GPUs.
+
+        Raises:
+            WorkerLost: it was not done in time. Over NCCL who waits for one that died does so for ever.
+        """
+        if self.met != engines:
+            self.met = []
+            address = self.ray.get(self.trainers[0].run.remote(meeting_point))
+            vocabulary = self.ray.get(engines[0].attribute.remote("vocabulary"))
+            to = self.transfer, engines, self.config.resources.tensor_parallel, vocabulary, address
+            self._all("meet the engines", [actor.meet.remote(*to) for actor in self.trainers], WorkerLost)
+            self.met = list(engines)
+        self._all("bring the weights to the engines", [actor.send.remote() for actor in self.trainers], WorkerLost)
 
     def save(self, directory: Path) -> None:
         """See `Workers.save`; on a cluster the directory must be on shared storage."""
@@ -217,12 +244,19 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def _call_each(engines: list[Any], step: str, arguments: Sequence[dict[str, Any]]) -> None:
+    import ray
+
+    ray.get([engine.call.remote("transfer_step", step, own) for engine, own in zip(engines, arguments, strict=True)])
+
+
 class _Actor:
     """Makes a worker in the actor's process and calls its methods."""
 
     def __init__(self) -> None:
         self.worker: Any = None
         self.group: Any = None
+        self.sender: Any = None
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
@@ -234,6 +268,17 @@ class _Actor:
 
     def make(self, make: Callable[..., Any], *args: Any) -> None:
         self.worker = make(*args, self.group) if self.group else make(*args)
+
+    def meet(self, transfer: Transfer, engines: list[Any], devices: int, vocabulary: int, address: str) -> None:
+        """Connect this training process with engines, see `weight_sender`."""
+        from rl_core.rollout.weight_sender import Engines, PolicyWeights, weight_sender
+
+        client = Engines(partial(_call_each, engines), len(engines), devices)
+        weights = PolicyWeights(self.worker.engine_weights, vocabulary)
+        self.sender = weight_sender(transfer, client, weights, rank=self.group.rank if self.group else 0, address=address)
+
+    def send(self) -> None:
+        self.sender.send_weights()
 
     def attribute(self, name: str) -> Any:
         return getattr(self.worker, name)

@@ -233,5 +233,5 @@ def check_agreement(workers: Workers, prompts: list[EncodedPrompt], sampling: Sa
     if not difference <= LARGEST_FIRST_DIFFERENCE:
         raise RuntimeError(
             f"engine and trainer disagree on the log-probs of the same tokens by {difference:.2f} on average: the engine does not run "
-            "the weights that are trained"
+            "the weights that are trained (vLLM on GPUs: see whether it does with resources.weight_transfer: copy)"
         )

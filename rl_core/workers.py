@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rl_core.config import Resources, RlConfig
+from rl_core.model.pretrained import device
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
+from rl_core.rollout.vllm_weights import Transfer, transfer_of
 from rl_core.training.journal import StopRequest
 
 if TYPE_CHECKING:
+    from vllm.distributed.weight_transfer.base import TrainerWeightTransferEngine
+
     from rl_core.training.collective import TrainingGroup
     from rl_core.training.policy import Experience, Policy, StepSettings, TrainedStep
     from rl_core.training.sequences import TokenSequence
@@ -84,13 +88,14 @@ def start_workers(models: Models, config: RlConfig, stop: StopRequest) -> Worker
     return LocalWorkers(models, config)
 
 
-def make_engine(models: Models, config: RlConfig) -> RolloutEngine:
-    """The rollout engine of a recipe. It has the policy's weights only after the first sync."""
+def make_engine(models: Models, config: RlConfig, transfer: Transfer) -> RolloutEngine:
+    """The rollout engine of a recipe. It has the policy's weights only after the first sync, which brings them by `transfer` to vLLM."""
     use_threads(config.resources)
     if config.engine == "vllm":
         from rl_core.rollout.vllm_engine import VllmEngine
 
-        return VllmEngine(models.start, tensor_parallel=config.resources.tensor_parallel, memory_share=config.resources.engine_memory)
+        width, share = config.resources.tensor_parallel, config.resources.engine_memory
+        return VllmEngine(models.start, tensor_parallel=width, memory_share=share, transfer=transfer)
     from rl_core.rollout.transformers_engine import TransformersEngine
 
     return TransformersEngine(models.start)
@@ -124,9 +129,19 @@ class LocalWorkers:
     """All in this process, for tests and debugging."""
 
     def __init__(self, models: Models, config: RlConfig) -> None:
-        self.engine = make_engine(models, config)
+        transfer = transfer_of(config, gpus=device() == "cuda")
+        self.engine: Any = make_engine(models, config, transfer)
         self.policy = make_policy(models, config)
         self.tokenizer = self.engine.tokenizer
+        self.sender = None if transfer == "shared_memory" else self._sender(transfer, config.resources.tensor_parallel)
+
+    def _sender(self, transfer: Transfer, devices: int) -> TrainerWeightTransferEngine[Any]:
+        from rl_core.rollout.weight_sender import Engines, PolicyWeights, weight_sender
+
+        def call_each(step: str, arguments: Sequence[dict[str, Any]]) -> None:
+            self.engine.transfer_step(step, *arguments)
+
+        return weight_sender(transfer, Engines(call_each, 1, devices), PolicyWeights(self.policy.engine_weights, self.engine.vocabulary))
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Workers.generate`."""
@@ -144,7 +159,10 @@ class LocalWorkers:
     def sync(self) -> None:
         """See `Workers.sync`."""
         self.engine.wake()
-        self.engine.update_weights(self.policy.weights())
+        if self.sender:
+            self.sender.send_weights()
+        else:
+            self.engine.update_weights(self.policy.weights())
 
     def save(self, directory: Path) -> None:
         """See `Workers.save`."""

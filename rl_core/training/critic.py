@@ -12,7 +12,7 @@ from transformers import AutoModelForTokenClassification
 from rl_core.algorithms.losses import clipped_value_loss
 from rl_core.config import RlConfig
 from rl_core.model.pretrained import load_config
-from rl_core.training.backend import by_response
+from rl_core.training.backend import by_response, on_first
 from rl_core.training.backends import rl_backend
 from rl_core.training.checkpoint import CRITIC, OPTIMIZER_OF_CRITIC
 from rl_core.training.collective import TrainingGroup
@@ -81,7 +81,7 @@ class Critic:
 
     def save(self, directory: Path) -> None:
         """Write weights and optimizer beside the policy's; the first process does."""
-        weights, optimizer = self.backend.weights(), self.backend.optimizer_state()
+        weights, optimizer = on_first(self.backend.group, self.backend.weights()), self.backend.optimizer_state()
         if self.backend.group.rank == 0:
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, directory / CRITIC)
             save_file(optimizer, directory / OPTIMIZER_OF_CRITIC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Concatenate
 
 import torch
@@ -82,16 +82,14 @@ class DeepSpeedBackend:
         # DeepSpeed takes the mean over processes; the loss is already this process's part of a sum.
         self.engine.backward(loss * self.group.size)
 
-    def weights(self) -> dict[str, torch.Tensor]:
+    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         """See `TrainingBackend.weights`."""
-        found: dict[str, torch.Tensor] = {}
         tied = set(self.model.all_tied_weights_keys)
         for name, tensor in self.model.state_dict(keep_vars=True).items():
             sharded = self.zero_stage == 3 and isinstance(tensor, torch.nn.Parameter) and name not in tied
             with _deepspeed().zero.GatheredParameters([tensor], enabled=sharded):
-                if self.group.rank == 0 and name not in tied:
-                    found[name] = tensor.detach().to("cpu", copy=True)
-        return found
+                if name not in tied:
+                    yield name, tensor.detach()
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """See `TrainingBackend.optimizer_state`."""

