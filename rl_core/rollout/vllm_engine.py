@@ -1,7 +1,7 @@
 """Generation with vLLM, on GPUs or with its CPU build.
 
-The engine never loads the checkpoint's weights: it starts from random ones and gets the policy's by `update_weights`, so that weights
-that do not arrive show in the first comparison of log-probs instead of passing for the right ones.
+The engine never loads the checkpoint's weights: it starts from random ones and gets the policy's by vLLM's weight transfer, so that
+weights that do not arrive show in the first comparison of log-probs instead of passing for the right ones.
 """
 
 from __future__ import annotations
