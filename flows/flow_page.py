@@ -130,7 +130,7 @@ class FlowPage:
     def _mlflow(self) -> str | None:
         """Address of MLflow's pages, where a server shows them."""
         server = Servers(self._plan.workspace).running("mlflow")
-        return server.url if server else self._lineage.uri if self._lineage.uri.startswith("http") else None
+        return server.url if server else self._plan.workspace.tracking_server
 
     def _links(self) -> list[tuple[str, str]]:
         found = []

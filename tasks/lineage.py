@@ -51,7 +51,7 @@ class Lineage:
 
         _quiet()
         mlflow.set_tracking_uri(self.uri)  # models of runs are made by a function without a client
-        local = not self.uri.startswith("http")
+        local = workspace.tracking_server is None
         try:
             self._client: MlflowClient = mlflow.MlflowClient(self.uri)
             found = self._client.get_experiment_by_name(experiment)

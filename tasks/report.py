@@ -25,9 +25,8 @@ def run(spec: StageSpec, recipe: dict[str, Any]) -> dict[str, Any]:
 
 def where_to_look(workspace: Workspace) -> list[dict[str, Any]]:
     """Places to go on from, for the report and for the end of a run: title and where."""
-    uri = workspace.tracking_uri
-    embedded = not uri.startswith("http")
+    mlflow = workspace.tracking_server or f"mlflow ui --backend-store-uri {workspace.tracking_uri}"
     return [
-        {"title": "MLflow", "where": f"mlflow ui --backend-store-uri {uri}" if embedded else uri, "note": "runs, curves, checkpoints"},
+        {"title": "MLflow", "where": mlflow, "note": "runs, curves, checkpoints"},
         {"title": "SQL", "where": f'r1flow sql --workspace {workspace.root} "{SQL_EXAMPLE}"', "note": "every response"},
     ]

@@ -58,6 +58,11 @@ class Workspace:
         return _without_password("MLFLOW_TRACKING_URI") or self.mlflow_database
 
     @property
+    def tracking_server(self) -> str | None:
+        """Address of the MLflow server that keeps the runs, if it is not a database."""
+        return self.tracking_uri if self.tracking_uri.startswith("http") else None
+
+    @property
     def mlflow_database(self) -> str:
         """The database that is named, else a SQLite file; absolute, for MLflow takes a relative one from the current directory.
 

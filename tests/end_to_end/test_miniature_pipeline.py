@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from flows.ancestry import find
 from flows.promote import promote, promoted
 from tasks.workspace import Workspace
+from tests.end_to_end.command import plain_environment
 
 RECIPE = Path(__file__).parents[1] / "fixtures" / "miniature.yaml"
 STAGES = ("puzzles", "cold_start", "warmup", "scores", "cot", "report")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 def r1flow(workspace: Path, *arguments: str, code: int = 0) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    environment = plain_environment()
     command = [sys.executable, "-m", "flows.cli", *arguments, "--workspace", str(workspace)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=environment, cwd=workspace.parent, check=False)
     assert done.returncode == code, done.stdout + done.stderr

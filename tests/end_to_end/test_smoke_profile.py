@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from rl_core.config import DataConfig, RlConfig, SftConfig, TrainJob
 from rl_core.data.prepare import prepare
 from rl_core.trainer import train_rl
 from rl_core.training.sft import train_sft
+from tests.end_to_end.command import plain_environment
 
 DATA = Path(__file__).parents[1] / "fixtures" / "data"
 EDGES = {"kind", "start", "reference", "data"}
@@ -89,7 +89,7 @@ def test_an_algorithm_trains_a_smoke_recipe(algorithm: str, name: str, changes: 
 
 
 def test_a_recipe_with_adapters_runs_whole(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+    environment = plain_environment()
     command = [sys.executable, "-m", "flows.cli", "run", "smollm2-gsm8k", "--profile", "smoke", "--set", "rl.lora.rank=64"]
     command += ["--data-dir", str(DATA), "--workspace", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 
 from flows.profile import smoke
 from flows.recipe import check, load_recipe
+from tests.end_to_end.command import plain_environment
 
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
@@ -20,7 +20,7 @@ HEAVY = {"torch", "transformers", "ray", "prefect", "mlflow", "datasets", "duckd
 
 
 def r1flow(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+    known = plain_environment()
     return subprocess.run(
         [sys.executable, "-m", "flows.cli", *map(str, arguments)],
         cwd=ROOT,

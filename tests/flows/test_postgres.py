@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tasks.workspace import Workspace, WorkspaceError
+from tests.end_to_end.command import plain_environment
 
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
@@ -87,7 +88,7 @@ def execute(host: str, database: str, sql: str) -> list[tuple[object, ...]]:
 @pytest.mark.slow
 def test_a_run_is_kept_in_postgresql_behind_a_login(postgres: str, tmp_path: Path, free_port: Callable[[], int]) -> None:
     prefect, mlflow = free_port(), free_port()
-    known = {name: value for name, value in os.environ.items() if not name.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+    known = plain_environment()
     known |= {
         "R1FLOW_AUTH": "ada:a-long-password",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://r1flow@{postgres}/prefect",

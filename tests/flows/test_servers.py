@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from flows.schedules import Schedule, drop_schedule, keep_schedule, read_schedul
 from flows.servers import Listen, ServerError, Servers
 from rl_core.errors import InputError
 from tasks.workspace import Workspace
+from tests.end_to_end.command import plain_environment
 
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
@@ -93,7 +93,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def r1flow(root: Path, *arguments: object) -> str:
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+    known = plain_environment()
     command = [sys.executable, "-m", "flows.cli", *map(str, arguments), "--workspace", str(root)]
     done = subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

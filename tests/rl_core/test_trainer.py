@@ -119,23 +119,15 @@ def test_sft_resumes_bit_for_bit_and_lowers_its_loss(tmp_path: Path, prompts: Pa
 
 
 @pytest.mark.slow
-def test_ray_gives_the_numbers_of_one_process_and_stops_on_sigterm(tmp_path: Path, prompts: Path, tiny_checkpoint: Path) -> None:
-    assert run(tmp_path / "local", prompts, str(tiny_checkpoint), steps=2) == 0
-    config = RlConfig.model_validate(RL | {"steps": 2, "resources": {"ray": True, "threads": 1}})
+def test_ray_stops_on_sigterm_with_the_numbers_of_one_process(tmp_path: Path, prompts: Path, tiny_checkpoint: Path) -> None:
+    config = RlConfig.model_validate(RL | {"steps": 500, "resources": {"ray": True, "threads": 1}})
     output = tmp_path / "ray"
     output.mkdir()
     job = TrainJob(kind="rl", rl=config, model=str(tiny_checkpoint), prompts=[prompts], output=output, seed=5)
     (output / "job.json").write_text(job.model_dump_json())
-    command = [sys.executable, "-m", "rl_core.train", str(output / "job.json")]
-    subprocess.run(command, check=True, timeout=240)
-    assert content(output) == content(tmp_path / "local")
-
-    longer = job.model_copy(update={"rl": config.model_copy(update={"steps": 500})})
-    (output / "result.json").unlink()
-    (output / "job.json").write_text(longer.model_dump_json())
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-m", "rl_core.train", str(output / "job.json")], start_new_session=True)
     deadline = time.time() + 120
-    while "step-000004" not in "".join(path.name for path in (output / "rollouts").iterdir()) and time.time() < deadline:
+    while not list(output.glob("rollouts/step-000004*")) and time.time() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 75
@@ -145,6 +137,10 @@ def test_ray_gives_the_numbers_of_one_process_and_stops_on_sigterm(tmp_path: Pat
     assert len((output / "metrics.jsonl").read_text().splitlines()) == stopped_at
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+    assert run(tmp_path / "local", prompts, str(tiny_checkpoint), steps=stopped_at) == 0
+    (output / "result.json").write_text((tmp_path / "local" / "result.json").read_text())
+    assert content(output) == content(tmp_path / "local")
 
 
 def test_bad_input_is_one_line(tmp_path: Path, prompts: Path, tiny_checkpoint: Path, capsys) -> None:

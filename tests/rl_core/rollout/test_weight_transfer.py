@@ -89,6 +89,19 @@ def models(tiny_checkpoint: Path, tmp_path: Path) -> Models:
 
 
 @pytest.mark.slow
+def test_devices_of_several_engines_are_numbered_through(models: Models) -> None:
+    from rl_core.rollout.weight_sender import Engines
+
+    calls: list[Any] = []
+    engines = Engines(lambda step, arguments: calls.append((step, arguments)), 3, 2)
+    engines.init_weight_transfer_engine({"rank_offset": 1, "world_size": 7})
+    engines.init_weight_transfer_engine({"packed": True})  # by IPC nobody has a number
+    assert [info["init_info"]["rank_offset"] for info in calls[0][1]] == [1, 3, 5]
+    assert {info["init_info"]["world_size"] for info in calls[0][1]} == {7}
+    assert calls[1] == ("init_weight_transfer_engine", [{"init_info": {"packed": True}}] * 3)
+
+
+@pytest.mark.slow
 def test_an_engine_reads_the_weights_of_its_own_process(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     from rl_core import workers
     from tests.rl_core.rollout import without_cuda
