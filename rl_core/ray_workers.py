@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl_core.config import RlConfig
+from rl_core.errors import InputError
 from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.vllm_weights import Transfer, transfer_of
@@ -140,6 +141,8 @@ class RayWorkers:
                     self._restart_engine(number)
                     open_[number] = [index for index in open_[number] if index not in answered]
                     streams[self._stream(number, requests, open_[number], sampling)] = number
+                except self.ray.exceptions.RayTaskError as error:
+                    raise _own(error) from None
                 else:
                     index = open_[number][position]
                     answered.add(index)
@@ -237,11 +240,16 @@ class RayWorkers:
                     raise WorkerLost(f"a worker died: {_first_line(death)}") from error
                 except self.ray.exceptions.RayTaskError:
                     continue
-            raise
+            raise _own(error) from None
 
 
 def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _own(error: Any) -> Exception:
+    """What a worker raised, in its own words where they are for who wrote the recipe: Ray's would be the worker's traceback."""
+    return error.cause if isinstance(error.cause, InputError) else error
 
 
 def _call_each(engines: list[Any], step: str, arguments: Sequence[dict[str, Any]]) -> None:

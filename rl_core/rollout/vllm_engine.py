@@ -73,10 +73,10 @@ class VllmEngine:
         self.context = min(config.max_position_embeddings, longest or config.max_position_embeddings)
         self.end_tokens = end_tokens(checkpoint, self.tokenizer)
         self.on_gpu = device() == "cuda"
-        self.directory = _directory()
         config.update({"tie_word_embeddings": False, "vocab_size": self.vocabulary})
-        config.save_pretrained(self.directory)
         by_device = {"gpu_memory_utilization": memory_share} if self.on_gpu else _on_cpu(config, self.context, dtype, tensor_parallel)
+        self.directory = _directory()
+        config.save_pretrained(self.directory)
         with _environment(tensor_parallel):
             from vllm.config.weight_transfer import WeightTransferConfig
             from vllm.engine.arg_utils import EngineArgs
@@ -200,11 +200,19 @@ def _directory() -> Path:
 
 
 def _on_cpu(config: Any, context: int, dtype: torch.dtype, tensor_parallel: int) -> dict[str, Any]:
-    """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU of the longest responses, within CACHE_SHARE, and always two."""
+    """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU of the longest responses, within CACHE_SHARE, and always two.
+
+    Raises:
+        InputError: the model's heads are of a width that it does not take.
+    """
     import psutil
 
     text = config.get_text_config()
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    with _environment(tensor_parallel):
+        from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+    if width not in (widths := CPUAttentionBackend.get_supported_head_sizes()):
+        raise InputError(f"engine: vllm takes heads of {widths} on a CPU, this model's are {width} wide; use engine: transformers")
     tokens = context + BLOCK_ON_CPU
     response = 2 * text.num_hidden_layers * text.num_key_value_heads * width * dtype.itemsize * tokens
     cache = max(2 * response, min(SEQUENCES_ON_CPU * response, int(CACHE_SHARE * psutil.virtual_memory().available)))

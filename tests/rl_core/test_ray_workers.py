@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from rl_core.config import RlConfig, TrainJob
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
+from rl_core.errors import InputError
 from rl_core.ray_workers import RayWorkers
 from rl_core.rollout.engine import Request, Sampling
 from rl_core.train import main
@@ -113,6 +114,8 @@ def test_an_engine_that_dies_repeats_its_share_and_a_lost_policy_is_said(workers
     requests = [Request([5, 6, 7 + n], 2, seed=n) for n in range(8)]
     sampling = Sampling(1.0, 12)
     workers.sync()
+    with pytest.raises(InputError, match=r"^a prompt of 600 tokens and a response of 12 exceed the model's context of 512; lower"):
+        dict(workers.generate([Request([5] * 600, 2, seed=0)], sampling))
     undisturbed = dict(workers.generate(requests, sampling))
     assert sorted(undisturbed) == list(range(8))
 

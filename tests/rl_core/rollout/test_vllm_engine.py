@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,3 +121,12 @@ def test_a_consumer_that_leaves_early_leaves_nothing_behind(engine: VllmEngine) 
 def test_what_does_not_fit_the_context_is_said(engine: VllmEngine) -> None:
     with pytest.raises(InputError, match=r"a prompt of 500 tokens and a response of 100 exceed the model's context of 512"):
         next(engine.generate([Request([1] * 500, 1, 0)], Sampling(0.0, 100)))
+
+
+def test_heads_that_a_cpu_does_not_take_are_said(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    narrow = tmp_path / "narrow"
+    shutil.copytree(tiny_checkpoint, narrow)
+    config = json.loads((narrow / "config.json").read_text())
+    (narrow / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4, "head_dim": 16}))
+    with pytest.raises(InputError, match=r"vllm takes heads of \[32, .*\] on a CPU, this model's are 16 wide; use engine: transformers"):
+        VllmEngine(str(narrow))
