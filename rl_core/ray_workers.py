@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rl_core.training.sequences import TokenSequence
 
 DEATH_SHOWS = 60.0  # seconds until Ray knows of a worker whose node is lost
+CLOSING = 5.0  # seconds that engines have to end by themselves; one in the middle of its responses does not hear of it
 ENGINE_RESTARTS = 3  # of one engine within one call of `generate`
 
 
@@ -37,6 +38,7 @@ class RayWorkers:
         self.ray: Any = ray
         self.models, self.config, self.stop = models, config, stop
         self.weights: Any = None  # what the engines run, in Ray's object store: for one that has to be started again
+        self.engines: list[Any] = []
         self.met: list[Any] = []  # engines that the training processes send weights to, from device to device
         resources = config.resources
         address = resources.cluster or os.environ.get("RAY_ADDRESS")
@@ -219,7 +221,9 @@ class RayWorkers:
         return {f"{kind}/{name}": value for name, used in zip(actors, found, strict=True) for kind, value in used.items()}
 
     def close(self) -> None:
-        """End the actors, and the local Ray with them."""
+        """End the actors, and the local Ray with them; vLLM by itself first, or its shared memory would stay."""
+        if closing := [engine.close.remote() for engine in self.engines if self.config.engine == "vllm"]:
+            self.ray.wait(closing, num_returns=len(closing), timeout=CLOSING)
         self.ray.shutdown()
 
     def _of_trainers(self, method: str, *args: Any) -> list[Any]:
@@ -299,3 +303,7 @@ class _Actor:
 
     def memory(self) -> dict[str, float]:
         return memory_in_use()
+
+    def close(self) -> None:
+        if self.worker:
+            self.worker.close()

