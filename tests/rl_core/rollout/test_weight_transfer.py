@@ -127,7 +127,7 @@ def ray_workers(models: Models, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         monkeypatch.setattr(ray_workers, "transfer_of", lambda *_, **__: transfer)
         monkeypatch.setattr(ray_workers, "make_engine", without_cuda.make_engine_without_cuda)
         monkeypatch.setattr(ray_workers, "make_policy", without_cuda.make_policy_without_cuda)
-        started.append(ray_workers.RayWorkers(models, config(threads=1, training_workers=2, **resources), StopRequest()))
+        started.append(ray_workers.RayWorkers(models, config(threads=1, **resources), StopRequest()))
         return started[0]
 
     yield start
@@ -147,7 +147,7 @@ def test_weights_are_broadcast_to_engines_of_their_own_devices(ray_workers: Call
 
 @pytest.mark.slow
 def test_each_device_of_an_engine_reads_from_the_process_beside_it_also_after_a_restart(ray_workers: Callable[..., Any]) -> None:
-    workers = ray_workers("ipc", tensor_parallel=2)
+    workers = ray_workers("ipc", training_workers=2, tensor_parallel=2)
     workers.sync()
     workers.ray.kill(workers.engines[0])
     assert largest_difference(workers) < 0.02
