@@ -1,4 +1,4 @@
-"""Three kills of a run as a user has it; `chaos.py` by itself does as many as it is told, with Ray."""
+"""Two kills of a run as a user has it; `chaos.py` by itself does as many as it is told, with Ray."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.end_to_end.chaos import run_chaos
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_makes_what_it_would_have_made(tmp_path: Path) -> None:
-    found = run_chaos(3, seed=0, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
-    assert sum(found["kills"].values()) == 3
+    found = run_chaos(2, seed=2, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
+    assert sum(found["kills"].values()) == 2
     assert found["outputs"] > 0
