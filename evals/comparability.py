@@ -21,6 +21,7 @@ MEASUREMENT = {
     "data.problems_digest": "problems",
 }
 EXECUTION = {
+    "seed": "seed of sampling",
     "engine.engine": "engine",
     "engine.version": "version of the engine",
     "engine.dtype": "dtype",
@@ -71,7 +72,10 @@ def differences(first: dict[str, Any], second: dict[str, Any], kinds: dict[str, 
             found += _modes(left, right)
         elif path == "data.problems_digest":
             if _at(first, "data.digest") == _at(second, "data.digest"):
-                found.append(f"problems {_at(first, 'data.problems')} against {_at(second, 'data.problems')}, or others of the same data")
+                counts = _at(first, "data.problems"), _at(second, "data.problems")
+                found.append(f"other problems of the same data ({counts[0]} against {counts[1]})")
+        elif path == "seed" and not any(name == "sampled" for name, _, _ in _at(first, "protocol.modes")):
+            continue  # a greedy response does not depend on it
         elif path == "data.digest":
             found.append(f"data {left} ({_at(first, 'data.rows')} rows) against {right} ({_at(second, 'data.rows')} rows)")
         else:

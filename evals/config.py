@@ -16,7 +16,7 @@ class BenchmarkSettings(Settings):
 
     name: str
     limit: int | None = Field(
-        None, ge=1, description="Problems (per number of people for puzzles): the first of a seeded shuffle; default: all."
+        None, ge=1, description="Problems (per number of people for puzzles), the same for every run and seed; default: all."
     )
     people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
     names: int | None = Field(None, ge=8, le=51, description="knights_knaves only: generate the puzzles, with so many different names.")
@@ -95,7 +95,7 @@ class EvalJob(Settings):
     output: Path
     cells: Path | None = Field(None, description="Where finished cells of all evaluations are kept; default: inside `output`.")
     data_dir: Path | None = None
-    seed: int = 0
+    seed: int = Field(0, description="Of sampling; the problems are the same under every seed.")
 
 
 class StageRun(Settings):

@@ -84,7 +84,7 @@ def plan(job: EvalJob) -> list[Cell]:
     for settings in job.config.benchmarks:
         registry.check(settings, job.data_dir)
         find_template(settings.template or job.config.template)
-    loaded = [(settings, registry.open_benchmark(settings, job.data_dir, job.seed)) for settings in job.config.benchmarks]
+    loaded = [(settings, registry.open_benchmark(settings, job.data_dir)) for settings in job.config.benchmarks]
     for settings, benchmark in loaded:
         if not benchmark.problems:
             raise InputError(f"benchmark {settings.name}: no problems; its file is empty")

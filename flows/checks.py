@@ -62,20 +62,20 @@ def check_before_run(plan: Plan) -> None:
     for stage in plan.to_run:
         settings = plan.recipe.stages[stage.spec.stage]
         if isinstance(settings, EvalStage):
-            _check_benchmark_rows(stage.spec.stage, settings, plan.recipe.seed, stage.spec.data_dir)
+            _check_benchmark_rows(stage.spec.stage, settings, stage.spec.data_dir)
         if isinstance(settings, SftStage | RlStage) and (address := job_address(settings.resources)):
             with naming(f"stages.{stage.spec.stage}"):
                 connect(address)
 
 
-def _check_benchmark_rows(name: str, stage: EvalStage, seed: int, data_dir: Path | None) -> None:
+def _check_benchmark_rows(name: str, stage: EvalStage, data_dir: Path | None) -> None:
     """Read the problems of local files: a broken row must not show after hours of training."""
     from evals.benchmarks import registry
 
     for number, benchmark in enumerate(stage.benchmarks):
         if registry.local_files(benchmark, data_dir):
             with naming(f"stages.{name}.benchmarks.{number}"):
-                registry.load(benchmark, data_dir, seed)
+                registry.load(benchmark, data_dir)
 
 
 def _check_hub_model(model: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any, Literal
 from flows.estimate import token_budget
 from flows.order import Order
 from flows.profile import apply_profile
-from flows.recipe import MODEL, ROLES, EvalStage, Recipe, RecipeError, load_recipe, nearest
+from flows.recipe import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage, load_recipe, nearest
 from flows.sources import local_files, model_files
-from rl_core.config import ScratchModel
+from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, ScratchModel
 from rl_core.data.contamination import PUZZLES
+from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.errors import InputError
 from tasks.digests import Digests
 from tasks.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
@@ -113,6 +114,9 @@ def _make_spec(
         "inputs": {role: {other.stage: other.fingerprint for other in group} for role, group in upstream.items()},
         "files": {str(path.relative_to(data_dir)) if data_dir else str(path): digests.of(path) for path in files},
     }
+    if recipe.seed != HELD_OUT_SEED and _draws_held_out_problems(stage):
+        # Once these followed the seed of the run: what was made so is another measurement. Under this one seed nothing changed.
+        identity["held_out"] = "the same for every seed"
     if takes_model and isinstance(recipe.model, ScratchModel):
         identity["model"] = meaning(recipe.model)
     elif takes_model and isinstance(recipe.model, str):
@@ -136,6 +140,13 @@ def _make_spec(
         held_out=held_out(recipe) if stage.kind == "data" else (),
         token_budget=token_budget(recipe, name),
     )
+
+
+def _draws_held_out_problems(stage: Stage) -> bool:
+    """Whether a stage makes held-out problems or chooses some of a set."""
+    if isinstance(stage, EvalStage):
+        return any(benchmark.name in PUZZLES or benchmark.limit for benchmark in stage.benchmarks)
+    return isinstance(stage, KnightsKnavesData | CountdownData) or (isinstance(stage, Gsm8kData) and stage.test is not None)
 
 
 def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:

@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
                     rows = [dict(row) for row in fetch()]
                     write(path, rows)
                     print(f"{file}: {len(rows):,} rows")
-                if name in PROBLEM_SETS and (doubt := open_benchmark(BenchmarkSettings(name=name), directory, 0).doubt):
+                if name in PROBLEM_SETS and (doubt := open_benchmark(BenchmarkSettings(name=name), directory).doubt):
                     print(f"warning: {doubt}")
             except InputError as error:
                 print(f"error: {name}: {error}", file=sys.stderr)

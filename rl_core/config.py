@@ -125,7 +125,7 @@ class KnightsKnavesData(TrainingData):
     )
     bare_answers: bool = Field(False, description="Worked responses give the answer without the reasoning.")
     train: int = Field(900, ge=1, description="Training puzzles per number of people.")
-    test: int = Field(100, ge=0, description="Held-out puzzles per number of people.")
+    test: int = Field(100, ge=0, description="Held-out puzzles per number of people: the same whatever the seed.")
 
     @model_validator(mode="after")
     def _settings_of_the_generator(self) -> KnightsKnavesData:
@@ -139,7 +139,7 @@ class Gsm8kData(TrainingData):
 
     task: Literal["gsm8k"] = "gsm8k"
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
-    test: int | None = Field(None, ge=0)
+    test: int | None = Field(None, ge=0, description="Held-out rows: the same whatever the seed; default: all.")
 
 
 class CountdownData(TrainingData):
@@ -151,7 +151,7 @@ class CountdownData(TrainingData):
         "auto", description="`files`: countdown/{train,test}.parquet of the data directory; `auto`: files where they exist, else generated."
     )
     train: int = Field(1000, ge=1, description="Training problems per amount of numbers.")
-    test: int = Field(100, ge=0, description="Held-out problems per amount of numbers.")
+    test: int = Field(100, ge=0, description="Held-out problems per amount of numbers: the same whatever the seed.")
 
 
 class MathData(TrainingData):

@@ -60,7 +60,7 @@ def overlap(train: list[Prompt], benchmarks: Sequence[dict[str, Any]], spec: Sta
         settings = BenchmarkSettings.model_validate(entry)
         if tasks.isdisjoint({settings.name}) and (settings.name in PUZZLES or tasks <= set(PUZZLES)):
             continue  # a puzzle is no problem of mathematics
-        problems = registry.load(settings, spec.data_dir, spec.seed)
+        problems = registry.load(settings, spec.data_dir)
         for hit in find_hits(train, problems):
             found.append(
                 {

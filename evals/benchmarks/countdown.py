@@ -9,6 +9,7 @@ from typing import Any
 
 from rl_core.data import countdown
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.errors import InputError
 from rl_core.rewards.verify import settle
 
@@ -22,7 +23,7 @@ def local_file(data_dir: Path | None) -> Path | None:
     return path if path and path.is_file() else None
 
 
-def load(data_dir: Path | None, seed: int) -> list[Prompt]:
+def load(data_dir: Path | None) -> list[Prompt]:
     """The public test problems, else generated ones from the held-out side, without the solutions: they are for training.
 
     Raises:
@@ -31,7 +32,7 @@ def load(data_dir: Path | None, seed: int) -> list[Prompt]:
     path = local_file(data_dir)
     if path:
         return countdown.read_public(path)
-    return [replace(prompt, trace=None) for amount in NUMBERS for prompt in countdown.generate(amount, PROBLEMS, "test", seed)]
+    return [replace(prompt, trace=None) for amount in NUMBERS for prompt in countdown.generate(amount, PROBLEMS, "test", HELD_OUT_SEED)]
 
 
 def read_gold(answer: Any, where: str) -> str:

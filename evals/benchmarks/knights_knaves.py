@@ -12,6 +12,7 @@ from typing import Any
 
 from rl_core.data import knights_knaves
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.errors import InputError
 from rl_core.rewards.verify import settle
 
@@ -25,7 +26,7 @@ def local_file(people: int, names: int | None, data_dir: Path | None) -> Path | 
     return path if path and path.is_file() else None
 
 
-def load(people: Sequence[int] | None, names: int | None, limit: int | None, data_dir: Path | None, seed: int) -> list[Prompt]:
+def load(people: Sequence[int] | None, names: int | None, limit: int | None, data_dir: Path | None) -> list[Prompt]:
     """`limit` puzzles for each number of people, with `names` generated ones that use only the first so many of the generator's names.
 
     They come from `local_file` where that has enough of them, else from the held-out side of the generator.
@@ -33,17 +34,17 @@ def load(people: Sequence[int] | None, names: int | None, limit: int | None, dat
     Raises:
         DataError: a file is broken, or there are not as many different puzzles.
     """
-    return [replace(prompt, trace=None) for count in people or PEOPLE for prompt in _of(count, names, limit or PUZZLES, data_dir, seed)]
+    return [replace(prompt, trace=None) for count in people or PEOPLE for prompt in _of(count, names, limit or PUZZLES, data_dir)]
 
 
-def _of(people: int, names: int | None, limit: int, data_dir: Path | None, seed: int) -> list[Prompt]:
+def _of(people: int, names: int | None, limit: int, data_dir: Path | None) -> list[Prompt]:
     path = local_file(people, names, data_dir)
     if path:
         prompts = knights_knaves.read_public(path)
         if len(prompts) >= limit:
-            random.Random(seed).shuffle(prompts)
+            random.Random(HELD_OUT_SEED).shuffle(prompts)
             return prompts[:limit]
-    return knights_knaves.generate(people, limit, "test", seed, names)
+    return knights_knaves.generate(people, limit, "test", HELD_OUT_SEED, names)
 
 
 _ROLE = re.compile(r"([A-Za-z]+)\s+is\s+a\s+(knight|knave)\b")

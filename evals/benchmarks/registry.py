@@ -17,6 +17,7 @@ from evals.benchmarks.problems import ProblemSet, digest_of
 from evals.benchmarks.theoremqa import OPTION_TASK, THEOREMQA
 from evals.config import BenchmarkSettings
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.splits import HELD_OUT_SEED
 
 _SETS = (GSM8K, MATH500, MINERVA_MATH, OLYMPIADBENCH, AIME24, AIME25, AMC23, AMC_OAT, GPQA_DIAMOND, THEOREMQA, MMLU_PRO_1K)
 PROBLEM_SETS: dict[str, ProblemSet] = {problems.name: problems for problems in _SETS}
@@ -69,8 +70,8 @@ def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
         PROBLEM_SETS[settings.name].local_file(data_dir)
 
 
-def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None, seed: int) -> Benchmark:
-    """The problems, cut to the first `limit` of a seeded shuffle where there is one.
+def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None) -> Benchmark:
+    """The problems, cut to `limit` where there is one: the first of a shuffle that is the same for every run, whatever its seed.
 
     Raises:
         DataError: as `check`, or a row is broken, or the hub out of reach.
@@ -78,24 +79,24 @@ def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None, seed: int
     check(settings, data_dir)
     published = None
     if settings.name == "knights_knaves":
-        prompts = knights_knaves.load(settings.people, settings.names, settings.limit, data_dir, seed)
+        prompts = knights_knaves.load(settings.people, settings.names, settings.limit, data_dir)
         return Benchmark(settings.name, prompts, len(prompts), digest_of(prompts), None)
     if settings.name == "countdown":
-        prompts = countdown.load(data_dir, seed)
+        prompts = countdown.load(data_dir)
     else:
         source = PROBLEM_SETS[settings.name]
         published = source.rows, source.digest
         prompts = source.load(data_dir)
     rows, digest = len(prompts), digest_of(prompts)
     if settings.limit is not None:
-        random.Random(seed).shuffle(prompts)
+        random.Random(HELD_OUT_SEED).shuffle(prompts)
         prompts = prompts[: settings.limit]
     return Benchmark(settings.name, prompts, rows, digest, published)
 
 
-def load(settings: BenchmarkSettings, data_dir: Path | None, seed: int) -> list[Prompt]:
+def load(settings: BenchmarkSettings, data_dir: Path | None) -> list[Prompt]:
     """The problems of `open_benchmark`."""
-    return open_benchmark(settings, data_dir, seed).problems
+    return open_benchmark(settings, data_dir).problems
 
 
 def local_files(settings: BenchmarkSettings, data_dir: Path | None) -> list[Path]:

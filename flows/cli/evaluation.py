@@ -15,7 +15,7 @@ from flows.cli.group import INTERRUPTED, data_dir_option, main, workspace_option
 @click.argument("checkpoints", nargs=-1, required=True)
 @click.option("--benchmarks", help="Names, with commas between; default: those of the protocol.")
 @click.option("--protocol", help="Published settings: simplerl_v0, oat_zero, open_r1, ... (evals/protocols/).")
-@click.option("--limit", type=click.IntRange(1), help="Problems per benchmark: the first of a seeded shuffle.")
+@click.option("--limit", type=click.IntRange(1), help="Problems per benchmark: the same in every evaluation.")
 @click.option("--samples", help="Sampled responses per problem, or auto: as many as --width needs.")
 @click.option("--width", type=float, help="With --samples auto: how wide the 95 % interval may be, as a share.")
 @click.option("--temperature", type=float)
@@ -26,7 +26,7 @@ from flows.cli.group import INTERRUPTED, data_dir_option, main, workspace_option
 @click.option("--base-url", help="With --engine openai: the endpoint; CHECKPOINTS are names of its models.")
 @click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
 @click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of sampling; the problems do not depend on it.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for samples and scores.")
 @workspace_option
 @data_dir_option

@@ -10,7 +10,7 @@ from typing import Any
 from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData, MathData
 from rl_core.data import countdown, gsm8k, knights_knaves, math_sets
 from rl_core.data.prompts import DataError, Prompt, write_prompts
-from rl_core.data.splits import Split
+from rl_core.data.splits import HELD_OUT_SEED, Split
 
 
 def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
@@ -43,7 +43,7 @@ def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
 
 
 def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: int) -> dict[str, Any]:
-    """Write both splits into `output` and describe them.
+    """Write both splits into `output` and describe them. `seed` bears on the training problems alone.
 
     Raises:
         DataError: a file is missing or broken, or a held-out problem is also in the training split.
@@ -76,7 +76,7 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
 
 def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
     def part(split: Split, count: int | None) -> list[Prompt]:
-        return _first(gsm8k.load(split, data_dir), count, seed)
+        return _first(gsm8k.load(split, data_dir), count, split, seed)
 
     return part("train", config.train), part("test", config.test)
 
@@ -87,7 +87,7 @@ def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prom
     )
     held_out = {prompt.prompt_id for prompt in sorted(prompts, key=lambda prompt: prompt.prompt_id)[: config.test]}
     train = [prompt for prompt in prompts if prompt.prompt_id not in held_out]
-    return _first(train, config.train, seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped
+    return _first(train, config.train, "train", seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped
 
 
 def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
@@ -97,9 +97,9 @@ def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int)
         prompts: list[Prompt] = []
         for people in config.people:
             if from_files and data_dir:
-                prompts += _first(knights_knaves.read_public(knights_knaves.public_file(data_dir, people, split)), count, seed)
+                prompts += _first(knights_knaves.read_public(knights_knaves.public_file(data_dir, people, split)), count, split, seed)
             else:
-                prompts += knights_knaves.generate(people, count, split, seed, config.names, config.doubt)
+                prompts += knights_knaves.generate(people, count, split, _seed_of(split, seed), config.names, config.doubt)
         return [knights_knaves.without_reasoning(prompt) for prompt in prompts] if config.bare_answers else prompts
 
     return part("train", config.train), part("test", config.test)
@@ -110,24 +110,29 @@ def _countdown(config: CountdownData, data_dir: Path | None, seed: int) -> tuple
     if not files:
 
         def made(split: Split, count: int) -> list[Prompt]:
-            return [prompt for amount in config.numbers for prompt in countdown.generate(amount, count, split, seed)]
+            return [prompt for amount in config.numbers for prompt in countdown.generate(amount, count, split, _seed_of(split, seed))]
 
         return made("train", config.train), made("test", config.test)
     public_train, public_test = (countdown.read_public(path) for path in files)
     # The public files share some sets of numbers between their splits: those stay held out, also where `test` takes only some.
     held_out = {countdown.number_set(prompt) for prompt in public_test}
 
-    def some(public: list[Prompt], count: int) -> list[Prompt]:
+    def some(public: list[Prompt], count: int, split: Split) -> list[Prompt]:
         by_amount = [[prompt for prompt in public if prompt.difficulty == str(amount)] for amount in config.numbers]
-        return [prompt for prompts in by_amount for prompt in _first(prompts, count, seed)]
+        return [prompt for prompts in by_amount for prompt in _first(prompts, count, split, seed)]
 
-    train = [prompt for prompt in some(public_train, config.train) if countdown.number_set(prompt) not in held_out]
-    return train, some(public_test, config.test)
+    train = [prompt for prompt in some(public_train, config.train, "train") if countdown.number_set(prompt) not in held_out]
+    return train, some(public_test, config.test, "test")
 
 
-def _first(prompts: list[Prompt], count: int | None, seed: int) -> list[Prompt]:
+def _first(prompts: list[Prompt], count: int | None, split: Split, seed: int) -> list[Prompt]:
     """The first `count` of a seeded shuffle; all in their order without `count`."""
     if count is None:
         return prompts
-    random.Random(seed).shuffle(prompts)
+    random.Random(_seed_of(split, seed)).shuffle(prompts)
     return prompts[:count]
+
+
+def _seed_of(split: Split, seed: int) -> int:
+    """Of the choice of problems: held-out ones are the same whatever the seed of the run."""
+    return seed if split == "train" else HELD_OUT_SEED

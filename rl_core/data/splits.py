@@ -1,4 +1,7 @@
-"""On which side of the train/test division a problem falls: a function of its content, whatever sizes and seeds are asked for."""
+"""On which side of the train/test division a problem falls: a function of its content, whatever sizes and seeds are asked for.
+
+The seed of a run decides what is trained on and in which order, never what is measured: runs with different seeds solve the same problems.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import hashlib
 from typing import Literal
 
 Split = Literal["train", "test"]
+
+HELD_OUT_SEED = 0  # of every choice of held-out problems: benchmarks and the test split of a data stage
 
 
 def side_of(content: str, held_out: float) -> Split:

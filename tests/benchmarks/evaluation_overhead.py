@@ -54,7 +54,7 @@ def overhead(model: str, directory: Path) -> None:
     [cell] = plan(job)
     engine = start_engine(job.checkpoints[0], config, 0)
     local = engine.engine  # type: ignore[attr-defined]
-    problems = registry.load(settings, None, 0)
+    problems = registry.load(settings, None)
     plain, whole = [], []
 
     def loop() -> None:

@@ -64,7 +64,7 @@ def test_the_same_measurement(tmp_path: Path) -> None:
         ({"protocol__modes": [["greedy", 1, SAMPLING | {"max_tokens": 512}]]}, "greedy: max_tokens 3000 against 512"),
         ({"protocol__modes": [["sampled", 4, SAMPLING]]}, "greedy in one only"),
         ({"data__digest": "cc", "data__problems_digest": "dd"}, "data aa (30 rows) against cc (30 rows)"),
-        ({"data__problems_digest": "dd"}, "problems 30 against 30, or others of the same data"),
+        ({"data__problems_digest": "dd"}, "other problems of the same data (30 against 30)"),
     ],
 )
 def test_what_makes_scores_incomparable_is_said(tmp_path: Path, changes: dict[str, Any], obstacle: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from evals.benchmarks import registry
 from evals.cells import CellBusy
+from evals.comparability import compare_results, open_result
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
 from evals.runner import evaluate, plan
 from rl_core.config import ScratchModel
@@ -29,7 +30,7 @@ TINY = ScratchModel(hidden_size=32, intermediate_size=64, layers=1, heads=2, key
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[NamedCheckpoint]:
     from rl_core.model.scratch import make_model, train_tokenizer
 
-    puzzles = registry.load(BenchmarkSettings(name="knights_knaves", people=[2], limit=8), None, seed=5)
+    puzzles = registry.load(BenchmarkSettings(name="knights_knaves", people=[2], limit=8), None)
     tokenizer = train_tokenizer([puzzle.question for puzzle in puzzles], 512, TINY.context)
     made = []
     for seed, name in enumerate(("first", "second")):
@@ -244,6 +245,37 @@ def test_as_many_samples_as_an_interval_needs(checkpoints: list[NamedCheckpoint]
     auto = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 6}], "samples": "auto", "greedy": False}
     scores = evaluate(job(checkpoints[:1], tmp_path, None, **auto, width=0.9))
     assert {row["metric"] for row in scores["scores"]} == {"avg@4", "pass@4", "maj@4"}  # nothing is ever right: the pilot is enough
+
+
+def test_runs_of_other_seeds_solve_the_same_problems(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    """What differs is how responses are sampled: two results can be compared, problem by problem."""
+    puzzles = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 6}]}
+    results = []
+    for seed in (0, 1):
+        work = job(checkpoints[:1], tmp_path / str(seed), None, **puzzles).model_copy(update={"seed": seed, "cells": tmp_path / "cells"})
+        evaluate(work)
+        results.append(open_result(str(work.output)))
+    rows = [pq.read_table(r.directory / "samples" / "first" / "knights_knaves.parquet").to_pylist() for r in results]
+    greedy, sampled = ([[row for row in part if row["mode"] == mode] for part in rows] for mode in ("greedy", "sampled"))
+    assert [row["prompt_id"] for row in rows[0]] == [row["prompt_id"] for row in rows[1]]
+    assert [row["response"] for row in greedy[0]] == [row["response"] for row in greedy[1]]
+    assert [row["response"] for row in sampled[0]] != [row["response"] for row in sampled[1]]
+    assert len(list((tmp_path / "cells").iterdir())) == 2
+    [compared] = compare_results(*results)
+    assert (compared.obstacles, compared.remarks) == ([], ["seed of sampling 0 against 1"])
+    assert {row["metric"] for row in compared.changes} >= {"accuracy", "avg@2"}
+
+
+def test_responses_to_other_problems_are_not_reused(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that was made when the run's seed chose the problems is another one, and comparison says so."""
+    work = job(checkpoints[:1], tmp_path / "out", None, benchmarks=[{"name": "knights_knaves", "people": [2], "limit": 4}])
+    [now] = plan(work)
+    monkeypatch.setattr("evals.benchmarks.knights_knaves.HELD_OUT_SEED", work.seed)
+    [then] = plan(work)
+    assert now.identity["problems"] != then.identity["problems"]
+    assert now.directory != then.directory
 
 
 def test_a_held_cell_is_refused(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:

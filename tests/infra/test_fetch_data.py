@@ -24,7 +24,7 @@ def test_what_is_fetched_can_be_loaded(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(registry.PROBLEM_SETS, "aime24", replace(registry.PROBLEM_SETS["aime24"], hub_id=str(hub)))
     assert fetch_data.main([str(tmp_path / "data"), "aime24"]) == 0
     assert "aime24/test.jsonl: 30 rows\nwarning: benchmark aime24: the data" in capsys.readouterr().out
-    assert registry.load(BenchmarkSettings(name="aime24"), tmp_path / "data", 0)[7].gold == "7"
+    assert registry.load(BenchmarkSettings(name="aime24"), tmp_path / "data")[7].gold == "7"
     assert fetch_data.main([str(tmp_path / "data"), "aime24"]) == 0
     assert "is there" in capsys.readouterr().out
 
