@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from rl_core.config import Settings
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 
 SHIPPED = Path(__file__).parent / "protocols"
 T = TypeVar("T")
@@ -57,8 +57,7 @@ def names() -> list[str]:
 def find_protocol(name: str) -> Protocol:
     """Raises ProtocolError naming the nearest known protocol."""
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.5)
-        raise ProtocolError(f"unknown protocol {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"))
+        raise ProtocolError(f"unknown protocol {name!r}; {nearest(name, names())}")
     path = SHIPPED / f"{name}.yaml"
     try:
         return Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from rl_core.rewards.extraction import last_boxed
 from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking, box_or_r1_tags
 
@@ -19,7 +20,7 @@ READERS: dict[str, Reader | None] = {
 
 
 def find_reader(name: str) -> Reader | None:
-    """Raises InputError for an unknown name."""
+    """Raises InputError for an unknown name, with the nearest."""
     if name not in READERS:
-        raise InputError(f"unknown reader {name!r}; there are {', '.join(READERS)}")
+        raise InputError(f"unknown reader {name!r}; {nearest(name, READERS)}")
     return READERS[name]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.sql_shell import parameters_of
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 
 if TYPE_CHECKING:
     from evals.analytics.foreign_stage import Counts
@@ -33,7 +34,7 @@ def analyze(
     tags = _tags(think_tags)
     roles = parameters_of(list(mapping))
     if unknown := next((role for role in roles if role not in ALIASES), None):
-        raise InputError(f"--map {unknown}=…: known roles are {', '.join(ALIASES)}")
+        raise InputError(f"--map {unknown}=…: no such role; {nearest(unknown, ALIASES)}")
     chosen = with_own(document(_yaml(keywords)))
     output.mkdir(parents=True, exist_ok=True)
     fresh = output / ".rows.new"

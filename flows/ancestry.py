@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.format import count
-from flows.recipe import MODEL, Recipe, check, nearest
+from flows.recipe import MODEL, Recipe, check
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from tasks.stage import SPEC, read_manifest, stage_directory
 from tasks.workspace import Workspace, read_json
 

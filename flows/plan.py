@@ -11,12 +11,13 @@ from typing import Any, Literal
 from flows.estimate import token_budget
 from flows.order import Order
 from flows.profile import apply_profile
-from flows.recipe import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage, load_recipe, nearest
+from flows.recipe import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage, load_recipe
 from flows.sources import local_files, model_files
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, ScratchModel
 from rl_core.data.contamination import PUZZLES
 from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from tasks.digests import Digests
 from tasks.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
 from tasks.stage import SPEC, StageSpec, Upstream, read_manifest, why_not_done

@@ -5,10 +5,9 @@ Light to import: no torch, Prefect, MLflow or Ray.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,8 +16,11 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from evals.analytics.keywords import Families
 from evals.config import EvalConfig
+from flows.names_elsewhere import called_here, said_instead
+from flows.settings import by_path, settings_in
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData, RlConfig, ScratchModel, Settings, SftConfig
 from rl_core.errors import InputError
+from rl_core.nearest import OFFERED, listed, near, nearest
 
 SHIPPED = Path(__file__).parent / "recipes"
 MODEL = "model"  # the name by which stages refer to the recipe's model
@@ -277,7 +279,8 @@ def _set(document: dict[str, Any], change: str) -> None:
     stages = document.get("stages")
     if keys[0] not in Recipe.model_fields and isinstance(stages, dict) and len(keys) > 1:
         if keys[0] not in stages:
-            raise RecipeError(f"--set {change}: the recipe has no stage {keys[0]!r}; {nearest(keys[0], stages)}")
+            meant = None if near(keys[0], stages) else _of_stages(path.strip(), document)
+            raise RecipeError(f"--set {change}: the recipe has no stage {keys[0]!r}; {meant or nearest(keys[0], stages)}")
         keys.insert(0, "stages")
     place = document
     for depth, key in enumerate(keys[:-1]):
@@ -328,13 +331,13 @@ def _check_reference(recipe: Recipe, name: str, role: str, target: str) -> None:
     fitting = [other for other, settings in recipe.stages.items() if settings.kind in wanted and other != name]
     if target == MODEL and "rl" in wanted and role != "of":
         if stage.kind != "sft" and not isinstance(recipe.model, str):
-            raise RecipeError(f"{where}: the model of this recipe is made from nothing by an sft stage; name one of {_listed(fitting)}")
+            raise RecipeError(f"{where}: the model of this recipe is made from nothing by an sft stage; name one of {listed(fitting)}")
         return
     if target not in recipe.stages:
         raise RecipeError(f"{where}: there is no stage {target!r}; {nearest(target, fitting)}")
     kind = recipe.stages[target].kind
     if kind not in wanted:
-        raise RecipeError(f"{where}: {target!r} is a stage of kind {kind}, wanted is {' or '.join(wanted)}: {_listed(fitting)}")
+        raise RecipeError(f"{where}: {target!r} is a stage of kind {kind}, wanted is {' or '.join(wanted)}: {listed(fitting)}")
 
 
 def _check_report(recipe: Recipe, name: str, stage: ReportStage) -> None:
@@ -357,7 +360,7 @@ def _explain(error: ValidationError, document: dict[str, Any]) -> str:
     context = problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
-            return f"{where}: unknown key; {nearest(path[-1], _known_keys(path, document))}"
+            return f"{where}: unknown key; {_meant(path, place, document)}"
         case "union_tag_invalid":
             key = context["discriminator"].strip("'")
             known = re.findall(r"'([^']*)'", context["expected_tags"])
@@ -392,22 +395,75 @@ def _weight(problem: Any, document: dict[str, Any]) -> tuple[int, bool]:
     return len(path), not (problem["type"] == "string_type" and isinstance(place, dict))
 
 
-def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
-    """Keys that the schema knows where an unknown one stands."""
-    model: Any = Recipe
+def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
+    """What an unknown key stands for: by its name in other trainers, by a slip, or as a key that has its place elsewhere."""
+    name, known = path[-1], _known_keys(path, document)
+    full = ".".join([name, *_only_keys(place)])
+    if text := said_instead(full):
+        return text
+    depth = 2 if path[0] == "stages" else 1 if path[0] == MODEL else 0  # keys before those of the settings class
+    model = _model_at(path[:depth], document)
+    last = {other.rpartition(".")[2]: other for other in reversed(by_path(model))}  # of equals the first
+    here = called_here(full, model) or last.get(name)
+    if here is None and (slip := near(name, known)):
+        return f"did you mean {' or '.join(map(repr, slip))}?"
+    if here is None:
+        here = next((last[other] for other in near(name, last)), None)
+    if here is not None:
+        inside = ".".join(path[depth:-1])
+        sibling = here.removeprefix(f"{inside}." if inside else "")
+        return f"did you mean {sibling if sibling in known else '.'.join([*path[:depth], here])!r}?"
+    if (of_recipe := called_here(full, Recipe) or name) in Recipe.model_fields:
+        return f"did you mean {of_recipe!r}, of the whole recipe?"
+    return _of_stages(full, document) or nearest(name, known)
+
+
+def _of_stages(name: str, document: dict[str, Any]) -> str | None:
+    """The settings of stages that another trainer calls `name`, or that are called so."""
+    if text := said_instead(name):
+        return text
+    stages = document.get("stages")
+    found = []
+    for stage, content in stages.items() if isinstance(stages, dict) else ():
+        model = _stage_class(content if isinstance(content, dict) else {})
+        path = called_here(name, model) or (name if name in by_path(model) else None)
+        found += [f"stages.{stage}.{path}"] if path else []
+    return f"did you mean {' or '.join(map(repr, found[:OFFERED]))}?" if found else None
+
+
+def _only_keys(value: Any) -> list[str]:
+    """`optim`, `lr` of `{optim: {lr: 1e-6}}`."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return []
+    [(key, inner)] = value.items()
+    return [str(key), *_only_keys(inner)]
+
+
+def _model_at(path: list[str], document: dict[str, Any]) -> type[Settings]:
+    """The settings class of a place in a recipe."""
+    model: type[Settings] = Recipe
     place: Any = document
-    for key in path[:-1]:
+    for key in path:
         index: Any = int(key) if key.isdigit() else key
         place = place[index]
         if key == "stages":
             continue
-        if model is Recipe and key != MODEL:
-            model = _stage_class(place)
-        elif model is Recipe:
-            model = ScratchModel
+        if model is Recipe:
+            model = (
+                ScratchModel
+                if key == MODEL
+                else _stage_class(place)
+                if path[0] == "stages"
+                else settings_in(Recipe.model_fields[key].annotation) or Recipe
+            )
         elif key in model.model_fields:  # neither an index nor a name that the user chose
-            model = _settings_in(model.model_fields[key].annotation)
-    return list(model.model_fields)
+            model = settings_in(model.model_fields[key].annotation) or model
+    return model
+
+
+def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
+    """Keys that the schema knows where an unknown one stands."""
+    return list(_model_at(path[:-1], document).model_fields)
 
 
 def _stage_class(stage: dict[str, Any]) -> type[Settings]:
@@ -415,25 +471,7 @@ def _stage_class(stage: dict[str, Any]) -> type[Settings]:
         of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage, "math": MathStage}
         return of_task.get(str(stage.get("task")), KnightsKnavesStage)
     by_kind: dict[str, type[Settings]] = {"sft": SftStage, "rl": RlStage, "eval": EvalStage, "analyze": AnalyzeStage, "report": ReportStage}
-    return by_kind[str(stage.get("kind"))]
-
-
-def _settings_in(annotation: Any) -> Any:
-    """The settings class inside `X`, `list[X]`, `dict[str, X]` or `X | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _settings_in(part))), None)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that was probably meant, or all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(str(name), names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {_listed(names)}"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) if names else "none"
+    return by_kind.get(str(stage.get("kind")), ReportStage)
 
 
 def _shown(value: Any) -> str:

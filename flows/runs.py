@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.plan import Plan
-from flows.recipe import nearest, resolved
+from flows.recipe import resolved
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from tasks.process_mark import this_process
 from tasks.workspace import RECORDS, Workspace, read_json, write_json
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evals.analytics.keywords import literal
 from evals.analytics.query import QueryError
+from rl_core.nearest import nearest
 
 SHIPPED = Path(__file__).parent / "queries"
 _PARAMETER = re.compile(r"-- (\w+)(?: = (.*?))?: (.*)")
@@ -54,10 +55,10 @@ def expand(text: str, parameters: dict[str, str], known: dict[str, SavedQuery]) 
         return f"SELECT * FROM (VALUES {rows}) AS queries(name, question, parameters)", {}
     query = known.get(name[1:])
     if query is None:
-        raise QueryError(f"no saved query {name}; known: {', '.join(f'@{name}' for name in known)}")
+        raise QueryError(f"no saved query {name}; {nearest(name, [f'@{other}' for other in known])}")
     for given in parameters:
         if given not in query.parameters:
-            raise QueryError(f"{name} has no parameter {given!r}; it takes {', '.join(query.parameters) or 'none'}")
+            raise QueryError(f"{name} has no parameter {given!r}; {nearest(given, query.parameters)}")
     values = query.parameters | parameters
     if missing := [name for name, value in values.items() if value is None]:
         raise QueryError(f"{name} needs {missing[0]}=…")

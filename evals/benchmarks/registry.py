@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from evals.benchmarks.theoremqa import OPTION_TASK, THEOREMQA
 from evals.config import BenchmarkSettings
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.nearest import nearest
 
 _SETS = (GSM8K, MATH500, MINERVA_MATH, OLYMPIADBENCH, AIME24, AIME25, AMC23, AMC_OAT, GPQA_DIAMOND, THEOREMQA, MMLU_PRO_1K)
 PROBLEM_SETS: dict[str, ProblemSet] = {problems.name: problems for problems in _SETS}
@@ -50,8 +50,7 @@ class Benchmark:
 def find(name: str) -> None:
     """Raises DataError for an unknown benchmark, with the nearest name."""
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        raise DataError(f"unknown benchmark {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(NAMES)}"))
+        raise DataError(f"unknown benchmark {name!r}; {nearest(name, NAMES)}")
 
 
 def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:

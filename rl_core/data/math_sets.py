@@ -5,7 +5,6 @@ A data directory holds a set as `FOLDER/train.parquet`, `.json` (a list of objec
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from rl_core.config import BOX
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, read_rows
+from rl_core.nearest import nearest
 from rl_core.rewards.extraction import last_boxed
 
 TASK = "math"
@@ -96,8 +96,7 @@ def find_set(name: str) -> MathSet:
     """Raises DataError naming the nearest known set."""
     if name in MATH_SETS:
         return MATH_SETS[name]
-    near = difflib.get_close_matches(name, MATH_SETS, n=1)
-    raise DataError(f"unknown set {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(MATH_SETS)}"))
+    raise DataError(f"unknown set {name!r}; {nearest(name, MATH_SETS)}")
 
 
 def check(name: str, levels: Sequence[int] | None) -> None:

@@ -5,11 +5,11 @@ Prompts of reproduced projects are exact, down to their blanks; what is marked "
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
 from rl_core.data.prompts import DataError
+from rl_core.nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,7 @@ def find_template(name: str) -> Template:
     """Raises DataError naming the nearest known template."""
     if name in TEMPLATES:
         return TEMPLATES[name]
-    nearest = difflib.get_close_matches(name, TEMPLATES, n=1)
-    raise DataError(f"unknown template {name!r}; " + (f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(TEMPLATES)}"))
+    raise DataError(f"unknown template {name!r}; {nearest(name, TEMPLATES)}")
 
 
 def render(name: str, question: str, tokenizer: Any) -> str:

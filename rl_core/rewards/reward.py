@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from rl_core.outcome import Outcome
 from rl_core.rewards.formats import (
     equation_format,
@@ -144,21 +144,23 @@ PRESETS: dict[str, dict[str, float]] = {
 
 
 def resolve(reward: str | Mapping[str, float]) -> dict[str, float]:
-    """Weights by component of a preset's name or of a mapping.
+    """Weights by component of a preset's name, of one component's name or of a mapping.
 
     Raises:
         InputError: an unknown name (the message offers the nearest), a weight that is negative or not finite, or components that look for
             the answer in different places.
     """
     if isinstance(reward, str):
-        if reward not in PRESETS:
-            raise InputError(_unknown("reward preset", reward, PRESETS))
-        return dict(PRESETS[reward])
+        if reward not in PRESETS and reward not in COMPONENTS:
+            raise InputError(
+                f"unknown reward {reward!r}; {nearest(reward, [*PRESETS, *(name for name in COMPONENTS if name not in PRESETS)])}"
+            )
+        return dict(PRESETS.get(reward, {reward: 1.0}))
     if not reward:
         raise InputError(f"a reward needs at least one component of {', '.join(COMPONENTS)}")
     for name, weight in reward.items():
         if name not in COMPONENTS:
-            raise InputError(_unknown("reward component", name, COMPONENTS))
+            raise InputError(f"unknown reward component {name!r}; {nearest(name, COMPONENTS)}")
         if not (math.isfinite(weight) and weight >= 0):
             raise InputError(f"the weight of reward component {name!r} must be a finite number from 0 up, not {weight}")
     readers = [name for name in reward if COMPONENTS[name].read]
@@ -170,11 +172,6 @@ def resolve(reward: str | Mapping[str, float]) -> dict[str, float]:
 def reader(components: Mapping[str, float]) -> Reader | None:
     """Where the components of a reward want the answer, for `verify.settle`; at most one of them asks (see `resolve`)."""
     return next((found for name in components if (found := COMPONENTS[name].read)), None)
-
-
-def _unknown(kind: str, name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
 
 
 def score(weights: Mapping[str, float], response: str, verdict: Verdict) -> Score:

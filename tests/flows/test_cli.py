@@ -84,7 +84,7 @@ def test_refusals_before_anything_starts(tmp_path: Path) -> None:
     assert run("quikstart").startswith("no recipe is called 'quikstart'; did you mean 'quickstart'?")
     assert run(tmp_path / "none.yaml").startswith(f"{tmp_path}/none.yaml: no such recipe file")
     here = [MINI, "--workspace", runs]
-    assert run(*here, "--set", "warm.reward=logic_rll") == "stages.warm.reward: unknown reward preset 'logic_rll'; did you mean 'logic_rl'?"
+    assert run(*here, "--set", "warm.reward=logic_rll") == "stages.warm.reward: unknown reward 'logic_rll'; did you mean 'logic_rl'?"
     assert run(*here, "--set", "warm.template=plane") == "stages.warm.template: unknown template 'plane'; did you mean 'plain'?"
     assert run(*here, "--set", "scores.benchmarks=[gsm9k]") == (
         "stages.scores.benchmarks.0: unknown benchmark 'gsm9k'; did you mean 'gsm8k'?"

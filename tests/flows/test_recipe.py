@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.recipe import RecipeError, check, load_recipe, resolved, shipped
+from flows.recipe import RecipeError, SftStage, check, load_recipe, resolved, shipped
 
 MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
 
@@ -86,6 +86,21 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
         ("wram.steps=3", "--set wram.steps=3: the recipe has no stage 'wram'; did you mean 'warm'?"),
         ("warm.steps", "--set warm.steps: write path=value, such as stages.five.temperature=0.9"),
         ("nmae=x", "nmae: unknown key; did you mean 'name'?"),
+        ("warm.lr=1e-6", "stages.warm.lr: unknown key; did you mean 'learning_rate'?"),
+        ("warm.algorithm.lr=1e-6", "stages.warm.algorithm.lr: unknown key; did you mean 'stages.warm.learning_rate'?"),
+        ("warm.beta=0.04", "stages.warm.beta: unknown key; did you mean 'stages.warm.algorithm.kl_coefficient'?"),
+        ("warm.actor.optim.lr=1e-6", "stages.warm.actor: unknown key; did you mean 'learning_rate'?"),
+        ("warm.clip_high=0.3", "stages.warm.clip_high: unknown key; did you mean 'stages.warm.algorithm.clip_high'?"),
+        ("warm.resources.engine=vllm", "stages.warm.resources.engine: unknown key; did you mean 'stages.warm.engine'?"),
+        ("warm.seed=3", "stages.warm.seed: unknown key; did you mean 'seed', of the whole recipe?"),
+        ("warm.top_k=5", "stages.warm.top_k: unknown key; training samples from the model's own distribution; there is `temperature`"),
+        ("lr=1e-6", "lr: unknown key; did you mean 'stages.cold.learning_rate' or 'stages.warm.learning_rate'?"),
+        (
+            "actor_rollout_ref.rollout.n=8",
+            "--set actor_rollout_ref.rollout.n=8: the recipe has no stage 'actor_rollout_ref'; "
+            "did you mean 'stages.warm.group_size' or 'stages.scores.samples'?",
+        ),
+        ("cold.bogus=1", f"stages.cold.bogus: unknown key; known: {', '.join(SftStage.model_fields)}"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_with_its_path(change: str, message: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.readers import answer_line, answer_tags, box_after_thinking
-from rl_core.rewards.reward import PRESETS, reader, resolve, score
+from rl_core.rewards.reward import COMPONENTS, PRESETS, reader, resolve, score
 from rl_core.rewards.verdict import Verdict
 
 TAGGED = "<think>a</think><answer>b</answer>"
@@ -123,7 +123,7 @@ def test_resolve_copies() -> None:
     ("reward", "message"),
     [
         ("logic-rl", "did you mean 'logic_rl'"),
-        ("xyz", "there are logic_rl"),
+        ("xyz", "unknown reward 'xyz'; known: logic_rl, .*reasoning_tag_count"),
         ({"acuracy": 1.0}, "did you mean 'accuracy'"),
         ({"accuracy": -1.0}, "from 0 up"),
         ({"accuracy": math.nan}, "from 0 up"),
@@ -134,3 +134,9 @@ def test_bad_rewards_are_one_line(reward: str | dict[str, float], message: str) 
     with pytest.raises(InputError, match=message) as caught:
         resolve(reward)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_the_name_of_a_component_stands_for_it_alone(name: str) -> None:
+    assert resolve(name) == PRESETS.get(name, {name: 1.0})
+    assert list(resolve(name)) == [name]
