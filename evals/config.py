@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from evals.protocol import fill
-from rl_core.config import Precision, Resources, Settings
+from rl_core.config import Job, Precision, Resources, Settings
 
 
 class BenchmarkSettings(Settings):
@@ -87,12 +87,11 @@ class NamedCheckpoint(Settings):
     digest: str | None = Field(None, description="Of its content; without it the path is what it is known by.")
 
 
-class EvalJob(Settings):
+class EvalJob(Job):
     """What the evaluation process is told: `python -m evals.run JOB.json`."""
 
     config: EvalConfig
     checkpoints: list[NamedCheckpoint] = Field(min_length=1)
-    output: Path
     cells: Path | None = Field(None, description="Where finished cells of all evaluations are kept; default: inside `output`.")
     data_dir: Path | None = None
     seed: int = Field(0, description="Of sampling; the problems are the same under every seed.")

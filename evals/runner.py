@@ -28,6 +28,7 @@ from evals.scores import ScoredCell, comparison_table, score_table
 from evals.work import OnProgress, Progress, run
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError
+from rl_core.fence import Fence
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
 from rl_core.rewards.pool import ScoringPool
@@ -165,6 +166,7 @@ def _write_scores(job: EvalJob, cells: list[Cell]) -> dict[str, Any]:
         "tokens": sum(record["tokens"] for record in records),
         "peak_memory_bytes": peak_memory(),
     }
+    Fence(job.lease).require()
     aside = job.output / ".scores.partial"
     aside.write_text(json.dumps(scores, indent=1))
     os.replace(aside, job.output / "scores.json")

@@ -14,6 +14,7 @@ from evals.engines import EvalEngine, Question
 from evals.provenance import software
 from evals.readers import find_reader
 from rl_core.data.prompts import Prompt
+from rl_core.fence import Fence
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.training.journal import Journal
@@ -29,7 +30,7 @@ class Progress:
 
     def __init__(self, job: EvalJob, cells: list[Cell], tell: OnProgress | None) -> None:
         self.total = sum(len(cell.benchmark.problems) * (mode.samples or PILOT) for cell in cells for mode in cell.modes)
-        self.journal = Journal(job.output, self.total)
+        self.journal = Journal(job.output, self.total, Fence(job.lease))
         self.tell = tell
         self.done = 0
         self.journal.progress(0, {})

@@ -19,7 +19,8 @@ from typing import Any
 from flows.format import storage
 from rl_core.errors import InputError
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
-from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, STATE, read_manifest
+from tasks.lease import STATE
+from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, read_manifest
 from tasks.workspace import RECORDS, Workspace, read_json
 
 INDEX = "bundle.json"

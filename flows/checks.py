@@ -9,8 +9,8 @@ from flows.plan import Plan
 from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
 from flows.sources import naming
 from rl_core.errors import InputError
+from tasks.lease import refuse_if_busy
 from tasks.ray_job import connect, job_address
-from tasks.stage import refuse_if_busy
 
 HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
 SPARE_DISK = 200e6  # bytes: databases, logs, figures

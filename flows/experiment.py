@@ -30,10 +30,11 @@ from flows.terminal import Display
 from rl_core.errors import InputError
 from tasks.context import RunContext
 from tasks.digests import Digests
+from tasks.lease import holder
 from tasks.lineage import Lineage
 from tasks.provenance import git_diff, made_with
 from tasks.run import run_stage
-from tasks.stage import StageStopped, holder, said, set_aside, why_not_done
+from tasks.stage import StageStopped, said, set_aside, why_not_done
 from tasks.workspace import Workspace, read_json, write_json
 
 
@@ -169,7 +170,7 @@ def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
     for path in workspace.run_records():
         record = read_json(path) or {}
         known = record.get("mlflow")
-        if known and not known.get("closed") and known["tracking_uri"] == lineage.uri and not holder(record):
+        if known and not known.get("closed") and known["tracking_uri"] == lineage.uri and not holder(path, record):
             status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
             if not lineage.close(known["run_id"], status):
                 return

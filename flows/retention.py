@@ -10,7 +10,8 @@ from pathlib import Path
 from flows.ancestry import Made, read
 from flows.promote import promoted
 from rl_core.errors import InputError
-from tasks.stage import SPEC, STATE, holder, refuse_if_busy
+from tasks.lease import STATE, holder, refuse_if_busy
+from tasks.stage import SPEC
 from tasks.workspace import Workspace, read_json
 
 
@@ -66,7 +67,7 @@ def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
         if "judged" in entry:  # by its samples the next candidate is compared
             yield workspace.root / entry["judged"]
     for path in workspace.root.glob(f"*/*/{STATE}"):
-        if holder(read_json(path)):
+        if holder(path):
             yield path.parent
 
 

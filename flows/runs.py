@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from flows.plan import Plan
 from flows.recipe import resolved
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
+from tasks.lease import HEARTBEAT
 from tasks.process_mark import this_process
 from tasks.workspace import RECORDS, Workspace, read_json, write_json
 
@@ -24,6 +28,7 @@ class RunRecord:
 
     path: Path
     content: dict[str, Any]
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def begin(cls, plan: Plan) -> RunRecord:
@@ -57,6 +62,7 @@ class RunRecord:
             },
         )
         record.note()
+        record._beat()
         return record
 
     @property
@@ -68,8 +74,19 @@ class RunRecord:
         self.content |= facts
         write_json(self.path, self.content)
 
+    def _beat(self) -> None:
+        """From now until its end, renew the file's time: hosts that cannot see this process know by it that it works."""
+
+        def beat() -> None:
+            while not self.ended.wait(HEARTBEAT):
+                with suppress(OSError):
+                    os.utime(self.path)
+
+        threading.Thread(target=beat, name=f"signs of life of run {self.name}", daemon=True).start()
+
     def end(self, state: str, error: str | None = None) -> None:
         """Save how it ended: done, failed or stopped."""
+        self.ended.set()
         self.note(state=state, error=error, finished=time.time())
 
 

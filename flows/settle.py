@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tasks.stage import holder
+from tasks.lease import holder
 from tasks.workspace import Workspace, read_json, write_json
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in workspace.run_records():
         record = read_json(path)
         known = (record or {}).get("prefect")
-        if record and known and not known.get("settled") and not holder(record):
+        if record and known and not known.get("settled") and not holder(path, record):
             yield path, record
 
 

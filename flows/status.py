@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from flows.format import clock
 from flows.schedules import read_schedules
 from flows.servers import NAMES, Servers
-from tasks.stage import PROGRESS, SPEC, STATE, holder, read_manifest
+from tasks.lease import STATE, holder, orphan
+from tasks.stage import PROGRESS, SPEC, read_manifest
 from tasks.workspace import Workspace, read_json
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def print_status(workspace: Workspace, console: Console) -> None:
             run = read_json(path)
             if run:
                 error = f": {run['error']}" if run.get("error") else ""
-                console.print(f"  run {run['run']} {_run_state(run)}{error}", highlight=False, markup=False, soft_wrap=True)
+                console.print(f"  run {run['run']} {_run_state(path, run)}{error}", highlight=False, markup=False, soft_wrap=True)
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("  stage", "kind", "state", "when", "directory"):
             table.add_column(name)
@@ -75,10 +76,12 @@ def describe(directory: Path) -> tuple[str, float]:
         return f"done in {clock(manifest['seconds'])}", manifest["finished"]
     state: dict[str, Any] = read_json(directory / STATE) or {}
     heard = state.get("heartbeat", 0.0)
-    owner = holder(state)
+    owner = holder(directory / STATE, state)
     step = _last_step(directory / PROGRESS)
     if owner:
         return f"running{step}, process {owner['pid']} on {owner['host']}", heard
+    if (trainer := orphan(state)) is not None:
+        return f"left behind{step}: its run is gone, its trainer (process {trainer}) writes a checkpoint and ends", heard
     if state.get("state") == "failed":
         return f"failed{step}", heard
     if state.get("state") == "stopped":
@@ -86,9 +89,9 @@ def describe(directory: Path) -> tuple[str, float]:
     return f"interrupted{step}", heard  # its process is gone without a word
 
 
-def _run_state(run: dict[str, Any]) -> str:
+def _run_state(path: Path, run: dict[str, Any]) -> str:
     made = sum(stage["action"] in ("run", "continue") for stage in run["stages"].values())
-    state = run["state"] if run["state"] != "running" or holder(run) else "interrupted"
+    state = run["state"] if run["state"] != "running" or holder(path, run) else "interrupted"
     took = "" if state == "interrupted" else f", {clock((run.get('finished') or time.time()) - run['started'])}"
     return f"{state}, {made} of {len(run['stages'])} stages to run{took}"
 

@@ -400,7 +400,21 @@ class RlConfig(Settings):
         return self
 
 
-class TrainJob(Settings):
+class HeldLease(Settings):
+    """The right to write into a stage's directory: while `file` (JSON) names `owner` as its owner's id."""
+
+    file: Path
+    owner: str
+
+
+class Job(Settings):
+    """What a process that works for a stage is told in a file."""
+
+    output: Path
+    lease: HeldLease | None = Field(None, description="Of the stage that it works for; default: nobody else writes into `output`.")
+
+
+class TrainJob(Job):
     """What the trainer process is told: `python -m rl_core.train JOB.json`."""
 
     kind: Literal["sft", "rl"]
@@ -409,5 +423,4 @@ class TrainJob(Settings):
     model: str | ScratchModel = Field(description="Hub id or directory of the start checkpoint, or a model to make.")
     reference: str | None = Field(None, description="Checkpoint of the KL term's reference policy; default: `model`.")
     prompts: list[Path] = Field(min_length=1, description="Prompt files (train.parquet of the data stages).")
-    output: Path
     seed: int = 0

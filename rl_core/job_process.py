@@ -10,14 +10,15 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from rl_core.config import Settings
+from rl_core.config import Job
 from rl_core.errors import InputError
+from rl_core.fence import end_with_owner
 from rl_core.training.journal import STOPPED, Stopped
 
-Job = TypeVar("Job", bound=Settings)
+AnyJob = TypeVar("AnyJob", bound=Job)
 
 
-def run_job(arguments: list[str], job_class: type[Job], body: Callable[[Job], None]) -> int:
+def run_job(arguments: list[str], job_class: type[AnyJob], body: Callable[[AnyJob], None]) -> int:
     """Read the job file named by the only argument and run `body` on it.
 
     Returns:
@@ -30,7 +31,9 @@ def run_job(arguments: list[str], job_class: type[Job], body: Callable[[Job], No
     # become 10 to 50 times slower; asleep they wait a fifth longer on a machine of their own, and large products not at all.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        body(job_class.model_validate_json(Path(arguments[0]).read_text()))
+        job = job_class.model_validate_json(Path(arguments[0]).read_text())
+        end_with_owner(job.lease)
+        body(job)
     except Stopped:
         return STOPPED
     except ValidationError as error:

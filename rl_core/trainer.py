@@ -17,6 +17,7 @@ from rl_core.config import RlConfig, TrainJob
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.data.sampler import EpochSampler
 from rl_core.errors import InputError
+from rl_core.fence import Fence
 from rl_core.model.pretrained import load_tokenizer
 from rl_core.rewards.pool import ScoringPool
 from rl_core.rewards.reward import resolve
@@ -56,7 +57,7 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
     if not encoded:
         raise DataError(f"{job.prompts[0]}: no prompts to train on")
     total = total_steps(config, len(encoded))
-    run = _Run(job, config, encoded, Journal(job.output, total), total, stop)
+    run = _Run(job, config, encoded, Journal(job.output, total, Fence(job.lease)), total, stop)
     started, deaths = time.time(), 0
     while True:
         before = run.finished
@@ -178,6 +179,7 @@ class _Run:
         for row, advantage in zip(collected.used, trained.advantages, strict=True):
             rollouts[row] = replace(rollouts[row], advantage=advantage)
         rows = rollout_rows(rollouts, step, collected, workers.tokenizer)
+        self.journal.fence.require()
         write_rollouts(self.job.output, step, rows)
         tokens = sum(row["response_tokens"] for row in rows)
         self.tokens += tokens
@@ -214,7 +216,8 @@ class _Run:
             state["mean"] = fmean(self.watched)
         self.watched = []
         root = self.job.output / "checkpoints"
-        save_checkpoint(root, step, workers.save, state, keep_last=self.config.keep_last, keep_best=self.config.keep_best is not None)
+        keep_last, keep_best = self.config.keep_last, self.config.keep_best is not None
+        save_checkpoint(root, step, workers.save, state, keep_last=keep_last, keep_best=keep_best, fence=self.journal.fence)
 
 
 def check_agreement(workers: Workers, prompts: list[EncodedPrompt], sampling: Sampling) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.lease import Lease
 from tasks.stage import StageSpec
 from tasks.stage_runs import run_info, stage_run
 from tasks.workspace import Workspace, read_json
@@ -11,7 +12,7 @@ from tasks.workspace import Workspace, read_json
 DATABASE = "analysis.duckdb"
 
 
-def run(spec: StageSpec) -> dict[str, Any]:
+def run(spec: StageSpec, lease: Lease) -> dict[str, Any]:
     """Write the database of this experiment and add it to the workspace's; returns the rows by table."""
     from evals.analytics.keywords import document, with_own
     from evals.analytics.warehouse import Part, build, publish
@@ -25,5 +26,6 @@ def run(spec: StageSpec) -> dict[str, Any]:
     record = read_json(records[-1]) if records else None  # the last one is the run that this stage belongs to
     part = Part(stages, with_own(document(spec.settings["keywords"])), run_info(record) if record else None)
     rows = build(part, spec.directory / DATABASE)
+    lease.require()
     publish([part], workspace.warehouse)
     return {"rows": rows}

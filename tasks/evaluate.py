@@ -9,7 +9,8 @@ from typing import Any
 from evals.config import EvalConfig, EvalJob, NamedCheckpoint
 from rl_core.model.pretrained import MODEL_FILES
 from tasks.fingerprint import fingerprint
-from tasks.stage import JOB, Lease, StageFailed, StageSpec, Upstream, read_manifest
+from tasks.lease import Lease, StageFailed
+from tasks.stage import JOB, StageSpec, Upstream, read_manifest
 from tasks.train import final_checkpoint
 from tasks.trainer_process import Progress, run_module
 from tasks.workspace import Workspace, read_json, write_json
@@ -25,6 +26,7 @@ def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) 
         config=config,
         checkpoints=checkpoints,
         output=spec.directory,
+        lease=lease.held,
         cells=Workspace(spec.workspace).cells,
         data_dir=spec.data_dir,
         seed=spec.seed,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.errors import InputError
+from tasks.lease import LeaseLost
 from tasks.stage_record import StageRecord
 from tasks.workspace import Workspace
 
@@ -97,6 +98,8 @@ class Lineage:
 
         try:
             yield follow
+        except LeaseLost:  # whoever has the stage now sends what there is, and closes this run
+            raise
         except BaseException as error:
             record.end("FAILED" if isinstance(error, Exception) else "KILLED")
             self._send(record)

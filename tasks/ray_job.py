@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import rl_core
 from rl_core.config import Resources
 from rl_core.errors import InputError
-from tasks.stage import LOG, PROGRESS, Lease, StageFailed, StageStopped
+from tasks.lease import Lease, StageFailed
+from tasks.stage import LOG, PROGRESS, StageStopped
 from tasks.trainer_process import GRACE, Progress, Tail, judge, report
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rl_core.config import RlConfig, TrainJob
-from tasks.stage import Lease, StageSpec
+from tasks.lease import Lease
+from tasks.stage import StageSpec
 from tasks.train import prompt_files, reference_model, start_model, train
 from tasks.trainer_process import Progress
 
@@ -21,6 +22,7 @@ def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) 
         reference=reference_model(spec),
         prompts=prompt_files(spec),
         output=spec.directory,
+        lease=lease.held,
         seed=spec.run_seed,
     )
     return train(job, lease, on_progress, steps=config.steps)

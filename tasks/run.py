@@ -8,7 +8,8 @@ from typing import Any
 
 from tasks import analyze, data, evaluate, report, rl, sft
 from tasks.context import RunContext
-from tasks.stage import Lease, StageSpec, at_work, write_manifest
+from tasks.lease import Lease
+from tasks.stage import StageSpec, at_work, write_manifest
 from tasks.trainer_process import Progress
 
 
@@ -36,6 +37,7 @@ def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
 
 def _work(spec: StageSpec, context: RunContext, lease: Lease, tell: Callable[[], None]) -> dict[str, Any]:
     def follow(progress: Progress) -> None:
+        lease.require()
         context.on_progress(spec, progress)
         tell()
 
@@ -49,6 +51,6 @@ def _work(spec: StageSpec, context: RunContext, lease: Lease, tell: Callable[[],
         case "eval":
             return evaluate.run(spec, lease, follow)
         case "analyze":
-            return analyze.run(spec)
+            return analyze.run(spec, lease)
         case "report":
             return report.run(spec, context.recipe)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rl_core.config import SftConfig, TrainJob
-from tasks.stage import Lease, StageSpec
+from tasks.lease import Lease
+from tasks.stage import StageSpec
 from tasks.train import prompt_files, start_model, train
 from tasks.trainer_process import Progress
 
@@ -14,5 +15,13 @@ from tasks.trainer_process import Progress
 def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
     """Train; returns the trainer's own result."""
     config = SftConfig.model_validate(spec.settings)
-    job = TrainJob(kind="sft", sft=config, model=start_model(spec), prompts=prompt_files(spec), output=spec.directory, seed=spec.run_seed)
+    job = TrainJob(
+        kind="sft",
+        sft=config,
+        model=start_model(spec),
+        prompts=prompt_files(spec),
+        output=spec.directory,
+        lease=lease.held,
+        seed=spec.run_seed,
+    )
     return train(job, lease, on_progress, steps=config.steps)

@@ -1,6 +1,6 @@
-"""The life of a stage: what it is, its directory, who may work in it, and when it is done.
+"""The life of a stage: what it is, its directory, and when it is done.
 
-A stage's directory holds `spec.json` (what it is), `state.json` (the lease: who works here, and since when nothing was heard of them),
+A stage's directory holds `spec.json` (what it is), `state.json` (who works in it: `tasks/lease.py`),
 `log.txt`, the stage's outputs, and last of all `manifest.json` with the size and sha256 of every output. It is done when the manifest
 is there and the outputs match it. A directory without manifest belongs to whoever takes it next and goes on where it stopped.
 """
@@ -9,40 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
-import threading
-import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from rl_core.config import ScratchModel, Settings
-from rl_core.errors import InputError
 from tasks.digests import Digests
-from tasks.process_mark import is_alive, this_process
+from tasks.lease import STATE, Lease, door, refuse_if_busy
 from tasks.workspace import read_json, write_json
 
 Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
 
-HEARTBEAT = 5.0  # seconds between signs of life
-STALE = 60.0  # seconds of silence after which a lease held on another host counts as abandoned
-
-SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB = "spec.json", "state.json", "manifest.json", "log.txt", "progress.jsonl", "job.json"
+SPEC, MANIFEST, LOG, PROGRESS, JOB = "spec.json", "manifest.json", "log.txt", "progress.jsonl", "job.json"
 MLFLOW = "mlflow.json"  # what MLflow has heard of the stage
 HOUSEKEEPING = {SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB, MLFLOW}
 # Files by which a stage made again is recognised as the same; the others hold timings.
 CONTENT = {".parquet", ".safetensors"}
-
-
-class StageBusy(InputError):
-    """Another process works on this stage."""
-
-
-class StageFailed(RuntimeError):
-    """A stage ended without what it should have made; one line."""
 
 
 class StageStopped(RuntimeError):
@@ -150,76 +134,11 @@ def set_aside(directory: Path) -> Path | None:
     """
     if not directory.exists():
         return None
-    with _door(directory):
-        _refuse_if_busy(directory)
+    with door(directory):
+        refuse_if_busy(directory)
         target = directory.with_name(f"{directory.name}.superseded-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
         directory.rename(target)
     return target
-
-
-def refuse_if_busy(directory: Path) -> None:
-    """Raises StageBusy if another process works on the stage."""
-    if directory.exists():
-        _refuse_if_busy(directory)
-
-
-class Lease:
-    """The right to work in a stage's directory, kept alive by a thread until it is given back."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.lost = False
-        self._owner = {"id": uuid.uuid4().hex, **this_process()}
-        self._state: dict[str, Any] = {"started": time.time()}
-        self._writing = threading.Lock()
-        self._released = threading.Event()
-
-    @property
-    def previous(self) -> dict[str, Any]:
-        """The state in which the directory was found."""
-        return dict(self._state.get("previous") or {})
-
-    def take(self) -> None:
-        """Raises StageBusy if another process holds the lease."""
-        with _door(self.directory):
-            _refuse_if_busy(self.directory)
-            before = read_json(self.directory / STATE) or {}
-            _end_orphan(before)
-            self._state["previous"] = {key: before[key] for key in ("state", "heartbeat", "error", "attempt") if key in before}
-            self._state["attempt"] = before.get("attempt", 0) + 1
-            self._write(state="running")
-        threading.Thread(target=self._keep, name=f"lease of {self.directory.name}", daemon=True).start()
-
-    def note(self, **facts: Any) -> None:
-        """Add facts to `state.json`, such as the trainer's process."""
-        self._write(**facts)
-
-    def release(self, state: Literal["done", "failed", "stopped"], error: str | None = None) -> None:
-        """Stop the heartbeat and leave word how it ended."""
-        self._released.set()
-        if not self.lost:
-            self._write(state=state, error=error)
-
-    def require(self) -> None:
-        """Raises StageFailed if the lease was taken over, as after a long suspension of this process."""
-        if self.lost:
-            raise StageFailed(f"{self.directory}: another process took this stage over while this one was suspended")
-
-    def _keep(self) -> None:
-        while not self._released.wait(HEARTBEAT):
-            held = read_json(self.directory / STATE)
-            if held and held["owner"]["id"] != self._owner["id"]:
-                self.lost = True
-                return
-            with suppress(OSError):  # of a full disk, which the work itself will report: the next sign of life may find room
-                self._write()
-
-    def _write(self, **facts: Any) -> None:
-        with self._writing:
-            if self._released.is_set() and "state" not in facts:
-                return
-            self._state |= {"owner": self._owner, "heartbeat": time.time(), **facts}
-            write_json(self.directory / STATE, self._state)
 
 
 @contextmanager
@@ -288,47 +207,3 @@ def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **
 def _content(outputs: dict[str, dict[str, Any]]) -> str:
     telling = {name: output["sha256"] for name, output in outputs.items() if Path(name).suffix in CONTENT}
     return hashlib.sha256(json.dumps(telling or outputs, sort_keys=True).encode()).hexdigest()
-
-
-def holder(state: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The owner of a lease (or of a run's record) that is alive, None if there is none or it was abandoned."""
-    if not state or state.get("state") != "running":
-        return None
-    owner: dict[str, Any] = state["owner"]
-    if owner["host"] == socket.gethostname():
-        return owner if is_alive(owner) else None
-    return owner if time.time() - state["heartbeat"] < STALE else None
-
-
-def _refuse_if_busy(directory: Path) -> None:
-    state = read_json(directory / STATE)
-    owner = holder(state)
-    if state and owner:
-        since = datetime.fromtimestamp(state["started"]).strftime("%H:%M:%S")
-        raise StageBusy(
-            f"stage {directory.name}: in work since {since} by process {owner['pid']} on {owner['host']}; "
-            "wait for it (`r1flow status`), stop it, or use another --workspace"
-        )
-
-
-def _end_orphan(state: dict[str, Any]) -> None:
-    """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints."""
-    trainer = state.get("trainer")
-    if trainer and "job" in trainer:
-        from tasks.ray_job import end_orphan
-
-        end_orphan(trainer)
-    elif trainer and state["owner"]["host"] == socket.gethostname() and is_alive(trainer):
-        from tasks.trainer_process import end_group
-
-        end_group(trainer["pid"])
-
-
-@contextmanager
-def _door(directory: Path) -> Iterator[None]:
-    """One at a time past the check of a lease, in all processes of the host."""
-    from filelock import FileLock
-
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory.with_name(f".{directory.name}.lock")):
-        yield

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.stage import MLFLOW, SPEC, STATE, directory_name, holder, read_manifest
+from tasks.lease import STATE, holder
+from tasks.stage import MLFLOW, SPEC, directory_name, read_manifest
 from tasks.workspace import read_json, write_json
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class StageRecord:
         """Records of ended attempts under an experiment's directory that MLflow has not heard to the end."""
         for path in sorted(experiment.glob(f"*/{MLFLOW}")):
             notes = read_json(path)
-            if not notes or notes.get("closed") or notes["tracking_uri"] != tracking_uri or holder(read_json(path.parent / STATE)):
+            if not notes or notes.get("closed") or notes["tracking_uri"] != tracking_uri or holder(path.parent / STATE):
                 continue
             notes.setdefault("status", "FINISHED" if read_manifest(path.parent) else "KILLED")
             yield cls(client, path.parent, notes)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rl_core.config import ScratchModel, TrainJob
+from tasks.lease import Lease, StageFailed
 from tasks.ray_job import job_address, run_as_job
-from tasks.stage import JOB, Lease, StageFailed, StageSpec, Upstream, read_manifest
+from tasks.stage import JOB, StageSpec, Upstream, read_manifest
 from tasks.trainer_process import Progress, run_module
 from tasks.workspace import read_json, write_json
 

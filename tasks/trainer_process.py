@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from rl_core.errors import InputError
+from rl_core.fence import OWNER
+from tasks.lease import Lease, StageFailed
 from tasks.process_mark import process_mark
-from tasks.stage import LOG, PROGRESS, Lease, StageFailed, StageStopped
+from tasks.stage import LOG, PROGRESS, StageStopped
 
 STOPPED = 75  # exit code of a trainer that stopped in order, with its checkpoint written
 BAD_INPUT = 2
@@ -67,13 +69,13 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1", OWNER: str(os.getpid())},
         )
         try:
             lease.note(trainer=process_mark(process.pid))
             while not _has_exited(process.pid):
-                report(progress, on_progress)
                 lease.require()
+                report(progress, on_progress)
                 time.sleep(POLL)
         except BaseException:
             end_group(process.pid)
@@ -82,6 +84,7 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # stragglers; the leader is a zombie, so the number is still ours
             process.wait()
+    lease.require()
     report(progress, on_progress)
     judge(process.returncode, directory, begin)
 

@@ -73,7 +73,8 @@ def _carry_out(order: Order, plan: Plan) -> None:
     from flows.prefect_server import PrefectServer
     from flows.runs import own_run
     from flows.settle import settling
-    from tasks.stage import StageFailed, StageStopped
+    from tasks.lease import StageFailed
+    from tasks.stage import StageStopped
 
     try:
         server = PrefectServer(plan.workspace)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rl_core.fence import Fence
+
 FILES = "files.json"  # written last: size and sha256 of every other file
 STATE = "trainer.json"
 OPTIMIZER = "optimizer.safetensors"
@@ -25,7 +27,14 @@ def save_model(directory: Path, model: Any, tokenizer: Any, weights: dict[str, A
 
 
 def save_checkpoint(
-    root: Path, step: int, write: Callable[[Path], None], state: dict[str, Any], *, keep_last: int, keep_best: bool = False
+    root: Path,
+    step: int,
+    write: Callable[[Path], None],
+    state: dict[str, Any],
+    *,
+    keep_last: int,
+    keep_best: bool = False,
+    fence: Fence | None = None,
 ) -> Path:
     """Write `root/step-NNNNNN` through a temporary directory, verify it, then prune to the newest `keep_last`.
 
@@ -33,12 +42,16 @@ def save_checkpoint(
         write: puts model, tokenizer and optimizer files into the directory it is given.
         state: JSON-able state of the loop (step, sampler, ...).
         keep_best: spare the one with the highest `mean` in its state, too.
+        fence: passed before anything is removed or put in place.
 
     Raises:
+        LeaseLost: `root` belongs to another process now.
         OSError: what was written does not read back as it should; the checkpoints before it are untouched.
     """
     final = root / f"step-{step:06d}"
     aside = root / f".step-{step:06d}.partial"
+    fence = fence or Fence(None)
+    fence.require()
     for left in root.glob(".step-*.partial"):  # of an attempt that was killed as it wrote
         shutil.rmtree(left)
     aside.mkdir(parents=True)
@@ -50,6 +63,7 @@ def save_checkpoint(
         _flush(path)
     if not verify(aside):
         raise OSError(f"{aside}: the checkpoint does not read back as it was written; check the disk")
+    fence.require()
     if final.exists():
         shutil.rmtree(final)
     aside.rename(final)

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from rl_core.fence import Fence
+
 STOPPED = 75  # exit code after an orderly stop (EX_TEMPFAIL): run again to go on
 
 
@@ -19,14 +21,19 @@ class Stopped(Exception):
 
 
 class Journal:
-    """`progress.jsonl` (live), `metrics.jsonl` (one line per step) and `result.json` of one stage directory."""
+    """`progress.jsonl` (live), `metrics.jsonl` (one line per step) and `result.json` of one stage directory.
 
-    def __init__(self, output: Path, total: int) -> None:
+    Each call raises LeaseLost, and writes nothing, if another process has taken the stage over.
+    """
+
+    def __init__(self, output: Path, total: int, fence: Fence) -> None:
         self.output = output
         self.total = total
+        self.fence = fence
 
     def rewind(self, step: int) -> None:
         """Drop the metrics after `step`: a resumed run writes them again."""
+        self.fence.require()
         path = self.output / "metrics.jsonl"
         if path.exists():
             kept = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
@@ -45,11 +52,13 @@ class Journal:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write `result.json` in one piece."""
+        self.fence.require()
         aside = self.output / "result.partial"
         aside.write_text(json.dumps(result | {"peak_memory_bytes": peak_memory()}, indent=1))
         os.replace(aside, self.output / "result.json")
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
+        self.fence.require()
         with (self.output / name).open("a") as file:
             file.write(json.dumps(row) + "\n")
 

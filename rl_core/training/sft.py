@@ -14,6 +14,7 @@ from rl_core.config import ScratchModel, SftConfig, TrainJob
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.sampler import EpochSampler, growing_pool
 from rl_core.data.templates import find_template, render
+from rl_core.fence import Fence
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
 from rl_core.training.checkpoint import OPTIMIZER, latest_whole, save_checkpoint, save_model
@@ -31,7 +32,8 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         Stopped: after a signal; the checkpoint is written.
     """
     stop = StopRequest()
-    journal = Journal(job.output, config.steps)
+    fence = Fence(job.lease)
+    journal = Journal(job.output, config.steps, fence)
     prompts = [prompt for path in job.prompts for prompt in read_prompts(path) if prompt.trace]
     if not prompts:
         raise DataError(f"{job.prompts[0]}: no row has a worked response (column trace), which SFT learns from")
@@ -84,7 +86,8 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
             | {"grad_norm": norm, "learning_rate": learning_rate, "tokens_per_second": seen / (time.time() - began)},
         )
         if step % config.checkpoint_every == 0 or step == config.steps or stop.requested:
-            path = save_checkpoint(job.output / "checkpoints", step, write, {"step": step, "drawn": sampler.drawn}, keep_last=1)
+            state = {"step": step, "drawn": sampler.drawn}
+            path = save_checkpoint(job.output / "checkpoints", step, write, state, keep_last=1, fence=fence)
         if stop.requested and step < config.steps:
             raise Stopped
     if first == config.steps:

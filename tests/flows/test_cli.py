@@ -129,7 +129,7 @@ def test_a_broken_row_of_a_benchmark_is_found_before_training(tmp_path: Path) ->
 def test_a_stage_in_work_is_refused(tmp_path: Path) -> None:
     from flows.order import Order
     from flows.plan import make_plan
-    from tasks.stage import Lease
+    from tasks.lease import Lease
 
     runs = tmp_path / "runs"
     spec = make_plan(Order(recipe=str(MINI), workspace=runs)).stages[1].spec

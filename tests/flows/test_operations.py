@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +22,13 @@ from flows.promote import promote
 from flows.recipe import resolved
 from flows.retention import garbage, remove
 from flows.runs import RunRecord, find_run
+from flows.status import describe
 from rl_core.errors import InputError
 from tasks.digests import Digests
+from tasks.lease import Lease, StageBusy
 from tasks.lineage import TrackingError
-from tasks.stage import Lease, StageBusy, StageSpec, at_work, write_manifest
+from tasks.process_mark import process_mark, this_process
+from tasks.stage import StageSpec, at_work, write_manifest
 from tasks.workspace import Workspace, write_json
 
 PlanOf = Callable[..., Plan]
@@ -360,3 +365,14 @@ def test_best_moves_only_for_more_than_noise(made: PlanOf, workspace: Workspace,
 def test_a_best_by_nothing_is_refused(plan_of: PlanOf, best: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         plan_of(f"best={best}")
+
+
+def test_status_tells_a_trainer_left_behind_from_an_interrupted_stage(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = {**this_process(), "id": "x", "pid": 2**22 + 1, "born": 0.0}
+    state = {"owner": owner, "started": 0, "heartbeat": 0.0, "state": "running", "trainer": process_mark(child.pid)}
+    write_json(tmp_path / "state.json", state)
+    assert describe(tmp_path)[0] == f"left behind: its run is gone, its trainer (process {child.pid}) writes a checkpoint and ends"
+    child.kill()
+    child.wait()
+    assert describe(tmp_path)[0] == "interrupted"

@@ -15,7 +15,8 @@ from flows.recipe import RecipeError
 from flows.resume import order_of
 from flows.runs import RunRecord, find_run
 from tasks.digests import Digests
-from tasks.stage import Lease, StageFailed, StageSpec, at_work
+from tasks.lease import Lease, StageFailed
+from tasks.stage import StageSpec, at_work
 from tasks.workspace import Workspace, read_json, write_json
 
 STAGES = ("puzzles", "cold", "warm", "scores", "cot", "report")
@@ -108,7 +109,7 @@ def test_a_resumed_run_has_the_recipe_it_had_whatever_became_of_the_file(tmp_pat
 
 def test_a_run_in_work_is_refused(tmp_path: Path, plan_of: Callable[..., Plan]) -> None:
     from flows.checks import check_before_run
-    from tasks.stage import StageBusy
+    from tasks.lease import StageBusy
 
     plan = plan_of()
     RunRecord.begin(plan)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.stage import Lease, StageSpec
+from tasks.lease import Lease
+from tasks.stage import StageSpec
 
 
 @pytest.fixture

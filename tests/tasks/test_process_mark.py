@@ -5,7 +5,7 @@ import sys
 import psutil
 import pytest
 
-from tasks.process_mark import is_alive, process_mark, this_process
+from tasks.process_mark import is_alive, is_here, process_mark, this_process
 
 
 def test_a_process_is_known_until_it_ends() -> None:
@@ -33,3 +33,22 @@ def test_a_clock_that_is_set_makes_no_process_another(monkeypatch: pytest.Monkey
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: born(process) + jump)
     monkeypatch.setattr(psutil, "boot_time", lambda: booted() + jump)
     assert is_alive(mark)
+
+
+@pytest.mark.parametrize(
+    ("other", "here"),
+    [
+        ({}, True),
+        ({"host": "elsewhere"}, False),
+        ({"boot": "another"}, False),  # a machine of the same name
+        ({"namespace": "pid:[2]"}, False),  # another container of this host
+    ],
+)
+def test_where_a_process_runs(other: dict[str, str], here: bool) -> None:
+    assert is_here(this_process() | other) == here
+
+
+def test_a_mark_of_an_older_version_has_the_hosts_name_alone() -> None:
+    mark = this_process()
+    assert is_here({"host": mark["host"], "pid": 1, "born": 0.0})
+    assert not is_here({"host": "elsewhere", "pid": 1, "born": 0.0})

@@ -17,8 +17,8 @@ from rl_core.config import Resources, RlConfig, RlResources, TrainJob
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.errors import InputError
+from tasks.lease import Lease
 from tasks.ray_job import ClusterError, connect, end_job, job_address, run_as_job
-from tasks.stage import Lease
 from tasks.train import train
 from tasks.trainer_process import GRACE, Progress
 

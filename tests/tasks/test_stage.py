@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,20 +9,8 @@ from pathlib import Path
 import pytest
 
 from tasks.digests import Digests
-from tasks.process_mark import process_mark
-from tasks.stage import (
-    Lease,
-    StageBusy,
-    StageFailed,
-    StageSpec,
-    StageStopped,
-    Upstream,
-    at_work,
-    read_manifest,
-    set_aside,
-    why_not_done,
-    write_manifest,
-)
+from tasks.lease import Lease, StageBusy, StageFailed
+from tasks.stage import StageSpec, StageStopped, Upstream, at_work, read_manifest, set_aside, why_not_done, write_manifest
 from tasks.workspace import read_json, write_json
 
 SpecOf = Callable[..., StageSpec]
@@ -77,64 +61,6 @@ def test_two_at_once_are_refused(spec_of: SpecOf, digests: Digests) -> None:
         with pytest.raises(StageBusy):
             set_aside(spec.directory)
     Lease(spec.directory).take()
-
-
-@pytest.mark.parametrize(
-    ("owner", "silent", "busy"),
-    [
-        ({"host": "elsewhere", "pid": 1, "born": 0.0}, 10, True),  # another host, heard of lately
-        ({"host": "elsewhere", "pid": 1, "born": 0.0}, 100, False),  # another host, silent
-        ({"pid": os.getpid(), "born": 0.0}, 0, False),  # this host, but the number went to another process
-        ({"pid": 2**22 + 1, "born": 0.0}, 0, False),  # this host, gone
-    ],
-)
-def test_an_abandoned_lease_is_taken_over(spec_of: SpecOf, owner: dict[str, object], silent: float, busy: bool) -> None:
-    directory = spec_of().directory
-    directory.mkdir(parents=True)
-    state = {
-        "owner": {"id": "x", "host": socket.gethostname()} | owner,
-        "started": 0,
-        "heartbeat": time.time() - silent,
-        "state": "running",
-    }
-    write_json(directory / "state.json", state)
-    lease = Lease(directory)
-    if busy:
-        with pytest.raises(StageBusy):
-            lease.take()
-    else:
-        lease.take()
-        lease.release("done")
-
-
-def test_the_trainer_of_a_killed_owner_is_ended_before_another_starts(spec_of: SpecOf) -> None:
-    directory = spec_of().directory
-    directory.mkdir(parents=True)
-    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
-    owner = {"id": "x", "host": socket.gethostname(), "pid": 2**22 + 1, "born": 0.0}
-    state = {"owner": owner, "started": 0, "heartbeat": time.time(), "state": "running", "trainer": process_mark(orphan.pid)}
-    write_json(directory / "state.json", state)
-    lease = Lease(directory)
-    lease.take()
-    assert orphan.wait(5) == -15
-    lease.release("done")
-
-
-def test_a_lease_taken_by_another_is_noticed(spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.stage.HEARTBEAT", 0.05)
-    directory = spec_of().directory
-    directory.mkdir(parents=True)
-    lease = Lease(directory)
-    lease.take()
-    state = read_json(directory / "state.json")
-    write_json(directory / "state.json", state | {"owner": state["owner"] | {"id": "another"}})
-    deadline = time.monotonic() + 5
-    while not lease.lost and time.monotonic() < deadline:
-        time.sleep(0.02)
-    with pytest.raises(StageFailed, match="took this stage over"):
-        lease.require()
-    lease.release("failed")
-    assert read_json(directory / "state.json")["owner"]["id"] == "another"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from rl_core.errors import InputError
-from tasks.stage import Lease, StageFailed, StageStopped
+from tasks.lease import Lease, StageFailed
+from tasks.stage import StageStopped
 from tasks.trainer_process import Progress, Tail, end_group, run_process
 
 TRAINER = Path(__file__).parents[1] / "fixtures" / "trainer.py"
