@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from rl_core.algorithms.credit import rediscounted
+import torch
+
 from rl_core.config import RlConfig
 from rl_core.data.sampler import EpochSampler
 from rl_core.data.templates import find_template
@@ -31,8 +32,9 @@ class Rollout:
     sample: int
     completion: Completion
     text: str
-    score: Score
-    token_rewards: list[float]  # dense penalties; their sum is among the score's components
+    score: Score  # of everything
+    response_reward: float  # the part of the score's reward that is given for the response as a whole
+    token_penalties: torch.Tensor | None = None  # (T,) float64: the rest of it, token by token
     advantage: float = 0.0  # mean over its tokens; 0 for a response that dynamic sampling set aside
 
 
@@ -110,7 +112,7 @@ class Collector:
             if len(completions) != self.config.group_size:
                 raise RuntimeError(f"{len(completions)} responses for a prompt instead of {self.config.group_size}: a group is incomplete")
             found = [
-                Rollout(encoded, first_group + index, sample, completion, text, score, [])
+                Rollout(encoded, first_group + index, sample, completion, text, score, score.reward)
                 for sample, (completion, text, score) in enumerate(zip(completions, texts, scores(), strict=True))
             ]
             rollouts += penalized(found, self.config)
@@ -127,27 +129,28 @@ class Collector:
 
 def penalized(group: list[Rollout], config: RlConfig) -> list[Rollout]:
     """The rollouts of one prompt with the stage's penalties added to their scores."""
-    settings, limit, discount = config.penalties, config.max_response_tokens, config.algorithm.discount
+    settings, limit = config.penalties, config.max_response_tokens
     lengths = [len(rollout.completion.token_ids) for rollout in group]
     correct = [rollout.score.verdict.outcome is Outcome.CORRECT for rollout in group]
     by_length = penalties.group_length(lengths, correct)
     found = []
     for index, rollout in enumerate(group):
         token_ids = rollout.completion.token_ids
-        dense = penalties.dense_repetition(token_ids, settings.dense_repetition) if settings.dense_repetition else [0.0] * len(token_ids)
         added: dict[str, float] = {}
         if settings.repetition:
             added["repetition"] = penalties.repetition(token_ids, settings.repetition)
-        if settings.dense_repetition:
-            added["dense_repetition"] = sum(dense)
-            dense = rediscounted(dense, settings.dense_repetition.discount or discount, discount)
         if settings.cosine_length:
             added["cosine_length"] = penalties.cosine_length(lengths[index], correct[index], limit, settings.cosine_length)
         if settings.overlong:
             added["overlong"] = penalties.overlong(lengths[index], limit, settings.overlong)
         if settings.group_length:
             added["group_length"] = settings.group_length * by_length[index]
+        response_reward = math.fsum([rollout.score.reward, *added.values()])
+        dense = None
+        if settings.dense_repetition:
+            dense = torch.tensor(penalties.dense_repetition(token_ids, settings.dense_repetition), dtype=torch.float64)
+            added["dense_repetition"] = float(dense.sum())
         total = math.fsum([rollout.score.reward, *added.values()])
         score = replace(rollout.score, reward=total, components=rollout.score.components | added)
-        found.append(replace(rollout, score=score, token_rewards=dense))
+        found.append(replace(rollout, score=score, response_reward=response_reward, token_penalties=dense))
     return found

@@ -6,6 +6,7 @@ printed by `r1flow show`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,18 @@ TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resourc
 
 
 Precision = Literal["auto", "bfloat16", "float32"]
+
+
+@dataclass(frozen=True)
+class Added:
+    """Marks a setting that came after stages had been finished without it: at its default it is no part of a fingerprint."""
+
+
+@dataclass(frozen=True)
+class Revised:
+    """Marks a setting with which stages came out otherwise once: away from its default the number is part of a fingerprint."""
+
+    number: int
 
 
 class Settings(BaseModel):
@@ -72,6 +85,19 @@ class Schedule(Settings):
     start: float = Field(validation_alias=AliasChoices("start", "peak"), ge=0)
     end: float | None = Field(None, ge=0, description="Value at the last step; default: 0 for linear and cosine.")
     warmup: int = Field(0, ge=0, description="Steps of linear rise from 0 to `start`.")
+
+
+AdamBetas = Annotated[
+    tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]],
+    Added(),
+    Field(
+        description="Decay of AdamW's means of gradients and of their squares. 0.95, as OpenRLHF and oat have it, forgets a burst of large "
+        "gradients within 60 steps, and RL stages are short; verl and TRL keep torch's 0.999."
+    ),
+]
+AdamEpsilon = Annotated[
+    float, Added(), Field(gt=0, description="Added to AdamW's divisor; torch's, verl's, TRL's and DeepSpeed's default.")
+]
 
 
 def constant_schedules(values: Any, keys: tuple[str, ...]) -> Any:
@@ -187,6 +213,8 @@ class SftConfig(Settings):
     )
     learning_rate: Schedule = Schedule(schedule="cosine", start=1e-3, end=1e-4, warmup=20)
     weight_decay: float = Field(0.1, ge=0)
+    adam_betas: AdamBetas = (0.9, 0.95)
+    adam_epsilon: AdamEpsilon = 1e-8
     max_grad_norm: float = Field(1.0, gt=0)
     max_tokens: int = Field(1024, ge=16, description="Longer examples are dropped and counted.")
     shortest_first: float = Field(
@@ -240,6 +268,17 @@ class Algorithm(Settings):
     )
     kl_estimator: KlEstimator = "k3"
     kl_in: Literal["loss", "reward"] = "loss"
+    kl_clamp: Annotated[float | None, Added()] = Field(
+        None,
+        gt=0,
+        le=80,
+        description="Largest size of a token's estimate. verl and OpenRLHF take 10; default: unbounded, for the estimate stays unbiased.",
+    )
+    kl_discounts: Annotated[list[Annotated[float, Field(gt=0, le=1)]] | None, Added()] = Field(
+        None,
+        min_length=1,
+        description="Of later terms of a KL in the reward: each discounts an equal share of it; default: `discount`, for all of it.",
+    )
     mismatch: Mismatch = Field("truncate", description="Correction where engine and trainer disagree on a token's probability.")
     importance_cap: float = Field(
         2.0, gt=1, description="Truncation of the importance weight, or the bound past which a response is masked."
@@ -249,6 +288,9 @@ class Algorithm(Settings):
     discount: float = Field(1.0, gt=0, le=1, description="Of later token rewards, for `returns` and `gae`.")
     trace: float = Field(1.0, ge=0, le=1, description="Lambda of `gae`.")
     value_clip: float | None = Field(None, gt=0, description="How far a value may move from its old one in one step.")
+    value_aggregation: Annotated[Aggregation, Added()] = Field(
+        "token_mean", description="How the critic's losses of tokens become that of a step, as in verl; OpenRLHF: sequence_mean_token_mean."
+    )
     value_learning_rate: Schedule = Schedule(schedule="constant", start=1e-5)
     max_refills: int = Field(
         0, ge=0, description="Dynamic sampling: how often prompts whose responses all score the same are replaced by new ones; 0: kept."
@@ -265,8 +307,10 @@ class Algorithm(Settings):
     @model_validator(mode="after")
     def _settings_that_need_others(self) -> Algorithm:
         given = self.model_fields_set
-        for key in ("discount", "trace", "value_clip", "value_learning_rate"):
-            wanted = ("returns", "gae") if key == "discount" else ("gae",)
+        if self.kl_discounts and self.kl_in != "reward":
+            raise ValueError("`kl_discounts` has no effect with `kl_in: loss`; remove it, or set kl_in: reward")
+        for key in ("discount", "kl_discounts", "trace", "value_clip", "value_aggregation", "value_learning_rate"):
+            wanted = ("returns", "gae") if "discount" in key else ("gae",)
             if key in given and self.advantage not in wanted and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"`{key}` has no effect with `advantage: {self.advantage}`; remove it, or use {' or '.join(wanted)}")
         return self
@@ -289,7 +333,9 @@ class DenseRepetition(Settings):
 
     ngram: int = Field(40, ge=1)
     penalty: float = Field(-0.05, le=0)
-    discount: float | None = Field(None, gt=0, le=1, description="Of later penalties, for `returns` and `gae`; default: the algorithm's.")
+    discount: Annotated[float | None, Revised(2)] = Field(
+        None, gt=0, le=1, description="Of later penalties, for `returns` and `gae`; default: the algorithm's."
+    )
 
 
 class CosineLength(Settings):
@@ -346,7 +392,14 @@ class RlConfig(Settings):
     learning_rate: Schedule = Schedule(schedule="constant", start=1e-6)
     temperature: Schedule = Schedule(schedule="constant", start=1.0)
     max_response_tokens: int = Field(512, ge=1)
-    weight_decay: float = Field(0.0, ge=0)
+    max_prompt_tokens: Annotated[int | None, Added()] = Field(
+        None, ge=1, description="Longer prompts are dropped and counted, as are those that leave a response too little of the context."
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="Of matrices. At RL's rates it does little: 0.01 at 1e-6 takes a millionth off a weight in 100 updates."
+    )
+    adam_betas: AdamBetas = (0.9, 0.95)
+    adam_epsilon: AdamEpsilon = 1e-8
     max_grad_norm: float = Field(1.0, gt=0)
     scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
     checkpoint_every: int = Field(20, ge=1)
@@ -374,6 +427,12 @@ class RlConfig(Settings):
             raise ValueError("`steps` and `epochs` exclude each other: remove one")
         if self.group_size == 1 and (self.algorithm.advantage not in ("returns", "gae") or self.algorithm.max_refills):
             raise ValueError(f"`group_size: 1` leaves nothing to compare for `algorithm: {self.algorithm.name}`; give 2 or more")
+        dense = self.penalties.dense_repetition
+        if dense and dense.discount and self.algorithm.advantage not in ("returns", "gae"):
+            raise ValueError(
+                f"`penalties.dense_repetition.discount` has no effect with `advantage: {self.algorithm.advantage}`; remove it, or use "
+                "returns or gae"
+            )
         if self.penalties.overlong and self.penalties.overlong.buffer > self.max_response_tokens:
             raise ValueError(f"penalties.overlong.buffer is more than `max_response_tokens` ({self.max_response_tokens})")
         if self.minibatches > self.prompts_per_step:

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from rl_core.algorithms.schedules import value_at
-from rl_core.collection import Collected, Collector
+from rl_core.collection import Collected, Collector, Rollout
 from rl_core.config import RlConfig, TrainJob
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.data.sampler import EpochSampler
@@ -162,16 +162,7 @@ class _Run:
     def _train(self, workers: Workers, step: int, collected: Collected, settings: StepSettings) -> dict[str, float]:
         """Update the policy on what was collected, write the rollouts; returns the metrics of the step."""
         rollouts = list(collected.rollouts)
-        experiences = [
-            Experience(
-                TokenSequence(r.encoded.token_ids, r.completion.token_ids),
-                r.completion.logprobs,
-                r.score.reward - sum(r.token_rewards),
-                r.group,
-                r.token_rewards,
-            )
-            for r in (rollouts[row] for row in collected.used)
-        ]
+        experiences = [experience_of(rollouts[row]) for row in collected.used]
         # Responses of a step that was sampled ahead were drawn at its own temperature, which `settings` has too.
         began = time.perf_counter()
         trained = workers.train(experiences, settings)
@@ -218,6 +209,12 @@ class _Run:
         root = self.job.output / "checkpoints"
         keep_last, keep_best = self.config.keep_last, self.config.keep_best is not None
         save_checkpoint(root, step, workers.save, state, keep_last=keep_last, keep_best=keep_best, fence=self.journal.fence)
+
+
+def experience_of(rollout: Rollout) -> Experience:
+    """What the policy learns of a scored response."""
+    sequence = TokenSequence(rollout.encoded.token_ids, rollout.completion.token_ids)
+    return Experience(sequence, rollout.completion.logprobs, rollout.response_reward, rollout.group, rollout.token_penalties)
 
 
 def check_agreement(workers: Workers, prompts: list[EncodedPrompt], sampling: Sampling) -> None:

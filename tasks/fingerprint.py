@@ -9,19 +9,28 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rl_core.config import Resources
+from rl_core.config import Added, Resources, Revised
 
 # Bumped by hand when the code of a stage kind comes to make something else of the same settings. Source text is not hashed.
 STAGE_VERSIONS = {"data": 3, "sft": 1, "rl": 2, "eval": 2, "analyze": 2, "report": 2}
 
 
 def meaning(settings: BaseModel) -> dict[str, Any]:
-    """Settings as JSON without those that say how and where to execute: everything of type `Resources`, at any depth."""
+    """Settings as JSON without those that say how and where to execute: everything of type `Resources`, at any depth.
+
+    Defaults are part of it: a stage that was finished under one is another stage under the next. A setting that is new (`Added`) changes
+    nothing at its default, so it is left out there, and finished stages stay what they are.
+    """
     found: dict[str, Any] = {}
-    for name in type(settings).model_fields:
+    for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if not isinstance(value, Resources):
-            found[name] = _plain(value)
+        default = value == field.get_default(call_default_factory=True)
+        if isinstance(value, Resources) or (default and Added() in field.metadata):
+            continue
+        found[name] = _plain(value)
+        for mark in field.metadata:
+            if isinstance(mark, Revised) and not default:
+                found[f"{name}, revision"] = mark.number
     return found
 
 

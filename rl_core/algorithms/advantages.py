@@ -1,10 +1,17 @@
-"""Advantages of responses from their rewards."""
+"""Advantages of responses and of their tokens from rewards.
+
+N is the number of tokens of all responses, one response after the other, T that of one of them. Tokens are float64: a step's sums run over
+millions of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
-from statistics import fmean, pstdev
+
+import torch
+from scipy.signal import lfilter
+
+EPSILON = 1e-8  # added to the deviation where a whole batch is normalized
 
 
 def group_normalized(rewards: Sequence[float], epsilon: float = 1e-6) -> list[float]:
@@ -35,20 +42,30 @@ def leave_one_out(rewards: Sequence[float]) -> list[float]:
     return [value * len(rewards) / (len(rewards) - 1) for value in group_centered(rewards)]
 
 
-def generalized_advantages(rewards_T: Sequence[float], values_T: Sequence[float], *, discount: float, trace: float) -> list[float]:
-    """GAE (arXiv 1506.02438, eq. 16) over the tokens of one finished response: the value after its last token is 0.
+def generalized_advantages(
+    rewards_N: torch.Tensor, values_N: torch.Tensor, lengths: Sequence[int], *, discount: float, trace: float
+) -> torch.Tensor:
+    """GAE (arXiv 1506.02438, eq. 16) over the tokens of finished responses: the value after the last token of each is 0.
 
-    `discount` and `trace` are the paper's gamma and lambda. With values of 0 and a trace of 1 this is the discounted reward to go,
-    which REINFORCE++ takes (arXiv 2501.03262).
+    `discount` and `trace` are the paper's gamma and lambda.
     """
-    following = [*values_T[1:], 0.0][: len(values_T)]
-    errors = [reward + discount * later - value for reward, value, later in zip(rewards_T, values_T, following, strict=True)]
-    return list(accumulate(reversed(errors), lambda advantage, error: error + discount * trace * advantage))[::-1]
+    following_N = torch.cat([values_N[1:], values_N.new_zeros(1)])
+    following_N[torch.tensor(lengths).cumsum(0) - 1] = 0.0
+    return rewards_to_go(rewards_N + discount * following_N - values_N, lengths, discount * trace)
 
 
-def whitened(values: Sequence[float], epsilon: float = 1e-8) -> list[float]:
+def rewards_to_go(rewards_N: torch.Tensor, lengths: Sequence[int], discount: float) -> torch.Tensor:
+    """Per token its reward and the later ones of its response, discounted by their distance (REINFORCE++, arXiv 2501.03262)."""
+
+    def summed(rewards_T: torch.Tensor) -> torch.Tensor:
+        backwards = lfilter([1.0], [1.0, -discount], rewards_T.flip(0).numpy())  # y[t] = x[t] + discount * y[t - 1]
+        return torch.from_numpy(backwards).flip(0)
+
+    return torch.cat([summed(rewards_T) for rewards_T in rewards_N.split(list(lengths))])
+
+
+def whitened(values_N: torch.Tensor, epsilon: float = EPSILON) -> torch.Tensor:
     """(value - mean) / (standard deviation + epsilon) over a whole batch; equal values give exactly zero."""
-    if all(value == values[0] for value in values):
-        return [0.0] * len(values)
-    mean, deviation = fmean(values), pstdev(values)
-    return [(value - mean) / (deviation + epsilon) for value in values]
+    if bool((values_N == values_N[0]).all()):
+        return torch.zeros_like(values_N)
+    return (values_N - values_N.mean()) / (values_N.std(correction=0) + epsilon)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, islice
+from dataclasses import dataclass
 
-from rl_core.algorithms.advantages import generalized_advantages, group_centered, group_normalized, leave_one_out, whitened
+import torch
+
+from rl_core.algorithms.advantages import (
+    EPSILON,
+    generalized_advantages,
+    group_centered,
+    group_normalized,
+    leave_one_out,
+    rewards_to_go,
+    whitened,
+)
 from rl_core.config import Algorithm
 
 GROUP_ESTIMATORS: dict[str, Callable[[Sequence[float]], list[float]]] = {
@@ -15,55 +25,90 @@ GROUP_ESTIMATORS: dict[str, Callable[[Sequence[float]], list[float]]] = {
 }
 
 
+@dataclass(frozen=True)
+class StepRewards:
+    """What the responses of a step earned. N is the number of their tokens, one response after the other; tensors are float64.
+
+    The parts are disjoint: none holds the sum of another. Each is discounted once, by `token_advantages`.
+    """
+
+    responses: Sequence[float]  # for each response as a whole; arrives with its last token
+    groups: Sequence[int]  # the prompt of each response
+    lengths: Sequence[int]  # tokens of each response
+    penalties_N: torch.Tensor | None = None  # for single tokens, part of the reward
+    penalty_discount: float | None = None  # of later penalties; None: the algorithm's
+    kl_N: torch.Tensor | None = None  # the KL term, where it is in the reward: weighted, a cost is negative
+
+
 def token_advantages(
-    algorithm: Algorithm,
-    rewards: Sequence[float],
-    groups: Sequence[int],
-    token_rewards: Sequence[Sequence[float]],
-    values: Sequence[Sequence[float]] | None = None,
-) -> tuple[list[list[float]], list[list[float]]]:
+    algorithm: Algorithm, rewards: StepRewards, values_N: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Advantages and value targets of every response token of a step.
 
+    Where responses of a group are compared, a response counts with the plain sum of all it earned (GRPO's outcome supervision, arXiv
+    2402.03300, section 4.1.2) and its tokens share one advantage; discounts have no meaning there. Otherwise each part is discounted by its
+    own factor, and the returns add up (demystify-long-cot: `--gamma 1,0.99`).
+
     Args:
-        rewards: one per response, given for the response as a whole.
-        groups: the prompt of each response.
-        token_rewards: per response one per token, such as the KL term in the reward; those that compare whole responses sum them up.
-        values: the critic's, per response one per token; given for `gae` alone.
+        values_N: the critic's; given for `gae` alone.
 
     Returns:
-        Advantages, and for `gae` what the critic should have said (advantage + value; else empty lists).
+        Advantages (N,), and for `gae` what the critic should have said (N,), advantage + value.
     """
+    lengths, discount = rewards.lengths, algorithm.discount
+    responses = torch.tensor(rewards.responses, dtype=torch.float64)
+    penalties_N, kl_N = rewards.penalties_N, rewards.kl_N
     if algorithm.whiten_rewards:
-        rewards = whitened(rewards)
-    targets: list[list[float]] = [[] for _ in rewards]
+        responses, penalties_N = _whitened_rewards(responses, penalties_N, lengths)
+    targets_N = None
     if algorithm.advantage in GROUP_ESTIMATORS:
-        totals = [reward + sum(dense) for reward, dense in zip(rewards, token_rewards, strict=True)]
-        compared = _compared(GROUP_ESTIMATORS[algorithm.advantage], totals, groups)
-        advantages = [[advantage] * len(dense) for advantage, dense in zip(compared, token_rewards, strict=True)]
+        for part_N in (penalties_N, kl_N):
+            if part_N is not None:
+                responses = responses + _sums(part_N, lengths)
+        compared = _compared(GROUP_ESTIMATORS[algorithm.advantage], responses.tolist(), rewards.groups)
+        advantages_N = torch.tensor(compared, dtype=torch.float64).repeat_interleave(torch.tensor(lengths))
     else:
-        at_end = [[*dense[:-1], dense[-1] + reward] for reward, dense in zip(rewards, token_rewards, strict=True)]
-        # Rewards to go are the generalized advantages without a critic.
-        trace = algorithm.trace if values else 1.0
-        expected = values or [[0.0] * len(dense) for dense in token_rewards]
-        discount = algorithm.discount
-        advantages = [
-            generalized_advantages(row, value, discount=discount, trace=trace) for row, value in zip(at_end, expected, strict=True)
-        ]
-        if values:
-            targets = [[a + v for a, v in zip(row, value, strict=True)] for row, value in zip(advantages, values, strict=True)]
+        rewards_N = torch.zeros(sum(lengths), dtype=torch.float64)
+        rewards_N[torch.tensor(lengths).cumsum(0) - 1] = responses
+        if penalties_N is not None:
+            rewards_N += rediscounted(penalties_N, lengths, rewards.penalty_discount or discount, discount)
+        if kl_N is not None:
+            shares = algorithm.kl_discounts or [discount]
+            for own in shares:
+                rewards_N += rediscounted(kl_N, lengths, own, discount) / len(shares)
+        if values_N is None:
+            advantages_N = rewards_to_go(rewards_N, lengths, discount)
+        else:
+            advantages_N = generalized_advantages(rewards_N, values_N, lengths, discount=discount, trace=algorithm.trace)
+            targets_N = advantages_N + values_N
     if algorithm.whiten_advantages:
-        flat = iter(whitened(list(chain.from_iterable(advantages))))
-        advantages = [list(islice(flat, len(row))) for row in advantages]
-    return advantages, targets
+        advantages_N = whitened(advantages_N)
+    return advantages_N, targets_N
 
 
-def rediscounted(rewards_T: Sequence[float], discount: float, instead: float) -> list[float]:
-    """Token rewards that come to the same rewards to go under the discount `instead` as `rewards_T` under `discount`.
+def rediscounted(rewards_N: torch.Tensor, lengths: Sequence[int], discount: float, instead: float) -> torch.Tensor:
+    """Token rewards that come to the same rewards to go under the discount `instead` as `rewards_N` under `discount`."""
+    if discount == instead:
+        return rewards_N
+    to_go_N = rewards_to_go(rewards_N, lengths, discount)
+    later_N = torch.cat([to_go_N[1:], to_go_N.new_zeros(1)])
+    later_N[torch.tensor(lengths).cumsum(0) - 1] = 0.0
+    return to_go_N - instead * later_N
 
-    So rewards with discounts of their own add up (demystify-long-cot: `--gamma 1,0.99`).
-    """
-    to_go = generalized_advantages(rewards_T, [0.0] * len(rewards_T), discount=discount, trace=1.0)
-    return [now - instead * later for now, later in zip(to_go, [*to_go[1:], 0.0], strict=True)] if discount != instead else list(rewards_T)
+
+def _whitened_rewards(
+    responses: torch.Tensor, penalties_N: torch.Tensor | None, lengths: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Both parts on one scale, so that what a response earned in all has mean 0 and deviation 1 over the step."""
+    totals = responses if penalties_N is None else responses + _sums(penalties_N, lengths)
+    alike = bool((totals == totals[0]).all())  # then nothing is to be learned, and rounding must not be blown up
+    scale = 0.0 if alike else 1 / (float(totals.std(correction=0)) + EPSILON)
+    return scale * (responses - totals.mean()), None if penalties_N is None else scale * penalties_N
+
+
+def _sums(values_N: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    """The sum over each response."""
+    return torch.stack([values_T.sum() for values_T in values_N.split(list(lengths))])
 
 
 def _compared(estimator: Callable[[Sequence[float]], list[float]], rewards: Sequence[float], groups: Sequence[int]) -> list[float]:

@@ -100,18 +100,28 @@ def _per_sequence(values_N: torch.Tensor, lengths: Sequence[int], *, mean: bool)
     return (sums_S / counts_S if mean else sums_S)[owner_N]
 
 
-def kl_estimate(log_probs_N: torch.Tensor, reference_log_probs_N: torch.Tensor, estimator: KlEstimator) -> torch.Tensor:
+def kl_estimate(
+    log_probs_N: torch.Tensor, reference_log_probs_N: torch.Tensor, estimator: KlEstimator, clamp: float | None = None
+) -> torch.Tensor:
     """Per-token estimate of KL(policy || reference) for tokens drawn from the policy.
 
-    With d = reference - policy: k1 = -d (unbiased, noisy), k2 = d^2 / 2 (biased, its gradient is right), k3 = exp(d) - d - 1 (unbiased,
-    never negative). Source: J. Schulman, "Approximating KL divergence" (2020).
+    With d = reference - policy: k1 = -d (unbiased, noisy), k2 = d^2 / 2 (biased), k3 = exp(d) - d - 1 (unbiased, never negative). Source:
+    J. Schulman, "Approximating KL divergence" (2020). What is unbiased as a number need not be so as a gradient: that of the KL comes from
+    k1 in the reward or k2 in the loss; k1 in the loss has none on average.
+
+    `clamp` bounds the estimate, as verl's and OpenRLHF's do at 10, and takes the gradient of tokens beyond it: a single token that the
+    reference finds all but impossible would otherwise outweigh the batch, as k3 grows like the ratio of the probabilities.
     """
     difference_N = reference_log_probs_N - log_probs_N
+    if clamp is not None:  # at |d| = clamp + 1 every estimate is past its bound; exp must not overflow, the gradient would be 0 times inf
+        difference_N = difference_N.clamp(-clamp - 1, clamp + 1)
     if estimator == "k1":
-        return -difference_N
-    if estimator == "k2":
-        return difference_N.square() / 2
-    return torch.expm1(difference_N) - difference_N
+        estimate_N = -difference_N
+    elif estimator == "k2":
+        estimate_N = difference_N.square() / 2
+    else:
+        estimate_N = torch.expm1(difference_N) - difference_N
+    return estimate_N if clamp is None else estimate_N.clamp(-clamp, clamp)
 
 
 def clipped_value_loss(

@@ -21,6 +21,8 @@ def rl_backend(model: PreTrainedModel, config: RlConfig, group: TrainingGroup) -
     return TorchBackend(
         model,
         weight_decay=config.weight_decay,
+        adam_betas=config.adam_betas,
+        adam_epsilon=config.adam_epsilon,
         max_grad_norm=config.max_grad_norm,
         tokens_per_batch=config.resources.tokens_per_batch,
         precision=config.precision,

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification
 
-from rl_core.algorithms.losses import clipped_value_loss
+from rl_core.algorithms.losses import clipped_value_loss, token_weights
 from rl_core.config import RlConfig
 from rl_core.model.pretrained import load_config
 from rl_core.training.backend import by_response, on_first
@@ -33,34 +33,37 @@ class Critic:
         torch.nn.init.zeros_(model.score.bias)
         if resumed:
             model.load_state_dict(load_file(resumed / CRITIC))
-        self.clip = config.algorithm.value_clip
+        self.config = config
         self.backend = rl_backend(model, config, group)
 
-    def values(self, sequences: Sequence[TokenSequence]) -> list[list[float]]:
-        """Per response one value per token, that of the state before the token."""
-        return [row.tolist() for row in by_response(self.backend, sequences, self._values)]
+    def values(self, sequences: Sequence[TokenSequence]) -> list[torch.Tensor]:
+        """Per response one value per token (T,), that of the state before the token; float32 on the CPU."""
+        return by_response(self.backend, sequences, self._values)
 
     def update(
         self,
         rows: Sequence[int],
         sequences: Sequence[TokenSequence],
-        old: Sequence[Sequence[float]],
-        targets: Sequence[Sequence[float]],
+        old: Sequence[torch.Tensor],
+        targets: Sequence[torch.Tensor],
         learning_rate: float,
     ) -> float:
-        """One optimizer step on the mean loss over all tokens of `rows`; returns this process's part of that mean."""
-        tokens = sum(len(sequences[row].response) for row in rows)
-        own = [rows[index] for index in self.backend.group.share([sequences[row] for row in rows])]
+        """One optimizer step on the loss of `rows`, aggregated as the recipe says; returns this process's part of it."""
+        lengths = [len(sequences[row].response) for row in rows]
+        weights = token_weights(lengths, self.config.algorithm.value_aggregation, self.config.max_response_tokens)
+        mine = self.backend.group.share([sequences[row] for row in rows])
+        own = [rows[index] for index in mine]
+        own_weights = [torch.full((lengths[index],), weights[index]) for index in mine]
         seen = 0.0
 
         def loss(batch: PaddedBatch) -> torch.Tensor:
             nonlocal seen
             values_N = self._values(batch)
             device = values_N.device
-            old_N = torch.tensor([value for index in batch.indices for value in old[own[index]]], device=device)
-            targets_N = torch.tensor([value for index in batch.indices for value in targets[own[index]]], device=device)
-            weights_N = torch.full_like(values_N, 1 / tokens)
-            total = clipped_value_loss(values_N, old_N, targets_N, weights_N, self.clip)
+            old_N = torch.cat([old[own[index]] for index in batch.indices]).to(device)
+            targets_N = torch.cat([targets[own[index]] for index in batch.indices]).to(device)
+            weights_N = torch.cat([own_weights[index] for index in batch.indices]).to(device)
+            total = clipped_value_loss(values_N, old_N, targets_N, weights_N, self.config.algorithm.value_clip)
             seen += float(total.detach())
             return total
 
@@ -72,10 +75,9 @@ class Critic:
         return self.backend.run(response_values, batch)
 
     @staticmethod
-    def summary(values: Sequence[Sequence[float]], targets: Sequence[Sequence[float]], loss: float) -> dict[str, float]:
+    def summary(values: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], loss: float) -> dict[str, float]:
         """Metrics: the loss, and the share of the targets' variance that the values explain."""
-        values_N = torch.tensor([value for row in values for value in row])
-        targets_N = torch.tensor([value for row in targets for value in row])
+        values_N, targets_N = torch.cat(list(values)), torch.cat(list(targets))
         unexplained = (targets_N - values_N).var() / targets_N.var().clamp(min=1e-8)
         return {"value_loss": loss, "value_mean": float(values_N.mean()), "value_explained_variance": float(1 - unexplained)}
 

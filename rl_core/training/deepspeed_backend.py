@@ -17,7 +17,6 @@ from rl_core.training.backend import Loss, P, R, decay_groups, default_tokens_pe
 from rl_core.training.collective import TrainingGroup, alone
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import PaddedBatch, filler_batch
-from rl_core.training.torch_backend import BETAS
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -49,7 +48,7 @@ class DeepSpeedBackend:
         self.parameters = dict(trainable(self.model))
         # DeepSpeed cannot hold an empty group.
         groups = [entry for entry in decay_groups(list(self.parameters.values()), config.weight_decay) if entry["params"]]
-        optimizer = torch.optim.AdamW(groups, lr=0.0, betas=BETAS)
+        optimizer = torch.optim.AdamW(groups, lr=0.0, betas=config.adam_betas, eps=config.adam_epsilon)
         self.engine, *_ = deepspeed.initialize(
             model=_Callable(self.model, dtype_of(config.precision)),
             optimizer=optimizer,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from rl_core.algorithms.credit import token_advantages
+from rl_core.algorithms.credit import StepRewards, token_advantages
 from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_weights
 from rl_core.config import RlConfig
 from rl_core.model.precision import dtype_of, fast_dtype, products_in
@@ -35,9 +35,9 @@ class Experience:
 
     sequence: TokenSequence
     rollout_log_probs: list[float]  # one per response token
-    reward: float
+    reward: float  # for the response as a whole
     group: int  # its prompt
-    token_rewards: list[float]  # one per response token, on top of `reward`
+    token_penalties: torch.Tensor | None = None  # (T,) float64, on top of `reward`
 
 
 class StepSettings(NamedTuple):
@@ -129,29 +129,27 @@ class Policy:
         several = config.updates_per_step * config.minibatches > 1
         old = self._log_probs(self._score, sequences, settings.temperature) if several or in_reward else None
         reference = self._log_probs(self.reference, sequences, settings.temperature) if kl > 0 and self.reference is not None else None
-        token_rewards = [experience.token_rewards for experience in experiences]
+        rewards = step_rewards(experiences, config)
         metrics, kl_of_reward = _Totals(), 0.0
         if in_reward and old and reference:
-            estimates = [kl_estimate(mine, theirs, algorithm.kl_estimator) for mine, theirs in zip(old, reference, strict=True)]
-            kl_of_reward = sum(float(estimate.sum()) for estimate in estimates)
-            token_rewards = [
-                [dense - kl * value for dense, value in zip(row, estimate.tolist(), strict=True)]
-                for row, estimate in zip(token_rewards, estimates, strict=True)
-            ]
+            kl_N = kl_estimate(torch.cat(old), torch.cat(reference), algorithm.kl_estimator, algorithm.kl_clamp).double()
+            kl_of_reward = float(kl_N.sum())
+            rewards = replace(rewards, kl_N=-kl * kl_N)
+        lengths = rewards.lengths
         values = self.critic.values(sequences) if self.critic else None
-        advantages, targets = token_advantages(
-            algorithm, [e.reward for e in experiences], [e.group for e in experiences], token_rewards, values
-        )
+        advantages_N, targets_N = token_advantages(algorithm, rewards, torch.cat(values).double() if values else None)
+        advantages = advantages_N.float().split(lengths)
+        targets = targets_N.float().split(lengths) if targets_N is not None else None
         # Without KL or entropy in the loss, a response of zero advantage has no gradient and needs no forward pass.
         everything = (kl > 0 and not in_reward) or algorithm.entropy_coefficient > 0
         minibatches = split_by_group([experience.group for experience in experiences], config.minibatches)
-        norms = []
+        norms, updates = [], config.updates_per_step * len(minibatches)
         for rows in [rows for _ in range(config.updates_per_step) for rows in minibatches]:
             weights = token_weights([len(sequences[row].response) for row in rows], algorithm.aggregation, config.max_response_tokens)
-            used = [(row, weight) for row, weight in zip(rows, weights, strict=True) if everything or any(advantages[row])]
+            used = [(row, weight) for row, weight in zip(rows, weights, strict=True) if everything or advantages[row].any()]
             if used:
                 norms.append(self._update(used, experiences, advantages, old, None if in_reward else reference, settings, metrics))
-            if self.critic and values:
+            if self.critic and values and targets:
                 metrics.value_loss += self.critic.update(rows, sequences, values, targets, settings.value_learning_rate)
                 metrics.flops += 3 * self._forward([sequences[row] for row in rows]) / self.group.size
         metrics = metrics.over(self.group)
@@ -168,8 +166,8 @@ class Policy:
             }
             | ({"loss": metrics.loss / len(norms)} | metrics.means() if metrics.tokens else {})
             | ({"kl": kl_sum / kl_tokens} if kl > 0 and kl_tokens else {})
-            | (self.critic.summary(values, targets, metrics.value_loss / len(norms or [1])) if self.critic and values else {}),
-            [sum(row) / len(row) for row in advantages],
+            | (self.critic.summary(values, targets, metrics.value_loss / updates) if self.critic and values and targets else {}),
+            [float(row.mean()) for row in advantages_N.split(lengths)],
             flops,
             self.peak * self.group.size,
         )
@@ -178,7 +176,7 @@ class Policy:
         self,
         used: Sequence[tuple[int, float]],
         experiences: Sequence[Experience],
-        advantages: Sequence[Sequence[float]],
+        advantages: Sequence[torch.Tensor],
         old: Sequence[torch.Tensor] | None,
         reference: Sequence[torch.Tensor] | None,
         settings: StepSettings,
@@ -195,7 +193,7 @@ class Policy:
             rows = [used[index] for index in batch.indices]
             lengths = [len(experiences[row].sequence.response) for row, _ in rows]
             rollout_N = torch.tensor([p for row, _ in rows for p in experiences[row].rollout_log_probs], device=device)
-            advantages_N = torch.tensor([a for row, _ in rows for a in advantages[row]], device=device)
+            advantages_N = torch.cat([advantages[row] for row, _ in rows]).to(device)
             weights_N = torch.tensor(
                 [weight for (_, weight), length in zip(rows, lengths, strict=True) for _ in range(length)], device=device
             )
@@ -219,7 +217,7 @@ class Policy:
                 total = total - algorithm.entropy_coefficient * (weights_N * scores.entropy_N).sum()
             if reference is not None:
                 reference_N = torch.cat([reference[row] for row, _ in rows]).to(device)
-                kl_N = kl_estimate(scores.log_probs_N, reference_N, algorithm.kl_estimator)
+                kl_N = kl_estimate(scores.log_probs_N, reference_N, algorithm.kl_estimator, algorithm.kl_clamp)
                 total = total + settings.kl_coefficient * (weights_N * kl_N).sum()
                 metrics.add(kl=float(kl_N.detach().sum()))
             difference_N = old_N - rollout_N
@@ -308,6 +306,21 @@ class _Totals:
         # Kish's effective sample size of the untruncated importance weights, as a share of the tokens.
         share = self.importance**2 / self.importance_squared / self.tokens
         return {name: getattr(self, name) / self.tokens for name in names} | {"effective_sample_size": share}
+
+
+def step_rewards(experiences: Sequence[Experience], config: RlConfig) -> StepRewards:
+    """What the responses of a step earned, without a KL term."""
+    lengths = [len(experience.sequence.response) for experience in experiences]
+    dense = config.penalties.dense_repetition
+    given = [experience.token_penalties for experience in experiences]
+    filled = [torch.zeros(n, dtype=torch.float64) if row is None else row for row, n in zip(given, lengths, strict=True)]
+    return StepRewards(
+        responses=[experience.reward for experience in experiences],
+        groups=[experience.group for experience in experiences],
+        lengths=lengths,
+        penalties_N=torch.cat(filled) if any(row is not None for row in given) else None,
+        penalty_discount=dense.discount if dense else None,
+    )
 
 
 def split_by_group(groups: Sequence[int], parts: int) -> list[list[int]]:

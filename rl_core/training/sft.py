@@ -43,6 +43,8 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     backend = TorchBackend(
         model,
         weight_decay=config.weight_decay,
+        adam_betas=config.adam_betas,
+        adam_epsilon=config.adam_epsilon,
         max_grad_norm=config.max_grad_norm,
         tokens_per_batch=config.resources.tokens_per_batch,
         optimizer=config.optimizer,

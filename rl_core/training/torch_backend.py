@@ -17,7 +17,6 @@ from rl_core.training.collective import TrainingGroup
 from rl_core.training.sequences import PaddedBatch
 
 MUON_RATE = 4.0  # embeddings at a quarter of Muon's rate learned sooner than at the same one, in a model of 1 M parameters
-BETAS = (0.9, 0.95)  # of AdamW
 
 
 class TorchBackend:
@@ -33,6 +32,8 @@ class TorchBackend:
         model: PreTrainedModel,
         *,
         weight_decay: float,
+        adam_betas: tuple[float, float],
+        adam_epsilon: float,
         max_grad_norm: float,
         tokens_per_batch: int | None = None,
         optimizer: Literal["adamw", "muon"] = "adamw",
@@ -51,7 +52,7 @@ class TorchBackend:
         hidden = [p for p in self.parameters.values() if p.ndim == 2 and id(p) not in embeddings and optimizer == "muon"]
         of_muon = {id(parameter) for parameter in hidden}
         groups = decay_groups([p for p in self.parameters.values() if id(p) not in of_muon], weight_decay)
-        self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0, betas=BETAS, fused=True)]
+        self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0, betas=adam_betas, eps=adam_epsilon, fused=True)]
         if hidden:
             self.optimizers.append(torch.optim.Muon(hidden, lr=0.0, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"))
 

@@ -27,7 +27,7 @@ def train(exact: bool, results: "multiprocessing.Queue[tuple[float, int]]") -> N
         return [rng.randrange(500) for _ in range(rng.randint(low, high))]
 
     model = make_model(ScratchModel(hidden_size=128, intermediate_size=384, layers=4), 550, eos=1, pad=0, seed=0)
-    backend = TorchBackend(model, weight_decay=0.1, max_grad_norm=1.0)
+    backend = TorchBackend(model, weight_decay=0.1, adam_betas=(0.9, 0.95), adam_epsilon=1e-8, max_grad_norm=1.0)
     rates = []
     for _ in range(STEPS):
         batch = [sequences.TokenSequence(tokens(*PROMPT_TOKENS), tokens(*RESPONSE_TOKENS)) for _ in range(32)]

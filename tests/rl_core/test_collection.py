@@ -102,11 +102,14 @@ def test_penalties_add_up_and_dense_ones_stay_at_their_tokens() -> None:
     encoded = EncodedPrompt(Prompt("gsm8k", "q", "1"), "q", [1])
     completions = [Completion([5, 6], [0.0] * 2, "stop"), Completion([5, 6, 5, 6, 5, 6], [0.0] * 6, "stop")]
     score = Score(1.0, {"accuracy": 1.0}, Verdict(Outcome.CORRECT, "1"))
-    short, long = penalized([Rollout(encoded, 0, n, completion, "", score, []) for n, completion in enumerate(completions)], config)
+    group = [Rollout(encoded, 0, n, completion, "", score, score.reward) for n, completion in enumerate(completions)]
+    short, long = penalized(group, config)
     assert short.score.components == {"accuracy": 1, "repetition": 0, "dense_repetition": 0, "overlong": 0, "group_length": 0.5}
     assert short.score.reward == 1.5
     # two different tokens of six; four tokens in bigrams that stood before; two of the four tokens before the limit
-    assert long.token_rewards == [0, 0, -0.1, -0.1, -0.1, -0.1]
+    assert long.token_penalties is not None
+    assert long.token_penalties.tolist() == [0, 0, -0.1, -0.1, -0.1, -0.1]
+    assert long.response_reward == pytest.approx(1 - 2 / 3 - 0.5 - 0.5)  # the rest of the reward, and nothing of it twice
     assert long.score.components == pytest.approx(
         {"accuracy": 1, "repetition": -2 / 3, "dense_repetition": -0.4, "overlong": -0.5, "group_length": -0.5}
     )

@@ -122,7 +122,7 @@ def test_an_engine_that_dies_repeats_its_share_and_a_lost_policy_is_said(workers
     assert sorted(undisturbed) == list(range(8))
 
     sequence = TokenSequence([5, 6, 7], [20, 21])
-    experiences = [Experience(sequence, [-5.0, -5.0], reward, 0, [0.0, 0.0]) for reward in (0.0, 1.0)]
+    experiences = [Experience(sequence, [-5.0, -5.0], reward, 0) for reward in (0.0, 1.0)]
     workers.train(experiences, StepSettings(0.0, 1.0, 0.0, 0.0))  # a rate of zero: the weights stay
     workers.sync()
     workers.ray.kill(workers.engines[1])

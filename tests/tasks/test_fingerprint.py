@@ -17,6 +17,24 @@ def test_resources_are_left_out_at_any_depth() -> None:
     assert meaning(RlConfig(steps=1)) != meaning(RlConfig(steps=2))
 
 
+def test_a_setting_that_was_added_later_is_left_out_at_its_default() -> None:
+    found = meaning(RlConfig(steps=1))
+    assert not {"adam_betas", "adam_epsilon", "max_prompt_tokens"} & found.keys()
+    assert not {"kl_clamp", "kl_discounts", "value_aggregation"} & found["algorithm"].keys()
+    assert found["weight_decay"] == 0.0  # an old one stays, whatever its value
+    assert meaning(RlConfig(steps=1, adam_betas=(0.9, 0.999)))["adam_betas"] == [0.9, 0.999]
+    assert meaning(RlConfig(steps=1, adam_betas=(0.9, 0.95))) == found
+
+
+def test_a_setting_that_was_computed_wrongly_makes_another_stage() -> None:
+    def dense(discount: float | None) -> dict[str, object]:
+        settings = {"steps": 1, "algorithm": {"name": "ppo"}, "penalties": {"dense_repetition": {"discount": discount}}}
+        return meaning(RlConfig.model_validate(settings))["penalties"]["dense_repetition"]
+
+    assert dense(None) == {"ngram": 40, "penalty": -0.05, "discount": None}
+    assert dense(0.99) == {"ngram": 40, "penalty": -0.05, "discount": 0.99, "discount, revision": 2}
+
+
 @given(IDENTITIES)
 def test_the_order_of_keys_does_not_matter(identity: dict[str, object]) -> None:
     assert fingerprint(identity) == fingerprint(dict(reversed(identity.items())))

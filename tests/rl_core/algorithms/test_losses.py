@@ -75,6 +75,29 @@ def test_kl_estimates_by_hand() -> None:
     assert (kl_estimate(torch.randn(1000), torch.randn(1000), "k3") >= 0).all()
 
 
+@pytest.mark.parametrize("bound", [0.5, 10.0])
+def test_the_clamped_k3_is_verls(bound: float) -> None:
+    # reference - policy from -100 to 100: past float32's exp, and one token that the reference finds all but impossible
+    differences = torch.tensor([-100.0, -12.0, -10.9, -3.0, -1.0, 0.0, 0.5, 1.0, 2.0, 2.6, 30.0, 100.0])
+    policy = torch.zeros(len(differences), requires_grad=True)
+    found = kl_estimate(policy, differences, "k3", bound)
+    # verl, core_algos.kl_penalty("low_var_kl"): exp(d) - d - 1 with d within 20, then within its bound
+    d = differences.double().clamp(-20, 20)
+    wanted = (d.exp() - d - 1).clamp(-bound, bound)
+    assert found.tolist() == pytest.approx(wanted.tolist(), rel=1e-5)
+    found.sum().backward()
+    inside = d.exp() - d - 1 < bound
+    # d/d policy of exp(d) - d - 1 is 1 - exp(d); beyond the bound there is no gradient, and none that is not a number
+    assert policy.grad is not None
+    assert policy.grad.tolist() == pytest.approx(torch.where(inside, 1 - d.exp(), 0.0).tolist(), abs=1e-5)
+
+
+def test_the_other_estimates_are_clamped_on_both_sides() -> None:
+    policy, reference = torch.tensor([0.0, 0.0, 0.0]), torch.tensor([-30.0, 3.0, 30.0])
+    assert kl_estimate(policy, reference, "k1", 10.0).tolist() == [10.0, -3.0, -10.0]
+    assert kl_estimate(policy, reference, "k2", 10.0).tolist() == [10.0, 4.5, 10.0]
+
+
 def test_estimates_average_to_the_kl_and_the_gradient_of_k2_is_its_gradient() -> None:
     logits = torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64, requires_grad=True)
     reference = torch.log_softmax(torch.tensor([0.0, 0.1, -0.1], dtype=torch.float64), -1)
@@ -84,8 +107,14 @@ def test_estimates_average_to_the_kl_and_the_gradient_of_k2_is_its_gradient() ->
         assert float((policy.exp() * kl_estimate(policy, reference, estimator)).sum().detach()) == pytest.approx(float(exact.detach()))
     # the estimators' own gradient, in expectation over tokens of the policy
     (wanted,) = torch.autograd.grad(exact, logits, retain_graph=True)
-    (found,) = torch.autograd.grad((policy.exp().detach() * kl_estimate(policy, reference, "k2")).sum(), logits)
+    (found,) = torch.autograd.grad((policy.exp().detach() * kl_estimate(policy, reference, "k2")).sum(), logits, retain_graph=True)
     assert found.tolist() == pytest.approx(wanted.tolist())
+    # ... and k1 has none in the loss, but in the reward, where it weighs the gradient of the token's log-prob
+    (none,) = torch.autograd.grad((policy.exp().detach() * kl_estimate(policy, reference, "k1")).sum(), logits, retain_graph=True)
+    assert none.tolist() == pytest.approx([0.0, 0.0, 0.0])
+    weights = policy.exp().detach() * kl_estimate(policy, reference, "k1").detach()
+    (in_reward,) = torch.autograd.grad((weights * policy).sum(), logits)
+    assert in_reward.tolist() == pytest.approx(wanted.tolist())
 
 
 def test_token_weights_by_hand() -> None:

@@ -74,7 +74,7 @@ def check_that_engines_follow(workers: Any) -> None:
     """Weights arrive, and arrive again after they have changed."""
     workers.sync()
     assert largest_difference(workers) < 0.02
-    experiences = [Experience(TokenSequence([5, 6, 7], [20 + n] * 2), [-5.0, -5.0], float(n), 0, [0.0, 0.0]) for n in range(2)]
+    experiences = [Experience(TokenSequence([5, 6, 7], [20 + n] * 2), [-5.0, -5.0], float(n), 0) for n in range(2)]
     for _ in range(3):
         workers.train(experiences, StepSettings(0.02, 1.0, 0.0, 0.0))
     stale = largest_difference(workers)

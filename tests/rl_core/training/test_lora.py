@@ -20,7 +20,7 @@ TOKENS = torch.arange(20, 50)[None]
 
 def experiences() -> list[Experience]:
     sequences = [TokenSequence([5, 6, 7], [20 + n] * (3 + n)) for n in range(4)]
-    return [Experience(s, [-5.0] * len(s.response), float(n % 2), 0, [0.0] * len(s.response)) for n, s in enumerate(sequences)]
+    return [Experience(s, [-5.0] * len(s.response), float(n % 2), 0) for n, s in enumerate(sequences)]
 
 
 def policy(checkpoint: Path, resumed: Path | None = None, **changes: object) -> Policy:

@@ -14,7 +14,7 @@ def experiences(rewards=(1.0, 0.0, 2.0, 0.0, 1.0, 1.0)) -> list[Experience]:
     """Three groups of two responses of different lengths; the engine's log-probs are those of a uniform guess."""
     lengths = [3 + 2 * n for n in range(len(rewards))]
     return [
-        Experience(TokenSequence([5, 6, 7 + n], [20 + n] * length), [-5.0] * length, reward, n // 2, [0.0] * length)
+        Experience(TokenSequence([5, 6, 7 + n], [20 + n] * length), [-5.0] * length, reward, n // 2)
         for n, (length, reward) in enumerate(zip(lengths, rewards, strict=True))
     ]
 

@@ -80,8 +80,8 @@ def test_loss_and_gradient_are_those_of_trl(tiny_checkpoint, tmp_path, name: str
     # Old and reference a little away, so that some ratios are clipped and the KL term is not nothing.
     old = [row + 0.3 * torch.randn(len(row), generator=random) for row in now]
     reference = [row + 0.5 * torch.randn(len(row), generator=random) for row in now]
-    experiences = [Experience(sequence, row.tolist(), 0.0, 0, [0.0] * len(row)) for sequence, row in zip(sequences, old, strict=True)]
-    advantages = [[advantage] * length for advantage, length in zip(ADVANTAGES, LENGTHS, strict=True)]
+    experiences = [Experience(sequence, row.tolist(), 0.0, 0) for sequence, row in zip(sequences, old, strict=True)]
+    advantages = [torch.full((length,), advantage) for advantage, length in zip(ADVANTAGES, LENGTHS, strict=True)]
 
     from rl_core.algorithms.losses import token_weights
 

@@ -12,7 +12,7 @@ SEQUENCES = [TokenSequence([5, 6, 7 + n], [20 + n] * (3 + 2 * n)) for n in range
 
 def make(checkpoint, optimizer: str = "adamw", weight_decay: float = 0.1) -> TorchBackend:
     model = load_model(str(checkpoint), dtype=torch.float32)
-    return TorchBackend(model, weight_decay=weight_decay, max_grad_norm=1e9, optimizer=optimizer)
+    return TorchBackend(model, weight_decay=weight_decay, adam_betas=(0.9, 0.95), adam_epsilon=1e-8, max_grad_norm=1e9, optimizer=optimizer)
 
 
 def step(backend: TorchBackend, tokens_per_batch: int, learning_rate: float = 0.0) -> float:
