@@ -13,7 +13,8 @@ from typing import Any
 from flows.format import count
 from flows.recipe import MODEL, Recipe, check
 from rl_core.errors import InputError
-from rl_core.nearest import nearest
+from rl_core.nearest import listed
+from rl_core.training.checkpoint import checkpoints
 from tasks.stage import SPEC, read_manifest, stage_directory
 from tasks.workspace import Workspace, read_json
 
@@ -53,27 +54,25 @@ class Subject:
     of: str | None = None  # checkpoint whose scores are meant
     benchmark: str | None = None
 
+    def weights(self) -> Path:
+        """The checkpoint that is named, else the last one of the stage.
 
-def find(workspace: Workspace, what: str) -> Subject:
-    """`EXPERIMENT/STAGE`, `EXPERIMENT/STAGE/CHECKPOINT/BENCHMARK` for scores, or the path of a stage or checkpoint.
-
-    Raises:
-        InputError: there is no such stage; the message names those that are.
-    """
-    path = Path(what).expanduser()
-    if path.exists():
-        path = path.resolve()
-        directory = next((parent for parent in (path, *path.parents) if (parent / SPEC).exists()), None)
-        if directory is None:
-            raise InputError(f"{what}: no stage or checkpoint of a workspace")
-        inside = path.relative_to(directory).parts
-        checkpoint = directory.joinpath(*inside[:2]) if len(inside) > 1 and inside[0] == "checkpoints" else None
-        return Subject(read(directory), checkpoint)
-    experiment, _, rest = what.partition("/")
-    name, *narrower = rest.split("/")
-    directory = _latest(workspace, experiment, name, what)
-    of, benchmark = (*narrower, None, None)[:2]
-    return Subject(read(directory), of=of, benchmark=benchmark)
+        Raises:
+            InputError: the stage has none, or is not finished and none is named.
+        """
+        made = self.stage
+        if self.checkpoint is not None:
+            return self.checkpoint
+        if made.spec["kind"] not in ("sft", "rl"):
+            raise InputError(f"{made.name}: the stage has no checkpoint, for it is of kind {made.spec['kind']}; name one of kind sft or rl")
+        if "checkpoint" not in made.result:
+            there = [f"{made.spec['experiment']}/{made.name}/{path.name}" for path in checkpoints(made.directory / "checkpoints")]
+            raise InputError(f"{made.name}: the stage is not done, so it has no last checkpoint yet; those so far: {listed(there)}")
+        last = made.directory / str(made.result["checkpoint"])
+        if not last.is_dir():  # an exported run brings one checkpoint along
+            others = listed(path.name for path in checkpoints(last.parent))
+            raise InputError(f"{last}: the last checkpoint of {made.name} is not here; there are {others}")
+        return last
 
 
 def read(directory: Path) -> Made:
@@ -168,17 +167,3 @@ def _scores(subject: Subject) -> Iterator[str]:
             interval = f" [{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
             text = f"{score['checkpoint']}, {part}, {score['mode']} {score['metric']}"
             yield f"score {text}: {100 * score['value']:.1f}{interval} on {score['problems']} problems"
-
-
-def _latest(workspace: Workspace, experiment: str, name: str, what: str) -> Path:
-    """The directory of a stage in the last run that has it."""
-    stages: set[str] = set()
-    for path in reversed(workspace.run_records(experiment)):
-        run = read_json(path) or {"stages": {}}
-        stages |= set(run["stages"])
-        entry = run["stages"].get(name)
-        if entry and (workspace.root / experiment / entry["directory"] / SPEC).exists():
-            directory: Path = workspace.root / experiment / entry["directory"]
-            return directory
-    known = stages or workspace.experiments()
-    raise InputError(f"{what}: no such stage in {workspace.root}; {nearest(name if stages else experiment, sorted(known))}")

@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from flows.ancestry import read
 from flows.format import storage
+from flows.references import step_of
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
 from tasks.lease import STATE
 from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, read_manifest
@@ -33,7 +36,7 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
     """Write a run's archive; returns what is in it, by stage.
 
     Args:
-        checkpoint: the stage whose final checkpoint goes along; default: the last one that has any.
+        checkpoint: the stage whose last checkpoint goes along, or STAGE/step-N; default: the last stage that has any.
         whole: everything, so that the other machine reuses the stages instead of only looking at them.
 
     Raises:
@@ -44,12 +47,14 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
     if not stages:
         raise InputError(f"run {run['run']}: no stage is finished, so there is nothing to take along")
     trained = [name for name in stages if run["stages"][name]["kind"] in ("sft", "rl")]
-    chosen = checkpoint or (trained[-1] if trained else None)
-    if checkpoint and checkpoint not in trained:
-        raise InputError(f"--checkpoint {checkpoint}: no finished stage with a checkpoint; those are {', '.join(trained) or 'none'}")
+    chosen, _, step = (checkpoint or (trained[-1] if trained else "")).partition("/")
+    if checkpoint and chosen not in trained:
+        raise InputError(f"--checkpoint {checkpoint}: no finished stage with a checkpoint; {nearest(checkpoint, trained)}")
+    along = step_of(read(stages[chosen]), step, f"--checkpoint {checkpoint}") if step else None
     files = {f"{RECORDS}/{run['run']}.json": root / RECORDS / f"{run['run']}.json"}
     for name, directory in stages.items():
-        for path in _wanted(directory, checkpoints=name == chosen, whole=whole):
+        last = directory / str((read_manifest(directory) or {"result": {}})["result"].get("checkpoint"))
+        for path in _wanted(directory, (along or last) if name == chosen else None, whole=whole):
             files[f"{directory.name}/{path.relative_to(directory).as_posix()}"] = path
     index = {
         "format": FORMAT,
@@ -96,10 +101,8 @@ def take_in(workspace: Workspace, source: Path) -> tuple[str, list[str]]:
         return f"{index['experiment']}/{index['run']}", _place(Path(folder), workspace.root / index["experiment"])
 
 
-def _wanted(directory: Path, *, checkpoints: bool, whole: bool) -> Iterator[Path]:
-    """Files of a stage that go along: without `whole`, of the checkpoints the last alone, without rollouts and databases."""
-    manifest = read_manifest(directory) or {"result": {}}
-    last = manifest["result"].get("checkpoint", "")
+def _wanted(directory: Path, checkpoint: Path | None, *, whole: bool) -> Iterator[Path]:
+    """Files of a stage that go along: without `whole`, of the checkpoints that one alone, without rollouts and databases."""
     for path in sorted(directory.rglob("*")):
         inside = path.relative_to(directory)
         if not path.is_file() or path.is_symlink() or inside.as_posix() in LOCAL or any(part.startswith(".") for part in inside.parts):
@@ -107,7 +110,7 @@ def _wanted(directory: Path, *, checkpoints: bool, whole: bool) -> Iterator[Path
         kind = inside.parts[0]
         if not whole and (kind == "rollouts" or path.suffix == ".duckdb" or path.name in ONLY_TO_TRAIN):
             continue
-        if not whole and kind == "checkpoints" and not (checkpoints and inside.as_posix().startswith(f"{last}/")):
+        if not whole and kind == "checkpoints" and (checkpoint is None or checkpoint not in path.parents):
             continue
         yield path
 

@@ -7,12 +7,10 @@ from pathlib import Path
 from flows.estimate import estimates
 from flows.plan import Plan
 from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
-from flows.sources import naming
-from rl_core.errors import InputError
+from flows.sources import check_hub_model, naming
 from tasks.lease import refuse_if_busy
 from tasks.ray_job import connect, job_address
 
-HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
 SPARE_DISK = 200e6  # bytes: databases, logs, figures
 
 
@@ -58,7 +56,8 @@ def check_before_run(plan: Plan) -> None:
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     plan.workspace.require_space(int(sum(cost.disk for cost in costs.values()) + SPARE_DISK))
     if any(stage.spec.model is not None for stage in plan.to_run) and isinstance(plan.recipe.model, str):
-        _check_hub_model(plan.recipe.model)
+        with naming("model"):
+            check_hub_model(plan.recipe.model, "a directory with --set model=DIR")
     for stage in plan.to_run:
         settings = plan.recipe.stages[stage.spec.stage]
         if isinstance(settings, EvalStage):
@@ -76,29 +75,3 @@ def _check_benchmark_rows(name: str, stage: EvalStage, data_dir: Path | None) ->
         if registry.local_files(benchmark, data_dir):
             with naming(f"stages.{name}.benchmarks.{number}"):
                 registry.load(benchmark, data_dir)
-
-
-def _check_hub_model(model: str) -> None:
-    """A hub id must be cached or within reach; a directory was checked when its digests were taken."""
-    if Path(model).is_dir():
-        return
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        if isinstance(try_to_load_from_cache(model, "config.json"), str):
-            return
-        HfApi().model_info(model, timeout=HUB_PATIENCE)
-        return
-    except GatedRepoError:
-        reason = "the hub wants a login for it: hf auth login"
-    except RepositoryNotFoundError:
-        reason = "the hub has no model of this name"
-    except (OSError, ValueError, RuntimeError) as error:  # of its HTTP client, for a malformed id, for an offline setting
-        reason = f"the hub cannot be asked: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
-    except Exception as error:
-        # The HTTP client underneath has changed with major versions, and its errors with it.
-        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
-            raise
-        reason = f"the hub does not answer: {str(error).splitlines()[0]}"
-    raise InputError(f"model: {model!r} is no directory here, and {reason}; give another name, or a directory with --set model=DIR")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from evals.benchmarks import registry
 from evals.config import EvalConfig, EvalJob, NamedCheckpoint
 from evals.protocol import find_protocol
 from flows.console import make_console
-from flows.sources import model_files
+from flows.references import find, names_stage
+from flows.sources import check_hub_model, model_files
 from flows.summary import print_scores, score_table
 from rl_core.errors import InputError
 from tasks.digests import Digests
@@ -50,7 +53,7 @@ def make_job(
     """The evaluation that the command line asks for.
 
     Raises:
-        InputError: a setting is wrong, or a model directory incomplete.
+        InputError: a setting is wrong, a checkpoint is not there or incomplete, or the hub has no such model.
     """
     try:
         config = EvalConfig.model_validate({name: value for name, value in settings.items() if value is not None})
@@ -59,7 +62,7 @@ def make_job(
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from error
     digests = Digests(workspace.digests)
-    named = [_named(text, config, digests) for text in checkpoints]
+    named = [_named(text, config, workspace, digests) for text in checkpoints]
     digests.save()
     content = {
         "config": config.model_dump(mode="json", exclude={"resources"}),
@@ -67,19 +70,32 @@ def make_job(
     }
     default = workspace.root / "evaluations" / f"{config.protocol or 'own'}-{fingerprint(content | {'seed': seed})[:8]}"
     data_dir = data_dir.expanduser().resolve() if data_dir else None
+    for benchmark in config.benchmarks:
+        registry.check(benchmark, data_dir)
+    for found in named:
+        if found.digest is None and config.engine != "openai":
+            check_hub_model(found.path, f"a directory, or EXPERIMENT/STAGE of {workspace.root}")
     return EvalJob(config=config, checkpoints=named, output=output or default, cells=workspace.cells, data_dir=data_dir, seed=seed)
 
 
-def _named(text: str, config: EvalConfig, digests: Digests) -> NamedCheckpoint:
-    """`PATH`, a hub id, or `NAME=` one of them."""
-    name, equals, path = text.partition("=")
+def _named(text: str, config: EvalConfig, workspace: Workspace, digests: Digests) -> NamedCheckpoint:
+    """What a checkpoint of the workspace is called there (see flows/references.py), a directory, a hub id, or `NAME=` one of them."""
+    name, equals, what = text.partition("=")
     if not equals:
-        path = text
-        parts = [part for part in Path(path).parts if part not in ("/", ".", "checkpoints")]
-        name = "-".join(parts[-2:]) if parts[-1].startswith("step-") else parts[-1]  # a step says nothing without its stage
-    files = [] if config.engine == "openai" else model_files(path)
+        what = text
+    if config.engine == "openai":
+        return NamedCheckpoint(name=name if equals else _file_name(what), path=what)
+    path = str(find(workspace, what).weights()) if names_stage(workspace, what) else what
+    files = model_files(path)
     digest = fingerprint({file.name: digests.of(file) for file in files}) if files else None
-    return NamedCheckpoint(name=name, path=path, digest=digest)
+    return NamedCheckpoint(name=name if equals else _file_name(what), path=path, digest=digest)
+
+
+def _file_name(what: str) -> str:
+    """The name under which a checkpoint stands in tables and names files: the last part of its own, with its stage for a step."""
+    parts = [part for part in Path(what).parts if part not in ("/", ".", "checkpoints")] or [what]
+    name = "-".join(parts[-2:]) if parts[-1].startswith("step-") else parts[-1]  # a step says nothing without its stage
+    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def run_evaluation(job: EvalJob, workspace: Workspace) -> None:

@@ -32,9 +32,7 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
     if not NAMES.fullmatch(target) or VERSION_LIKE.fullmatch(target.partition("@")[2]) or target.endswith("@latest"):
         raise InputError(f"{target}: write NAME@alias, such as quickstart@best, of letters, digits, '.', '_' and '-'")
     made = subject.stage
-    checkpoint = subject.checkpoint or (made.directory / made.result["checkpoint"] if "checkpoint" in made.result else None)
-    if checkpoint is None:
-        raise InputError(f"{made.name}: the stage has no checkpoint; name one of an sft or rl stage that is done")
+    checkpoint = subject.weights()
     if not verify(checkpoint, to_train=False):
         raise InputError(f"{checkpoint}: does not match its digests; run the stage again, or name another checkpoint")
     notes = read_json(made.directory / MLFLOW) or {"models": {}}

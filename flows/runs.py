@@ -14,12 +14,14 @@ from typing import Any
 from flows.plan import Plan
 from flows.recipe import resolved
 from rl_core.errors import InputError
-from rl_core.nearest import nearest
+from rl_core.nearest import listed, nearest
 from tasks.lease import HEARTBEAT
 from tasks.process_mark import this_process
 from tasks.workspace import RECORDS, Workspace, read_json, write_json
 
 NAME = "%Y%m%d-%H%M%S-%f"  # of a run: when it began, to the millisecond
+
+LISTED = 3  # last runs that a refusal names
 
 
 @dataclass
@@ -115,6 +117,9 @@ def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
     fitting = of_experiment or [path for path in paths if path.stem == run]
     if not fitting:
         known = sorted({path.parent.parent.name for path in paths})
+        if name and experiment in known:
+            last = [f"{experiment}/{path.stem}" for path in paths if path.parent.parent.name == experiment][-LISTED:]
+            raise InputError(f"{run}: {experiment} has no run {name!r}; a run is wanted here, not a stage: {experiment}, or {listed(last)}")
         raise InputError(f"no run {run!r} in {workspace.root}; {nearest(run, known)}")
     content = read_json(fitting[-1])
     if content is None:

@@ -31,8 +31,9 @@ from flows.cli.group import INTERRUPTED, data_dir_option, main, workspace_option
 @workspace_option
 @data_dir_option
 def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | None, output: Path | None, seed: int, **options: Any) -> None:
-    """Score CHECKPOINTS (directories or hub ids, NAME=PATH to name them) on benchmarks.
+    """Score CHECKPOINTS on benchmarks: EXPERIMENT/STAGE of the workspace, EXPERIMENT/STAGE/step-N, NAME@ALIAS, directories or hub ids.
 
+    NAME=CHECKPOINT says how tables call one.
     What is finished is kept in the workspace, response by response: the same command goes on where it stopped.
     """
     from flows.evaluate import make_job, run_evaluation, settings_of
@@ -57,20 +58,24 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
     Of runs (EXPERIMENT, which is its last run, EXPERIMENT/ID or ID; `r1flow status` lists them) a page tells what differs in the recipes,
     where the curves part and which differences of the scores are real.
 
-    Of evaluations (directories of eval stages, or what evaluate printed; DIR:CHECKPOINT for one of several) it is printed how they differ
-    problem by problem, and where their scores are not comparable.
+    Of evaluations (EXPERIMENT/STAGE, EXPERIMENT/STAGE/CHECKPOINT for one of several, or the directory that evaluate printed,
+    DIR:CHECKPOINT) it is printed how they differ problem by problem, and where their scores are not comparable.
     """
-    if all(Path(name.partition(":")[0]).is_dir() for name in names):
-        if len(names) != 2 or output:
-            raise click.UsageError("of evaluations two directories are compared, without --output")
-        from flows.evaluate import print_comparison
-
-        print_comparison(*names)
-        return
-    from flows.compare_runs import compare_runs
+    from flows.references import evaluation
     from tasks.workspace import Workspace
 
-    click.echo(compare_runs(Workspace.at(workspace), names, output, lambda text: click.echo(text, err=True)))
+    place = Workspace.at(workspace)
+    evaluations = [found for name in names if (found := evaluation(place, name))]
+    if evaluations:
+        if len(evaluations) != len(names) or len(names) != 2 or output:
+            raise click.UsageError("runs are compared, or two evaluations, without --output")
+        from flows.evaluate import print_comparison
+
+        print_comparison(*evaluations)
+        return
+    from flows.compare_runs import compare_runs
+
+    click.echo(compare_runs(place, names, output, lambda text: click.echo(text, err=True)))
 
 
 @main.command()

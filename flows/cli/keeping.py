@@ -16,12 +16,14 @@ from flows.cli.group import main, workspace_option
 def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
     """Print how WHAT came about: from raw data through every stage and setting.
 
-    WHAT is EXPERIMENT/STAGE, EXPERIMENT/STAGE/CHECKPOINT/BENCHMARK for scores, or the path of a stage or checkpoint.
+    WHAT is EXPERIMENT/STAGE, EXPERIMENT/STAGE/step-N for a checkpoint, EXPERIMENT/STAGE/CHECKPOINT/BENCHMARK for scores, NAME@ALIAS, or
+    the path of a stage or checkpoint.
     """
     import yaml
 
-    from flows.ancestry import chain, described, find, rebuild
+    from flows.ancestry import chain, described, rebuild
     from flows.recipe import resolved
+    from flows.references import find
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
@@ -43,9 +45,12 @@ def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
 @click.argument("target", metavar="NAME@ALIAS")
 @workspace_option
 def promote(checkpoint: str, target: str, workspace: Path) -> None:
-    """Give CHECKPOINT (EXPERIMENT/STAGE, or its path) a name in MLflow's registry; `gc` keeps what has one."""
-    from flows.ancestry import find
+    """Give CHECKPOINT a name in MLflow's registry; `gc` keeps what has one.
+
+    CHECKPOINT is EXPERIMENT/STAGE (its last one), EXPERIMENT/STAGE/step-N, NAME@ALIAS, or its path.
+    """
     from flows.promote import promote as give_name
+    from flows.references import find
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
@@ -76,7 +81,11 @@ def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
 @main.command("export")
 @click.argument("run")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The archive; default: EXPERIMENT-ID.tar here.")
-@click.option("--checkpoint", metavar="STAGE", help="The stage whose last checkpoint goes along; default: the last trained one.")
+@click.option(
+    "--checkpoint",
+    metavar="STAGE[/step-N]",
+    help="The stage whose last checkpoint goes along, or which one; default: the last trained stage.",
+)
 @click.option("--whole", is_flag=True, help="Everything, so that the other machine reuses the stages.")
 @workspace_option
 def export_run(run: str, output: Path | None, checkpoint: str | None, whole: bool, workspace: Path) -> None:

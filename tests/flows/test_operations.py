@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.ancestry import chain, described, find, rebuild
+from flows.ancestry import chain, described, rebuild
 from flows.announce import announce
 from flows.bundle import export, take_in
 from flows.plan import Plan, make_plan
 from flows.promote import promote
 from flows.recipe import resolved
+from flows.references import find
 from flows.retention import garbage, remove
 from flows.runs import RunRecord, find_run
 from flows.status import describe
@@ -97,15 +98,11 @@ def test_the_recipe_of_a_chain_makes_the_same_stages(made: PlanOf, workspace: Wo
         assert again.stages[-1].spec.stage == stage
 
 
-def test_a_checkpoint_is_found_by_its_path(made: PlanOf, workspace: Workspace, tmp_path: Path) -> None:
+def test_a_checkpoint_is_found_by_its_path(made: PlanOf, workspace: Workspace) -> None:
     directory = find(workspace, "mini/warm").stage.directory
     subject = find(workspace, str(directory / "checkpoints" / "step-000003"))
     assert subject.stage.name == "warm"
     assert subject.checkpoint == directory / "checkpoints" / "step-000003"
-    with pytest.raises(InputError, match=r"no such stage in .*; did you mean 'warm'"):
-        find(workspace, "mini/wram")
-    with pytest.raises(InputError, match="no stage or checkpoint of a workspace"):
-        find(workspace, str(tmp_path))
 
 
 @pytest.mark.parametrize("target", ["best", "a@", "@best", "a b@best", "a@v3", "a@latest", "../a@best"])
