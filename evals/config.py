@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from evals.protocol import fill
 from rl_core.config import Job, Precision, Resources, Settings
 
+MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
+
 
 class BenchmarkSettings(Settings):
     """One benchmark of an evaluation; a bare name stands for its defaults."""

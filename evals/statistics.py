@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special  # its functions of distributions: scipy.stats has the same and takes three times as long to import
 
-Z = 1.959963984540054  # 97.5% quantile of the normal distribution
-Z80 = 0.8416212335729143  # its 80% quantile
-MOST_SAMPLES = 64  # that `samples_for` asks for
+from evals.config import MOST_SAMPLES
+
+Z = float(special.ndtri(0.975))  # quantiles of the normal distribution
+Z80 = float(special.ndtri(0.8))
 RESAMPLES = 10_000
+FEW = 6  # problems: of fewer no test of paired differences reaches 5%, for 2 / 2^5 is 6%
 _CELLS = 4_000_000  # indices drawn at once; bounds memory
 
 
@@ -44,22 +46,21 @@ def wilson(successes: float, trials: int) -> Estimate:
 
 
 def mean_over_problems(values: Sequence[float], seed: int = 0) -> Estimate:
-    """Mean of one value per problem with the percentile bootstrap interval.
+    """Mean of one value from 0 to 1 per problem with the percentile bootstrap interval, widened by what no resample can see.
 
     The percentiles lie further out than 2.5 and 97.5 where problems are few, as Student's t does: plain ones hold too little (the expanded
-    percentile interval of T. C. Hesterberg, 1411.5279). Resampling cannot see beyond values that are all 0 or all 1, so for these the
-    interval is Wilson's.
+    percentile interval of T. C. Hesterberg, 1411.5279). Problems of another kind than those that were drawn may be missing: see `_unseen`.
     """
     array = _one_per_problem(values)
-    mean = float(array.mean())
-    if mean in (0.0, 1.0):
-        return wilson(mean * len(array), len(array))
     low, high = _percentiles(array, seed)
-    return Estimate(mean, low, high)
+    outer_low, outer_high = _unseen(array, 0.0, 1.0)
+    return Estimate(float(array.mean()), min(low, outer_low), max(high, outer_high))
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Estimate:
     """Mean of `second - first` over the same problems in the same order, with the paired percentile bootstrap interval.
+
+    Where problems are few, or differ all by the same, the interval is widened by what no resample can see.
 
     Raises:
         ValueError: different numbers of problems.
@@ -68,6 +69,9 @@ def paired_difference(first: Sequence[float], second: Sequence[float], seed: int
         raise ValueError(f"{len(first)} and {len(second)} problems cannot be paired")
     differences = _one_per_problem(second) - _one_per_problem(first)
     low, high = _percentiles(differences, seed)
+    if len(differences) < FEW or np.ptp(differences) == 0:
+        outer_low, outer_high = _unseen(differences, -1.0, 1.0)
+        low, high = min(low, outer_low), max(high, outer_high)
     return Estimate(float(differences.mean()), low, high)
 
 
@@ -86,9 +90,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
         raise ValueError(f"{len(first)} and {len(second)} problems cannot be paired")
     lost = sum(before and not after for before, after in zip(first, second, strict=True))
     gained = sum(after and not before for before, after in zip(first, second, strict=True))
-    discordant = lost + gained
-    tail = sum(math.comb(discordant, count) for count in range(min(lost, gained) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return min(1.0, 2 * float(special.bdtr(min(lost, gained), lost + gained, 0.5)))
 
 
 def detectable_difference(values: Sequence[float], others: Sequence[float] | None = None) -> float:
@@ -125,9 +127,9 @@ def samples_for(correct: Sequence[Sequence[bool]], width: float) -> tuple[int, b
     within = float(np.mean(shares * (1 - shares) * counts / (counts - 1)))
     between = max(0.0, float(shares.var(ddof=1)) - within / float(counts.mean())) if n > 1 else 0.0
     if within == 0:
-        return int(counts.min()), 2 * Z * math.sqrt(between / n) <= width
+        return int(counts.min()), max(2 * Z * math.sqrt(between / n), _unseen_share(n)) <= width
     allowed = (width / (2 * Z)) ** 2 * n - between
-    attainable = allowed * MOST_SAMPLES >= within
+    attainable = allowed * MOST_SAMPLES >= within and _unseen_share(n) <= width
     wanted = within / allowed if attainable else within / (0.1 * between) if between else MOST_SAMPLES
     return min(MOST_SAMPLES, max(1, math.ceil(wanted))), attainable
 
@@ -193,7 +195,18 @@ def _expanded_tail(n: int) -> float:
     """The share of resamples to leave out at each end: 2.5%, less where there are few problems."""
     if n < 3:
         return 0.0
-    # Student's t quantile of n - 1 degrees of freedom (Abramowitz and Stegun 26.7.5).
-    degrees = n - 1
-    t = Z + (Z**3 + Z) / (4 * degrees) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * degrees**2)
-    return NormalDist().cdf(-t * math.sqrt(n / (n - 1)))
+    return float(special.ndtr(special.stdtrit(n - 1, 0.025) * math.sqrt(n / (n - 1))))
+
+
+def _unseen(values: np.ndarray, least: float, most: float) -> tuple[float, float]:
+    """Interval of the mean if a share of all problems had the least or the most value, as many as n draws may well leave out.
+
+    Of equal values the bootstrap makes a point, of values that are nearly all 0 too little. For all 0 or all 1 this is Wilson's interval.
+    """
+    mean, share = float(values.mean()), _unseen_share(len(values))
+    return mean - share * (mean - least), mean + share * (most - mean)
+
+
+def _unseen_share(n: int) -> float:
+    """Upper end of Wilson's interval of a kind of problem that n draws have none of."""
+    return Z**2 / (n + Z**2)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.config import MOST_SAMPLES
 from flows.recipe import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, MathStage, Recipe, RlStage, SftStage
 from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, ScratchModel
 from rl_core.data.math_sets import size_of_set
@@ -125,7 +126,6 @@ def token_budget(recipe: Recipe, name: str) -> int | None:
 
 def _evaluated_tokens(stage: EvalStage) -> int:
     from evals.benchmarks import registry
-    from evals.statistics import MOST_SAMPLES
 
     tokens = 0
     for benchmark in stage.benchmarks:

@@ -144,9 +144,7 @@ def _make_spec(
 
 
 def _draws_held_out_problems(stage: Stage) -> bool:
-    """Whether a stage makes held-out problems or chooses some of a set."""
-    if isinstance(stage, EvalStage):
-        return any(benchmark.name in PUZZLES or benchmark.limit for benchmark in stage.benchmarks)
+    """Whether a data stage makes held-out problems or chooses some of a set."""
     return isinstance(stage, KnightsKnavesData | CountdownData) or (isinstance(stage, Gsm8kData) and stage.test is not None)
 
 
