@@ -182,6 +182,7 @@ def _rl_changes(stage: RlStage, scale: float) -> dict[str, Any]:
         "minibatches": min(stage.minibatches, MINIBATCHES),
         "updates_per_step": min(stage.updates_per_step, PASSES),
         "max_response_tokens": tokens,
+        "max_prompt_tokens": None,  # the small tokenizer needs more of them
         "penalties": _penalties(stage.penalties, tokens / stage.max_response_tokens),
         "learning_rate": _schedule(stage.learning_rate),
         "temperature": _schedule(stage.temperature),

@@ -30,7 +30,9 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
             return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped}){shared}"
         case "sft" | "rl":
-            return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens -> {result['checkpoint']}"
+            what = "prompts" if spec.kind == "rl" else "examples"
+            dropped = f", {left:,} {what} too long and left out" if (left := result.get(f"dropped_{what}")) else ""
+            return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {result['checkpoint']}"
         case "eval":
             return f"{count(result.get('tokens', 0))} tokens"
         case "analyze":

@@ -216,7 +216,7 @@ class SftConfig(Settings):
     adam_betas: AdamBetas = (0.9, 0.95)
     adam_epsilon: AdamEpsilon = 1e-8
     max_grad_norm: float = Field(1.0, gt=0)
-    max_tokens: int = Field(1024, ge=16, description="Longer examples are dropped and counted.")
+    max_tokens: int = Field(1024, ge=16, description="Longer examples, and those too long for the model, are dropped and counted.")
     shortest_first: float = Field(
         1.0, gt=0, le=1, description="Share of the shortest examples that the first step draws from; grows to all at half of the steps."
     )

@@ -14,11 +14,12 @@ from typing import Any
 from rl_core.algorithms.schedules import value_at
 from rl_core.collection import Collected, Collector, Rollout
 from rl_core.config import RlConfig, TrainJob
+from rl_core.context import context_length, fitting_prompts
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.data.sampler import EpochSampler
 from rl_core.errors import InputError
 from rl_core.fence import Fence
-from rl_core.model.pretrained import load_tokenizer
+from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rewards.pool import ScoringPool
 from rl_core.rewards.reward import resolve
 from rl_core.rollout.engine import Request, Sampling
@@ -46,16 +47,17 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
     """Run or continue an RL stage in `job.output`.
 
     Raises:
-        DataError: no usable prompt.
+        DataError: no usable prompt, or none that fits the model's context.
         InputError: a setting does not fit, or the prompts are not those of the checkpoint.
         Stopped: after a signal; the checkpoint of the last finished step is written.
     """
     stop = StopRequest()
     resolve(config.reward)
     prompts = [prompt for path in job.prompts for prompt in read_prompts(path)]
-    encoded = encode_prompts(prompts, config.template, load_tokenizer(str(job.model)))
-    if not encoded:
+    if not prompts:
         raise DataError(f"{job.prompts[0]}: no prompts to train on")
+    encoded = encode_prompts(prompts, config.template, load_tokenizer(str(job.model)))
+    encoded = fitting_prompts(encoded, config, context_length(load_config(str(job.model))), job.prompts[0])
     total = total_steps(config, len(encoded))
     run = _Run(job, config, encoded, Journal(job.output, total, Fence(job.lease)), total, stop)
     started, deaths = time.time(), 0
@@ -75,6 +77,7 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
         "checkpoints": [str(path.relative_to(job.output)) for path in kept],
         "steps": total,
         "prompts": len(encoded),
+        "dropped_prompts": len(prompts) - len(encoded),
         "tokens": run.tokens,
         "seconds": time.time() - started,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from rl_core.algorithms.schedules import value_at
 from rl_core.config import ScratchModel, SftConfig, TrainJob
+from rl_core.context import context_length
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.sampler import EpochSampler, growing_pool
 from rl_core.data.templates import find_template, render
@@ -28,7 +30,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     """Run or continue an SFT stage in `job.output`.
 
     Raises:
-        DataError: no prompt has a worked response, or none fits `max_tokens`.
+        DataError: no prompt has a worked response, or none fits `max_tokens` and the model's context.
         Stopped: after a signal; the checkpoint is written.
     """
     stop = StopRequest()
@@ -39,7 +41,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         raise DataError(f"{job.prompts[0]}: no row has a worked response (column trace), which SFT learns from")
     resumed = latest_whole(job.output / "checkpoints")
     tokenizer, model = _start(job, config, prompts, resumed[0] if resumed else None)
-    examples = _encode(prompts, config, tokenizer)
+    examples = _encode(prompts, config, tokenizer, context_length(model.config))
     backend = TorchBackend(
         model,
         weight_decay=config.weight_decay,
@@ -119,13 +121,18 @@ def _start(job: TrainJob, config: SftConfig, prompts: list[Prompt], resumed: Pat
     return tokenizer, make_model(scratch, len(tokenizer), tokenizer.eos_token_id, tokenizer.pad_token_id, job.seed)
 
 
-def _encode(prompts: list[Prompt], config: SftConfig, tokenizer: Any) -> list[TokenSequence]:
+def _encode(prompts: list[Prompt], config: SftConfig, tokenizer: Any, context: int | None) -> list[TokenSequence]:
     prefill = find_template(config.template).prefill
     heads = tokenizer([render(config.template, prompt.question, tokenizer) for prompt in prompts], add_special_tokens=False).input_ids
     tails = tokenizer([(prompt.trace or "").removeprefix(prefill) for prompt in prompts], add_special_tokens=False).input_ids
     pairs = [TokenSequence(head, [*tail, tokenizer.eos_token_id]) for head, tail in zip(heads, tails, strict=True)]
-    fitting = [pair for pair in pairs if len(pair) <= config.max_tokens]
+    limit, why, remedy = config.max_tokens, f"max_tokens ({config.max_tokens:,})", "raise max_tokens"
+    if context is not None and context < limit:
+        limit, why, remedy = context, f"the model's context ({context:,} tokens)", "take a model with a longer context, or other examples"
+    fitting = [pair for pair in pairs if len(pair) <= limit]
     if not fitting:
-        shortest = min(len(pair) for pair in pairs)
-        raise DataError(f"every example is longer than max_tokens = {config.max_tokens} (shortest: {shortest}); raise max_tokens")
+        raise DataError(f"every example is longer than {why}; the shortest has {min(len(pair) for pair in pairs):,} tokens: {remedy}")
+    if len(fitting) < len(pairs):
+        left_out = f"{len(pairs) - len(fitting):,} of {len(pairs):,} examples are longer than {why} and are left out"
+        print(f"warning: {left_out}; the longest has {max(len(pair) for pair in pairs):,} tokens", file=sys.stderr, flush=True)
     return sorted(fitting, key=len) if config.shortest_first < 1 else fitting
