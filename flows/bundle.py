@@ -13,10 +13,11 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from flows.ancestry import read
+from flows.bundle_check import FORMAT, INDEX, check_contents, check_index
 from flows.format import storage
 from flows.references import step_of
 from rl_core.errors import InputError
@@ -26,8 +27,6 @@ from tasks.lease import STATE
 from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, read_manifest
 from tasks.workspace import RECORDS, Workspace, read_json
 
-INDEX = "bundle.json"
-FORMAT = 1
 LOCAL = {STATE, JOB, MLFLOW}  # about this machine: who works here, paths, which server knows what
 LARGEST_INDEX = 50_000_000  # bytes
 
@@ -95,7 +94,7 @@ def take_in(workspace: Workspace, source: Path) -> tuple[str, list[str]]:
                 if needed > shutil.disk_usage(folder).free:
                     raise InputError(f"{source}: holds {storage(needed)}, more than is free in {workspace.root}; free space")
                 _unpack(archive, members, index["files"], Path(folder), source)
-                _check_record(read_json(Path(folder) / RECORDS / f"{index['run']}.json"), index, source)
+                check_contents(Path(folder), index, source)
         except (OSError, tarfile.TarError) as error:
             raise InputError(f"{source}: not a whole archive of r1flow export ({error}); copy or export it again") from error
         return f"{index['experiment']}/{index['run']}", _place(Path(folder), workspace.root / index["experiment"])
@@ -119,26 +118,7 @@ def _index(archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], source:
     first = next(members, None)
     if first is None or first.name != INDEX or not first.isfile() or first.size > LARGEST_INDEX:
         raise InputError(f"{source}: not an archive of r1flow export (its first file is not {INDEX})")
-    try:
-        index: dict[str, Any] = json.loads(archive.extractfile(first).read())  # type: ignore[union-attr]
-        if index["format"] != FORMAT:
-            raise InputError(f"{source}: format {index['format']}, this r1flow reads {FORMAT}; update the older of the two")
-        names = [index["experiment"], index["run"], *index["files"]]
-        {name: (file["bytes"] + 0, file["sha256"] + "") for name, file in index["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{source}: its {INDEX} is broken ({error}); export the run again") from error
-    for name in names:
-        parts = PurePosixPath(str(name)).parts
-        if (
-            not parts
-            or str(name).startswith("/")
-            or "\0" in str(name)
-            or any(part in ("..", ".") or part.startswith(".") for part in parts)
-        ):
-            raise InputError(f"{source}: the path {name!r} leads out of the archive; do not trust it")
-    if len(PurePosixPath(index["experiment"]).parts) != 1:
-        raise InputError(f"{source}: the experiment's name {index['experiment']!r} is a path; do not trust it")
-    return index
+    return check_index(archive.extractfile(first).read(), source)  # type: ignore[union-attr]
 
 
 def _unpack(
@@ -158,19 +138,6 @@ def _unpack(
         found.add(member.name)
     if missing := sorted(files.keys() - found):
         raise InputError(f"{source}: {missing[0]} is missing, it was cut off; copy or export it again")
-
-
-def _check_record(record: Any, index: dict[str, Any], source: Path) -> None:
-    try:
-        named = {"experiment": record["experiment"], "run": record["run"]}
-        directories = [entry["directory"] for entry in record["stages"].values()]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{source}: the record of its run is broken ({error}); export the run again") from error
-    if named != {name: index[name] for name in named}:
-        raise InputError(f"{source}: the record in it is of another run, {named['experiment']}/{named['run']}; do not trust it")
-    for name in directories:
-        if not isinstance(name, str) or PurePosixPath(name).parts != (name,) or name.startswith("."):
-            raise InputError(f"{source}: the stage's directory {name!r} leads out of the experiment; do not trust it")
 
 
 def _place(folder: Path, experiment: Path) -> list[str]:

@@ -16,8 +16,15 @@ VERSION_LIKE = re.compile(r"v\d+", re.IGNORECASE)  # MLflow keeps such aliases f
 
 
 def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """What is promoted, by `NAME@alias`."""
-    found: dict[str, dict[str, Any]] = read_json(_file(workspace)) or {}
+    """What is promoted, by `NAME@alias`.
+
+    Raises:
+        InputError: the list is there and cannot be read.
+    """
+    path = _file(workspace)
+    found: Any = read_json(path) if path.exists() else {}
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) and "stage" in entry for entry in found.values()):
+        raise InputError(f"{path}: cannot be read; bring it back from a backup, or remove it and promote again what has a name in MLflow")
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from evals.analytics.keywords import Families
 from evals.config import EvalConfig
@@ -21,6 +21,7 @@ from flows.settings import by_path, settings_in
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData, RlConfig, ScratchModel, Settings, SftConfig
 from rl_core.errors import InputError
 from rl_core.nearest import OFFERED, listed, near, nearest
+from tasks.workspace import RESERVED
 
 SHIPPED = Path(__file__).parent / "recipes"
 MODEL = "model"  # the name by which stages refer to the recipe's model
@@ -137,6 +138,13 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0, lt=2**31)
     stages: dict[Annotated[str, Field(pattern=NAME)], Stage] = Field(min_length=1)
     best: Best | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError("a workspace keeps this name for a folder of its own; take another one")
+        return value
 
     def references(self, stage: str) -> dict[str, list[str]]:
         """Names that a stage refers to, by role; `model` among them."""
@@ -355,7 +363,7 @@ def _explain(error: ValidationError, document: dict[str, Any]) -> str:
     path, place = _walk(problem["loc"], document)
     if problem["type"] == "missing":
         path.append(str(problem["loc"][-1]))
-    where = ".".join(path) or "recipe"
+    where = ".".join(key if key.isprintable() else _shown(key) for key in path) or "recipe"  # a key may hold a line break
     message = problem["msg"].removeprefix("Value error, ")
     context = problem.get("ctx", {})
     match problem["type"]:

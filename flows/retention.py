@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flows.ancestry import Made, read
 from flows.promote import promoted
@@ -56,8 +57,7 @@ def remove(items: list[Garbage]) -> None:
 
 def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
     for experiment in workspace.experiments():
-        records = [read_json(path) for path in reversed(workspace.run_records(experiment))]
-        runs = [run for run in records if run]
+        runs = [_record(path) for path in reversed(workspace.run_records(experiment))]
         done = [run for run in runs if run["state"] == "done"][:keep_runs]
         for run in [*runs[:1], *done]:
             for stage in run["stages"].values():
@@ -69,6 +69,24 @@ def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
     for path in workspace.root.glob(f"*/*/{STATE}"):
         if holder(path):
             yield path.parent
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """A run's record, with what is asked of it here.
+
+    Raises:
+        InputError: it cannot be read, so nobody knows which stages it needs.
+    """
+    record: Any = read_json(path)
+    try:
+        record["state"], [stage["directory"] for stage in record["stages"].values()]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: the record of a run cannot be read, so nothing is known of the stages that it needs; "
+            "bring it back from a backup, or move it out of the workspace to let its stages go"
+        ) from error
+    found: dict[str, Any] = record
+    return found
 
 
 def _with_ancestors(workspace: Workspace, directories: Iterator[Path]) -> set[Path]:

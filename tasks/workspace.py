@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from rl_core.errors import InputError
 
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
+RESERVED = {"cells", "comparisons", "evaluations", "queries"}  # folders of a workspace that are no experiments
 
 
 class WorkspaceError(InputError):

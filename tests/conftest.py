@@ -9,11 +9,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Threads of torch that wait sleep, as in every trainer; Ray would otherwise report usage, Hugging Face libraries would look for a hub.
 os.environ.update(
     OMP_WAIT_POLICY="PASSIVE", RAY_USAGE_STATS_ENABLED="0", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false"
 )
+
+# Examples are judged by what they give, never by the time that they take: a loaded machine is no fault of the code.
+settings.register_profile("r1flow", deadline=None)
+settings.load_profile("r1flow")
 
 
 @pytest.fixture(scope="session")

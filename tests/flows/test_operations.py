@@ -253,8 +253,64 @@ def elsewhere(index: dict, files: dict[str, bytes]) -> None:
     name = f"runs/{index['run']}.json"
     record = json.loads(files[name])
     record["stages"]["warm"]["directory"] = "../../evil"
-    files[name] = json.dumps(record).encode()
+    put(index, files, name, record)
+
+
+def put(index: dict, files: dict[str, bytes], name: str, content: object) -> None:
+    """A file of JSON in the archive, listed as it is."""
+    files[name] = json.dumps(content).encode()
     index["files"][name] = {"bytes": len(files[name]), "sha256": hashlib.sha256(files[name]).hexdigest()}
+
+
+def experiment_called(name: str) -> Callable[[dict, dict[str, bytes]], None]:
+    """The whole archive under another name, in its list, its record and its stages."""
+
+    def change(index: dict, files: dict[str, bytes]) -> None:
+        index["experiment"] = name
+        for path in [path for path in files if path.endswith("spec.json") or path.startswith("runs/")]:
+            put(index, files, path, json.loads(files[path]) | {"experiment": name})
+
+    return change
+
+
+def run_called(name: str) -> Callable[[dict, dict[str, bytes]], None]:
+    def change(index: dict, files: dict[str, bytes]) -> None:
+        record = f"runs/{index['run']}.json"
+        content = json.loads(files.pop(record)) | {"run": name}
+        del index["files"][record]
+        index["run"] = name
+        put(index, files, f"runs/{name}.json", content)
+
+    return change
+
+
+def with_file(path: str) -> Callable[[dict, dict[str, bytes]], None]:
+    return lambda index, files: put(index, files, path, {})
+
+
+def part_of(end: str, **facts: object) -> Callable[[dict, dict[str, bytes]], None]:
+    """Other facts in the first JSON file whose path ends so."""
+
+    def change(index: dict, files: dict[str, bytes]) -> None:
+        path = next(path for path in files if path.endswith(end))
+        put(index, files, path, json.loads(files[path]) | facts)
+
+    return change
+
+
+def without(end: str) -> Callable[[dict, dict[str, bytes]], None]:
+    def change(index: dict, files: dict[str, bytes]) -> None:
+        for path in [path for path in files if path.endswith(end)]:
+            del files[path], index["files"][path]
+
+    return change
+
+
+def another_stage(index: dict, files: dict[str, bytes]) -> None:
+    """The files of a stage under the directory of another one."""
+    for path in [path for path in files if path.startswith("cold-")]:
+        other = path.replace("cold-", "colt-", 1)
+        files[other], index["files"][other] = files.pop(path), index["files"].pop(path)
 
 
 def unlisted(index: dict, files: dict[str, bytes]) -> None:
@@ -270,6 +326,26 @@ def unlisted(index: dict, files: dict[str, bytes]) -> None:
         (cut, "is missing, it was cut off"),
         (elsewhere, "leads out of the experiment"),
         (unlisted, "is not in its list of files"),
+        *((experiment_called(name), "experiment's name") for name in ("cells", "evaluations", "queries", "comparisons")),
+        *((experiment_called(name), "experiment's name") for name in ("warehouse.duckdb", ".prefect", "A B", "", "a/b", "x\ny")),
+        *((experiment_called(name), "experiment's name") for name in ("-rf", "UPPER", "x\x1b[31m", "a" * 300, "<img src=x>", "x'; drop")),
+        *((run_called(name), "bundle.json is broken .run") for name in ("x", "../x", "20260101", "x\x1b[31m")),
+        (with_file("notes/x.json"), "neither the run's record nor in a stage's directory"),
+        (with_file("runs/20200101-000000-000.json"), "neither the run's record nor in a stage's directory"),
+        (with_file("cold-01234567/x\x1b[31m"), "leads out of the archive"),
+        (with_file("cold-01234567/a\\b"), "leads out of the archive"),
+        (with_file("cold-01234567/.hidden/x"), "leads out of the archive"),
+        (with_file("colt-01234567/spec.json"), "colt-01234567/spec.json is broken"),
+        (another_stage, "holds another stage than it is named for"),
+        (part_of("spec.json", fingerprint="0" * 64), "holds another stage than it is named for"),
+        (part_of("spec.json", experiment="other"), "holds another stage than it is named for"),
+        (part_of("spec.json", identity=[]), "spec.json is broken .identity"),
+        (part_of("manifest.json", outputs={"../../x": {"bytes": 1, "sha256": "0" * 64}}), "which leads out of it"),
+        (part_of("manifest.json", result={"checkpoint": "/etc"}), "which leads out of it"),
+        (part_of("manifest.json", outputs=[]), "manifest.json is broken .outputs"),
+        (part_of("manifest.json", outputs={"train.parquet": {"bytes": 1, "sha256": "0" * 64}}), "is not what its manifest says"),
+        (without("manifest.json"), "has no manifest.json"),
+        (lambda index, files: without(f"runs/{index['run']}.json")(index, files), "the record of its run is missing"),
     ],
 )
 def test_an_archive_that_lies_is_refused_and_leaves_nothing(
@@ -283,12 +359,30 @@ def test_an_archive_that_lies_is_refused_and_leaves_nothing(
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.parametrize("content", ["{", "", "[]", "{}", '{"state": "done", "stages": []}', '{"state": "done", "stages": {"a": 1}}'])
+def test_nothing_can_go_while_a_runs_record_cannot_be_read(made: PlanOf, workspace: Workspace, content: str) -> None:
+    [record] = workspace.run_records()
+    record.write_text(content)
+    with pytest.raises(InputError, match=r"cannot be read, .* move it out of the workspace") as error:
+        garbage(workspace, 1)
+    assert str(record) in str(error.value)
+    record.rename(workspace.root.parent / record.name)  # what it says helps
+    assert len(garbage(workspace, 1)) == 6
+
+
+def test_nothing_can_go_while_the_list_of_promoted_checkpoints_cannot_be_read(workspace: Workspace) -> None:
+    workspace.create()
+    (workspace.root / ".promoted.json").write_text("{")
+    with pytest.raises(InputError, match=r"\.promoted\.json: cannot be read"):
+        garbage(workspace, 1)
+
+
 def test_a_link_in_an_archive_is_refused(archive: Path, tmp_path: Path) -> None:
     with tarfile.open(archive) as source:
         index = json.loads(source.extractfile("bundle.json").read())  # type: ignore[union-attr]
     name = next(iter(index["files"]))
     with tarfile.open(archive, "w") as target:
-        content = json.dumps(index | {"files": {name: {"bytes": 0, "sha256": ""}}}).encode()
+        content = json.dumps(index | {"files": {name: {"bytes": 0, "sha256": "0" * 64}}}).encode()
         member = tarfile.TarInfo("bundle.json")
         member.size = len(content)
         target.addfile(member, io.BytesIO(content))

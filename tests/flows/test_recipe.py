@@ -39,6 +39,8 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ("name=cells", "name: a workspace keeps this name for a folder of its own; take another one, not 'cells'"),
+        ('warm.learning_rate={"a\\nb": 1}', r"stages.warm.learning_rate.'a\nb': unknown key; known: schedule, start, end, warmup"),
         ("warm.temprature=1", "stages.warm.temprature: unknown key; did you mean 'temperature'?"),
         ("warm.steps=many", "stages.warm.steps: input should be a valid integer, unable to parse string as an integer, not 'many'"),
         ("warm.group_size=0", "stages.warm.group_size: input should be greater than or equal to 1, not 0"),
