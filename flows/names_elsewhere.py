@@ -30,6 +30,8 @@ SAME: dict[str, str] = {
     "algorithm.kl_coefficient": "beta kl kl_beta kl_coef kl_coeff kl_loss_coef kl_loss_coeff init_kl_coef kl_weight kl_penalty_coef",
     "algorithm.kl_estimator": "kl_loss_type kl_penalty kl_type",
     "algorithm.kl_in": "use_kl_loss use_kl_in_reward",
+    "algorithm.kl_clamp": "kl_clip kl_max",
+    "algorithm.kl_discounts": "kl_gamma",
     "algorithm.mismatch": (
         "vllm_importance_sampling_correction vllm_importance_sampling_mode enable_vllm_is_correction rollout_is rollout_rs tis"
     ),
@@ -37,6 +39,7 @@ SAME: dict[str, str] = {
     "algorithm.discount": "gamma",
     "algorithm.trace": "lam lambd lambda gae_lambda",
     "algorithm.value_clip": "cliprange_value vf_clip clip_value",
+    "algorithm.value_aggregation": "critic.loss_agg_mode",
     "algorithm.whiten_rewards": "normalize_reward normalize_rewards reward_whiten",
     "algorithm.whiten_advantages": "normalize_advantages norm_adv",
     "algorithm.max_refills": "filter_groups filter_groups.enable filter_groups.max_num_gen_batches max_num_gen_batches dynamic_filtering "
@@ -59,6 +62,9 @@ SAME: dict[str, str] = {
     "max_length max_len max_gen_toks max_output_tokens",
     "max_tokens": "max_length max_seq_length max_seq_len max_model_len max_len max_new_tokens max_completion_length max_response_length "
     "response_length generate_max_len max_gen_toks max_output_tokens max_response_tokens",
+    "max_prompt_tokens": "max_prompt_length prompt_max_len prompt_max_length filter_overlong_prompts",
+    "adam_betas": "betas adam_beta1 adam_beta2 adam_beta_1 adam_beta_2 beta1 beta2",
+    "adam_epsilon": "adam_eps",
     "max_grad_norm": "grad_clip clip_grad clip_grad_norm max_norm gradient_clipping gradient_clip_val",
     "weight_decay": "l2 wd",
     "optimizer": "optim optimizer_type",
@@ -117,7 +123,6 @@ INSTEAD: dict[str, str] = {
     "logging_steps": "every step is recorded",
     "report_to logger use_wandb use_tensorboard project_name wandb_project": "MLflow has every run; MLFLOW_TRACKING_URI names its server",
     "eval_steps eval_strategy test_freq eval_freq": "evaluation is a stage of kind eval, which names `checkpoints`",
-    "max_prompt_length prompt_max_len": "prompts are not cut",
     "lora_dropout": "adapters have no dropout",
 }
 

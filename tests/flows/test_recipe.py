@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.recipe import RecipeError, SftStage, check, load_recipe, resolved, shipped
+from flows.recipe import RecipeError, RlStage, SftStage, check, load_recipe, resolved, shipped
 
 MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
 
@@ -34,6 +34,50 @@ def test_every_shipped_recipe_reads_and_its_resolved_form_is_the_same_recipe(nam
     recipe = load_recipe(name)
     assert recipe.name == name
     assert check(yaml.safe_load(yaml.safe_dump(resolved(recipe)))) == recipe
+
+
+OPENRLHF = ((0.9, 0.95), 0.0)  # --adam_betas, --l2 of openrlhf/cli/train_ppo_ray.py
+OAT = ((0.9, 0.95), 0.0)  # adam_beta_1, adam_beta_2, l2 of oat/args.py
+VERL = ((0.9, 0.999), 0.01)  # actor_optimizer in verl/workers/fsdp_workers.py
+TRANSFORMERS = ((0.9, 0.999), 0.0)  # adam_beta1, adam_beta2, weight_decay of TrainingArguments
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "kl_clamp", "prompt"),
+    [
+        # Betas and weight decay; the clamp of low_var_kl in verl/trainer/ppo/core_algos.py; the longest prompt of the script.
+        ("dapo", ((0.9, 0.999), 0.1), None, 2048),
+        ("deepscaler", VERL, 10, 1024),
+        ("demystify_long_cot", OPENRLHF, None, 2048),
+        ("logic_rl", VERL, 10, 400),
+        ("oat_zero", OAT, None, 1024),
+        ("open_r1", TRANSFORMERS, None, 512),
+        ("simplerl", OPENRLHF, None, 1024),
+        ("simplerl_zoo", VERL, 10, 1024),
+        ("tinyzero_grpo", VERL, 10, 256),
+        ("tinyzero_ppo", VERL, None, 256),
+        ("unsloth_gsm8k", ((0.9, 0.99), 0.1), None, None),
+    ],
+)
+def test_reproduced_projects_have_the_optimizer_of_their_trainer(
+    name: str, optimizer: tuple[tuple[float, float], float], kl_clamp: float | None, prompt: int | None
+) -> None:
+    stages = [stage for stage in load_recipe(name).stages.values() if isinstance(stage, RlStage)]
+    assert stages[0].max_prompt_tokens == prompt
+    for stage in stages:
+        assert (stage.adam_betas, stage.weight_decay) == optimizer
+        assert stage.adam_epsilon == 1e-8
+        assert stage.algorithm.kl_clamp == kl_clamp
+        assert "mismatch" in stage.algorithm.model_fields_set  # on purpose not as there, and said
+        per_response = optimizer == OPENRLHF and stage.algorithm.advantage == "gae"  # ValueLoss in openrlhf/models/loss.py
+        assert stage.algorithm.value_aggregation == ("sequence_mean_token_mean" if per_response else "token_mean")
+
+
+def test_kl_of_demystify_is_shared_by_the_discounts_of_its_rewards() -> None:
+    stage = load_recipe("demystify_long_cot").stages["ppo"]
+    assert isinstance(stage, RlStage)
+    assert stage.penalties.dense_repetition is not None
+    assert stage.algorithm.kl_discounts == [stage.algorithm.discount, stage.penalties.dense_repetition.discount] == [1.0, 0.99]
 
 
 @pytest.mark.parametrize(
