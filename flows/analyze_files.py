@@ -12,29 +12,38 @@ from rl_core.errors import InputError
 from rl_core.nearest import nearest
 
 if TYPE_CHECKING:
-    from evals.analytics.foreign_stage import Counts
+    from evals.analytics.external.stages import Counts
 
 DATABASE = "analysis.duckdb"
 
 
 def analyze(
-    files: Sequence[Path], output: Path, *, think_tags: str | None, mapping: Sequence[str], correct_from: float, keywords: Path | None
-) -> Path:
-    """Write `analysis.duckdb`, `report.html`, `figures/` and the rows as Parquet below `output`; returns the page.
+    files: Sequence[Path],
+    output: Path,
+    *,
+    think_tags: str | None,
+    mapping: Sequence[str],
+    correct_from: float | None,
+    keywords: Path | None,
+) -> tuple[Path, list[str]]:
+    """Write `analysis.duckdb`, `report.html`, `figures/` and the rows as Parquet below `output`.
+
+    Returns:
+        The page, and lines about what the files do not say or how they were read.
 
     Raises:
         InputError: a file, an option or a keyword pattern is wrong; an earlier analysis in `output` is then as it was.
     """
     from evals.analytics import report
-    from evals.analytics.foreign import ALIASES
-    from evals.analytics.foreign_stage import write_stages
+    from evals.analytics.external.stages import write_stages
+    from evals.analytics.external.table import ROLES
     from evals.analytics.keywords import document, with_own
     from evals.analytics.warehouse import Part, build
 
     tags = _tags(think_tags)
     roles = parameters_of(list(mapping))
-    if unknown := next((role for role in roles if role not in ALIASES), None):
-        raise InputError(f"--map {unknown}=…: no such role; {nearest(unknown, ALIASES)}")
+    if unknown := next((role for role in roles if role not in ROLES), None):
+        raise InputError(f"--map {unknown}=…: no such role; {nearest(unknown, ROLES)}")
     chosen = with_own(document(_yaml(keywords)))
     output.mkdir(parents=True, exist_ok=True)
     fresh = output / ".rows.new"
@@ -52,22 +61,25 @@ def analyze(
         "files": [str(path) for path in files],
         "think_tags": list(tags) if tags else "usual",
         "map": roles,
-        "correct_from": correct_from,
+        "correct_from": "unknown without a verdict" if correct_from is None else correct_from,
     }
     page = report.write(output / DATABASE, output, recipe=settings, title=name, reading=_reading(counts, output))[0]
-    return page
+    return page, list(counts.notes)
 
 
 def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
-    """Where to go on, and what the numbers do not tell."""
+    """Where to go on, and what the files do not say."""
     found = [{"title": "SQL", "where": f"r1flow sql --database {output / DATABASE} @queries", "note": "every response"}]
-    if counts.without_tokens:
-        note = f"{counts.without_tokens:,} of {counts.responses:,} responses came without a count of tokens: words and signs are counted."
-        found.append({"title": "Lengths", "where": "--map response_tokens=COLUMN", "note": note})
-    if counts.without_verdict:
-        note = f"{counts.without_verdict:,} of {counts.responses:,} responses came with neither verdict nor reward: they count as wrong."
-        found.append({"title": "Verdicts", "where": "--map correct=COLUMN", "note": note})
-    return found
+    for missing, total, title, remedy, what in (
+        (counts.without_verdict, counts.responses, "Verdicts", "--map correct=COLUMN, or --correct-from REWARD", "whether they are right"),
+        (counts.without_reward, counts.rollouts, "Rewards", "--map reward=COLUMN", "their reward"),
+        (counts.without_ending, counts.responses, "Endings", "--map finish_reason=COLUMN", "whether they are cut off"),
+        (counts.without_tokens, counts.responses, "Tokens", "--map response_tokens=COLUMN", "their tokens; characters are counted"),
+        (counts.without_step, counts.rollouts, "Steps", "--map step=COLUMN", "their step"),
+    ):
+        if missing:
+            found.append({"title": title, "where": remedy, "note": f"unknown for {missing:,} of {total:,} responses: {what}"})
+    return [*found, *({"title": "Read as", "where": line, "note": ""} for line in counts.notes)]
 
 
 def _tags(text: str | None) -> tuple[str, str] | None:

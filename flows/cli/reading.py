@@ -57,17 +57,21 @@ def ingest(follow: bool, workspace: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("analysis"), show_default=True)
 @click.option("--think-tags", metavar="OPEN,CLOSE", help="Tags around the thinking; default: <think>, <reasoning>.")
 @click.option("--map", "mapping", multiple=True, metavar="ROLE=COLUMN", help="What a column stands for, such as response=text. Repeatable.")
-@click.option("--correct-from", type=float, default=1.0, show_default=True, help="Reward from which a response without verdict is correct.")
+@click.option("--correct-from", type=float, help="Reward from which a response without verdict is correct; default: that is unknown.")
 @click.option("--keywords", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of keyword families of your own.")
 def analyze(files: tuple[Path, ...], output: Path, **options: Any) -> None:
     """Read rollouts and samples of other frameworks: SQL database, figures and report below OUTPUT.
 
-    FILES are dumps of verl and OpenRLHF, completion tables of TRL, sample files of lm-evaluation-harness and lighteval, or any JSON lines,
-    JSON, CSV or Parquet with a column for the response.
+    FILES are rollouts of verl, TRL, ms-swift, OpenRLHF, verifiers, prime-rl, NeMo-RL, SkyRL, rLLM or slime, samples of
+    lm-evaluation-harness, lighteval, Inspect, NeMo-Skills or OpenAI evals, or any JSON lines, JSON, CSV or Parquet with a column for the
+    response. What they do not say stays unknown.
     """
     from flows.analyze_files import analyze as read_files
 
-    click.echo(read_files(files, output, **options))
+    page, notes = read_files(files, output, **options)
+    for note in notes:
+        click.echo(note, err=True)
+    click.echo(page)
 
 
 @main.command()

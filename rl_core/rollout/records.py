@@ -27,6 +27,9 @@ RESPONSE_FIELDS = [
     pa.field("temperature", pa.float64(), nullable=False),  # 0: greedy
 ]
 
+# Only in files of other frameworks: what tools and users wrote between the messages of the model, which is no part of `response`.
+ENVIRONMENT_OUTPUT = pa.field("environment_output", pa.string())
+
 ROLLOUT_SCHEMA = pa.schema(
     [
         pa.field("step", pa.int32(), nullable=False),  # 1-based optimizer step that consumed the rollout

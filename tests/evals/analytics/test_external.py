@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evals.analytics.foreign import ForeignFileError, Response, read_responses_of
-from evals.analytics.foreign_stage import write_stages
+from evals.analytics.external.read import read_responses_of
+from evals.analytics.external.response import ExternalFileError, Response
+from evals.analytics.external.stages import write_stages
 from evals.analytics.warehouse import Part, build
 
 
@@ -21,7 +22,7 @@ def lines(path: Path, *rows: object) -> Path:
 def test_verl_dump(tmp_path: Path) -> None:
     path = lines(tmp_path / "12.jsonl", {"input": "user\n1+1?", "output": "<think>2</think>2", "gts": "2", "score": 1.0, "step": 12})
     (found,) = read_responses_of(path, {})
-    assert found == Response("user\n1+1?", "<think>2</think>2", gold="2", reward=1.0, step=12)
+    assert found == Response(prompt="user\n1+1?", response="<think>2</think>2", gold="2", reward=1.0, step=12)
 
 
 def test_openrlhf_generations_take_the_step_of_the_file_name(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_lm_evaluation_harness_samples(tmp_path: Path) -> None:
         tmp_path / "model" / "samples_gsm8k_2026-01-02T03-04-05.jsonl", row, row | {"filter": "flexible-extract", "exact_match": 0.0}
     )
     (found,) = read_responses_of(path, {})
-    assert found == Response("Q: 1+1?", "It is 2", gold="2", extracted="2", correct=True, benchmark="gsm8k")
+    assert found == Response(prompt="Q: 1+1?", response="It is 2", gold="2", extracted="2", correct=True, benchmark="gsm8k")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_lighteval_details(tmp_path: Path, row: dict) -> None:
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
     def message(path: Path, **mapping: str) -> str:
-        with pytest.raises(ForeignFileError) as caught:
+        with pytest.raises(ExternalFileError) as caught:
             list(read_responses_of(path, mapping))
         return str(caught.value)
 

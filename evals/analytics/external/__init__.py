@@ -1,0 +1,1 @@
+"""Responses in files of other frameworks."""

@@ -1,0 +1,44 @@
+"""Outputs of NeMo-Skills (`output.jsonl`, `output-rs0.jsonl` in a directory for each benchmark)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from evals.analytics.external.files import File
+from evals.analytics.external.formats import Format
+from evals.analytics.external.response import Response, Row
+from evals.analytics.external.table import table
+
+NAMES = {
+    "prompt": ["problem", "question", "prompt"],
+    "response": ["generation"],
+    "gold": ["expected_answer"],
+    "extracted": ["predicted_answer"],
+    "correct": ["symbolic_correct", "is_correct", "judged"],
+    "response_tokens": ["num_generated_tokens"],
+    "finish_reason": ["finish_reason"],
+    "difficulty": ["level"],
+}
+OWN = {"symbolic_correct", "is_correct", "predicted_answer", "num_generated_tokens", "generation_start_time"}
+_READ = table(NAMES)
+
+
+def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
+    folder = file.path.absolute().parent
+    for response in _READ(map(_judged, rows), file):
+        yield replace(response, benchmark=folder.name, checkpoint=_model(folder.parent.name))
+
+
+def _model(folder: str) -> str:
+    return folder if folder not in ("", "eval-results", "tmp") else "model"
+
+
+def _judged(row: Row) -> Row:
+    """With the verdict of a judge model, and without a count of no tokens, which stands for an unknown one."""
+    said = re.search(r"Judg[e]?ment:\s*(yes|no)\b", str(row.get("judgement", "")), re.IGNORECASE)
+    return row | {"judged": said[1] if said else None, "num_generated_tokens": row.get("num_generated_tokens") or None}
+
+
+FORMAT = Format("NeMo-Skills", recognises=lambda row, file: "generation" in row and bool(row.keys() & OWN), read=_read, columns=True)
