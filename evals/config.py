@@ -111,6 +111,7 @@ class StageRun(Settings):
     start: str | None = Field(None, description="Stage whose checkpoint this one continues.")
     seconds: float | None = Field(None, description="Time that making it took.")
     devices: int | None = Field(None, description="Training and rollout workers at once.")
+    external: bool = Field(False, description="Read from files of another framework, which may leave things out.")
 
 
 class RunInfo(Settings):

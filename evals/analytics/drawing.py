@@ -95,8 +95,9 @@ def smooth(values: Sequence[float], window: int) -> list[float]:
 
 
 def over_steps(data: list[dict[str, Any]], series: list[Series], unit: str, name: str, title: str, caption: str, sql: str) -> Figure | None:
-    """Curves from zero up over the steps of the curriculum; None without data."""
-    if not data:
+    """Curves from zero up over the steps of the curriculum, of what is known; None without any."""
+    series = [one for one in series if one.points]
+    if not series:
         return None
     with new_canvas() as canvas:
         axes = canvas.add_subplot()
@@ -111,7 +112,7 @@ def over_steps(data: list[dict[str, Any]], series: list[Series], unit: str, name
 def by_stage(data: list[dict[str, Any]], column: str, scale: float = 1.0) -> list[list[tuple[float, float]]]:
     stages: dict[tuple[int, str], list[tuple[float, float]]] = {}
     for row in data:
-        if row[column] is not None:
+        if row[column] is not None and row["total_step"] is not None:
             stages.setdefault((row["position"], row["stage"]), []).append((row["total_step"], scale * row[column]))
     return list(stages.values())
 
@@ -120,7 +121,8 @@ def stretches(data: list[dict[str, Any]]) -> list[tuple[float, float, str]]:
     """(left edge, right edge, names) of the stretches between stage boundaries; stages that run in parallel share one."""
     stages: dict[str, list[float]] = {}
     for row in data:
-        stages.setdefault(row["stage"], []).append(row["total_step"])
+        if row["total_step"] is not None:
+            stages.setdefault(row["stage"], []).append(row["total_step"])
     edges: dict[float, tuple[float, list[str]]] = {}
     for stage, steps in stages.items():
         right, names = edges.get(min(steps) - 0.5, (0.0, []))

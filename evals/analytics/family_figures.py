@@ -65,7 +65,7 @@ def _by_outcome(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = (
         "SELECT part, family, outcome = 'correct' AS correct, sum(responses)::BIGINT AS responses, "
         "sum(responses_with * responses) / sum(responses) AS responses_with "
-        "FROM families_by_outcome GROUP BY ALL ORDER BY part DESC, family"
+        "FROM families_by_outcome WHERE outcome IS NOT NULL GROUP BY ALL ORDER BY part DESC, family"
     )
     data = rows(connection, sql)
     shown = _occurring(data)[::-1]

@@ -48,6 +48,7 @@ NAMES = {
     "aime24": "AIME 2024",
     "amc23": "AMC 2023",
 }
+UNIT_NOTES = {"tokens": "", "characters": " Tokens are unknown."}
 HEALTH = {
     "entropy": "entropy (nats per token)",
     "kl": "KL to the reference",
@@ -80,12 +81,14 @@ def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 
 
 def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    data = rows(connection, "SELECT * FROM reward_by_step ORDER BY position, step")
-    if not data:
+    sql = "SELECT * FROM reward_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = Series("reward", by_stage(data, "reward"), BLUE)
+    if not series.points:
         return None
     with new_canvas() as canvas:
         axes = canvas.add_subplot()
-        curves(axes, [Series("reward", by_stage(data, "reward"), BLUE)])
+        curves(axes, [series])
         axes.set_ylabel("mean reward")
         stage_axis(axes, data)
         head(canvas, "Training reward")
@@ -96,20 +99,22 @@ def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
             "Training reward",
             "Mean reward of the rollouts of each step (thin) and its running mean (thick). Dotted lines are stage boundaries: "
             "a new stage changes the puzzles or the temperature, so its level is not comparable with the one before.",
-            "SELECT * FROM reward_by_step ORDER BY position, step",
+            sql,
         )
 
 
 def _lengths(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM length_by_step ORDER BY position, step"
     data = rows(connection, sql)
+    unit = length_unit(connection)
+    whole = "characters" if unit == "characters" else "response_tokens"
     series = [
-        Series("whole response", by_stage(data, "response_tokens"), BLUE, LINES[0]),
-        Series("thinking", by_stage(data, "think_tokens"), VERMILLION, LINES[1]),
-        Series("answer", by_stage(data, "answer_tokens"), GREEN, LINES[2]),
+        Series("whole response", by_stage(data, whole), BLUE, LINES[0]),
+        Series("thinking", by_stage(data, f"think_{unit}"), VERMILLION, LINES[1]),
+        Series("answer", by_stage(data, f"answer_{unit}"), GREEN, LINES[2]),
     ]
-    caption = "Mean tokens of the whole response, of the thinking and of the answer part."
-    return over_steps(data, series, "tokens", "length", "Response length", caption, sql)
+    caption = f"Mean {unit} of the whole response, of the thinking and of the answer part."
+    return over_steps(data, series, unit, "length", "Response length", caption + UNIT_NOTES[unit], sql)
 
 
 def _errors(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -121,6 +126,8 @@ def _errors(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         for outcome, line in zip(seen, LINES, strict=False)
     ]
     caption = "Share of rollouts by what went wrong; what is missing to 100% was correct."
+    if seen and any(row["truncated"] is None for row in data):
+        caption += " Which of the wrong ones were cut off is unknown."
     return over_steps(data, series, "% of rollouts", "errors", "How rollouts fail", caption, sql)
 
 
@@ -266,16 +273,18 @@ def _score_figure(name: str, title: str, checkpoints: list[str], lines: dict[str
 
 
 def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    unit = length_unit(connection)
+    thinking, answer = ("think_tokens", "answer_tokens") if unit == "tokens" else ("think_end - think_start", "answer_end - answer_start")
     test = rows(
         connection,
-        "SELECT checkpoint, checkpoint_position, sum(think_tokens * responses) / sum(responses) AS thinking, "
-        "sum(answer_tokens * responses) / sum(responses) AS answer FROM length_by_checkpoint "
+        f"SELECT checkpoint, checkpoint_position, sum(think_{unit} * responses) / sum(responses) AS thinking, "
+        f"sum(answer_{unit} * responses) / sum(responses) AS answer FROM length_by_checkpoint "
         "WHERE mode = (SELECT max(mode) FROM eval_samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
     )
     # The checkpoint of a stage is what its last tenth of steps has made.
     train = rows(
         connection,
-        "SELECT stage AS checkpoint, avg(think_tokens) AS thinking, avg(answer_tokens) AS answer FROM rollouts "
+        f"SELECT stage AS checkpoint, avg({thinking}) AS thinking, avg({answer}) AS answer FROM rollouts "
         "JOIN stages USING (stage_run, experiment, stage) WHERE step > 0.9 * steps GROUP BY ALL",
     )
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in test))
@@ -292,7 +301,7 @@ def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | No
                 )
                 axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line) if points else None
             axes.set_ylim(bottom=0)
-            axes.set_title(f"{part} (tokens)")
+            axes.set_title(f"{part} ({unit})")
             checkpoint_axis(axes, checkpoints, narrow=True)
         head(canvas, "Where the length goes")
         return finish(
@@ -300,7 +309,8 @@ def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | No
             "length-by-checkpoint",
             "checkpoints",
             "Where the length goes",
-            "Thinking and answer length by checkpoint, on held-out problems and on the rollouts that made the checkpoint.",
+            "Thinking and answer length by checkpoint, on held-out problems and on the rollouts that made the checkpoint."
+            + UNIT_NOTES[unit],
             "SELECT * FROM length_by_checkpoint",
         )
 
@@ -342,9 +352,22 @@ def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | N
         )
 
 
+def length_unit(connection: duckdb.DuckDBPyConnection) -> str:
+    """What lengths are shown in: tokens, or characters where the tokens of any response are not known."""
+    tokens = "SELECT response_tokens FROM rollouts UNION ALL SELECT response_tokens FROM eval_samples"
+    unknown = rows(connection, f"SELECT 1 FROM ({tokens}) WHERE response_tokens IS NULL LIMIT 1")
+    return "characters" if unknown else "tokens"
+
+
 def checkpoint_order(connection: duckdb.DuckDBPyConnection, stage_run: str) -> list[str]:
     """Checkpoints of an evaluation stage as it lists them: each is compared with the first and with the one before it."""
     found = rows(connection, "SELECT checkpoint FROM scores WHERE stage_run = ? GROUP BY checkpoint ORDER BY min(rowid)", [stage_run])
+    if not found:  # no response has a verdict
+        found = rows(
+            connection,
+            "SELECT checkpoint FROM evaluated_checkpoints WHERE stage_run = ? ORDER BY checkpoint_position, checkpoint",
+            [stage_run],
+        )
     return [row["checkpoint"] for row in found]
 
 

@@ -60,15 +60,19 @@ def _degeneration(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM degeneration_by_step ORDER BY position, step"
     data = rows(connection, sql)
     series = [
-        Series("repeated 4-grams", by_stage(data, "repetition", 100), BLUE, LINES[0]),
+        Series("repeated 4-grams of words", by_stage(data, "repetition", 100), BLUE, LINES[0]),
+        Series("repeated 16-grams of characters", by_stage(data, "character_repetition", 100), ORANGE, LINES[4]),
         Series("no end token", by_stage(data, "no_end", 100), VERMILLION, LINES[1]),
         Series("copied from the prompt", by_stage(data, "prompt_copied", 100), GREEN, LINES[2]),
         Series("a block of 32 words twice", by_stage(data, "long_repeats", 100), PURPLE, LINES[3]),
     ]
     caption = (
-        "Signs of degeneration: share of 4-grams that repeat, of rollouts without an end token, of 4-grams copied from the prompt, and of "
-        "rollouts in which a block of 32 words or more stands twice. All rising together is a collapse."
+        "Signs of degeneration: share of 4-grams of words and of 16-grams of characters that repeat, of rollouts without an end token, of "
+        "4-grams copied from the prompt, and of rollouts in which a block of 32 words or more stands twice. All rising together is a "
+        "collapse."
     )
+    if data and all(row["no_end"] is None for row in data):
+        caption += " How the rollouts ended is unknown."
     return over_steps(data, series, "%", "degeneration", "Repetition and endings", caption, sql)
 
 
@@ -118,7 +122,7 @@ def _effects(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         "SELECT part, checkpoint, helps, harms, nothing, no_candidate FROM reflection_effects "
         "LEFT JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint) ORDER BY part DESC, position, checkpoint_position"
     )
-    data = [row for row in rows(connection, sql) if row["helps"] + row["harms"] + row["nothing"]]
+    data = [row for row in rows(connection, sql) if any(row[effect] for effect in EFFECTS)]
     if not data:
         return None
     names = [f"{row['checkpoint']}{' (test)' if row['part'] == 'test' else ''}" for row in data]

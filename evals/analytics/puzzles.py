@@ -16,7 +16,15 @@ from evals.analytics.keywords import Keyword
 if TYPE_CHECKING:
     import duckdb
 
-PER_STORY = {"learned": 3, "forgotten": 2, "never solved": 2, "always solved": 1, "back and forth": 1}  # problems per benchmark part
+UNKNOWN = "verdicts unknown"
+PER_STORY = {
+    "learned": 3,
+    "forgotten": 2,
+    "never solved": 2,
+    "always solved": 1,
+    "back and forth": 1,
+    UNKNOWN: 3,
+}  # problems per benchmark part
 PER_EVALUATION = 40  # problems in all: what a page still opens quickly with
 HEAD, TAIL = 5000, 2000  # characters kept of a very long response
 
@@ -28,9 +36,10 @@ class Answer:
     """One checkpoint's response to the problem."""
 
     checkpoint: str
-    outcome: str
-    correct: bool
-    tokens: int
+    outcome: str | None  # None: it is not known, as are None of the next two
+    correct: bool | None
+    tokens: int | None
+    characters: int
     think_tokens: int | None
     step_wise: int
     reflection: int
@@ -46,9 +55,9 @@ class Puzzle:
     difficulty: str | None
     story: str  # how correctness went from the first checkpoint to the last
     mode: str
-    question: str
-    prompt: str
-    solution: str
+    question: str | None
+    prompt: str | None
+    solution: str | None
     answers: list[Answer]
 
 
@@ -141,14 +150,18 @@ def shorten(pieces: list[Segment], head: int = HEAD, tail: int = TAIL) -> list[S
     return kept
 
 
-def question_of(prompt: str) -> str:
+def question_of(prompt: str | None) -> str | None:
     """The user's turn of a ChatML prompt; any other prompt as it is."""
+    if prompt is None:
+        return None
     turns = re.findall(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", prompt, re.DOTALL)
     return str(turns[-1]).strip() if turns else prompt.strip()
 
 
-def solution_of(gold: str) -> str:
+def solution_of(gold: str | None) -> str | None:
     """The gold answer in words: `Zoey knight, Liam knave` of a puzzle, else as it is."""
+    if gold is None:
+        return None
     try:
         parsed = json.loads(gold)
         return ", ".join(f"{name} {role}" for name, role in zip(parsed["names"], parsed["roles"], strict=True))
@@ -180,7 +193,9 @@ def _first_answers(connection: duckdb.DuckDBPyConnection, stage_run: str, checkp
     )
 
 
-def _story(right: list[bool]) -> str:
+def _story(right: list[bool | None]) -> str:
+    if None in right:
+        return UNKNOWN
     if all(right):
         return "always solved"
     if not any(right):
@@ -239,18 +254,23 @@ def _of_rollouts(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
     puzzles = []
     for (stage_run, prompt_id), responses in by_prompt.items():
         first = responses[0]
-        story = {0.0: "never solved", 1.0: "always solved"}.get(first["solved"], "sometimes solved")
-        named = [(f"step {row['step']}, {row['sample'] + 1}", row) for row in responses]
-        answers = [_answer(name, row, row["outcome"] == "correct", chosen[stage_run]) for name, row in named]
+        story = {0.0: "never solved", 1.0: "always solved", None: UNKNOWN}.get(first["solved"], "sometimes solved")
+        named = [("response" if row["step"] is None else f"step {row['step']},", row) for row in responses]
+        answers = [
+            _answer(f"{name} {row['sample'] + 1}", row, None if row["outcome"] is None else row["outcome"] == "correct", chosen[stage_run])
+            for name, row in named
+        ]
+        share = "share of right ones unknown" if first["solved"] is None else f"{100 * first['solved']:.0f}% right"
         question = question_of(first["prompt"])
-        text = (first["stage"], first["difficulty"], story, f"{100 * first['solved']:.0f}% right", question, first["prompt"])
+        text = (first["stage"], first["difficulty"], story, share, question, first["prompt"])
         puzzles.append(Puzzle(prompt_id, *text, solution_of(first["gold"]), answers))
     return puzzles
 
 
-def _answer(name: str, row: dict[str, Any], correct: bool, chosen: Sequence[Keyword]) -> Answer:
+def _answer(name: str, row: dict[str, Any], correct: bool | None, chosen: Sequence[Keyword]) -> Answer:
     pieces = shorten(segments(row["response"], _offsets(row, "think"), _offsets(row, "answer"), chosen))
-    return Answer(name, row["outcome"], correct, row["response_tokens"], row["think_tokens"], row["step_wise"], row["reflection"], pieces)
+    counts = row["response_tokens"], row["characters"], row["think_tokens"], row["step_wise"], row["reflection"]
+    return Answer(name, row["outcome"], correct, *counts, pieces)
 
 
 def _offsets(row: dict[str, Any], part: str) -> tuple[int, int] | None:

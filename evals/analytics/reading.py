@@ -23,10 +23,12 @@ def read_responses(source: str, keywords: Sequence[Keyword]) -> str:
     """SELECT of every column of `source` and what is read in the response.
 
     Args:
-        source: a relation with the columns `response_id` (unique), `response`, the spans, `prompt`, `gold`, `extracted` and `outcome`.
+        source: a relation with the columns `response_id` (unique), `response`, the spans, `prompt`, `gold`, `extracted` and `outcome`;
+            each of these four may be null.
         keywords: counted as `keyword_0`, `keyword_1`, …; sums of families by name follow from them.
     """
-    counts = ",\n".join(f"{count_expression(keyword, 'prose', 'lowered', 'prompt')} AS keyword_{at}" for at, keyword in enumerate(keywords))
+    known = "coalesce(prompt, '')"
+    counts = ",\n".join(f"{count_expression(keyword, 'prose', 'lowered', known)} AS keyword_{at}" for at, keyword in enumerate(keywords))
     return f"""
 WITH segments AS (
     SELECT *,
@@ -44,7 +46,7 @@ WITH segments AS (
     SELECT * EXCLUDE (reasoning),
         CASE WHEN contains(reasoning, '```') THEN regexp_replace(reasoning, {literal(CODE)}, E'\\n', 'g') ELSE reasoning END AS prose,
         list_filter(blocks, lambda block: {" OR ".join(f"starts_with(block, {literal(head)})" for head in OUTPUT)}) AS outputs,
-        {_words("response")} AS words, {_words("prompt")} AS prompt_words
+        {_words("response")} AS words, {_words(known)} AS prompt_words
     FROM segments
 ), lowered AS MATERIALIZED (
     SELECT * EXCLUDE (words, prompt_words), lower(prose) AS lowered, len(words)::INTEGER AS words,
@@ -71,12 +73,13 @@ WITH segments AS (
     GROUP BY response_id
 )
 SELECT candidates.* EXCLUDE (blocks, prompt_distinct),
-    CASE WHEN turns = 0 THEN NULL WHEN right_before IS NULL THEN 'no candidate'
+    CASE WHEN turns = 0 OR outcome IS NULL OR gold IS NULL THEN NULL WHEN right_before IS NULL THEN 'no candidate'
         WHEN right_before = (outcome = 'correct') THEN 'nothing' WHEN right_before THEN 'harms' ELSE 'helps' END AS reflection_effect,
     (len(blocks) - len(outputs))::INTEGER AS code_blocks,
     (coalesce(list_sum(list_transform(blocks, lambda block: length(block))), 0)
         - coalesce(list_sum(list_transform(outputs, lambda block: length(block))), 0))::INTEGER AS code_characters,
     coalesce(list_sum(list_transform(outputs, lambda block: length(block))), 0)::INTEGER AS output_characters,
+    length(response) AS characters,
     length(outside) AS outside_characters,
     CASE WHEN answer_start IS NULL THEN NULL ELSE coalesce(answer_start < think_end, false) OR contains(outside, '\\boxed{{')
         OR coalesce(extracted <> '' AND contains(outside, extracted), false)
@@ -84,7 +87,7 @@ SELECT candidates.* EXCLUDE (blocks, prompt_distinct),
             AND contains(outside, trim(substr(response, answer_start + 1, answer_end - answer_start), E' \\n\\t\\r'))) END AS answer_leaked,
     CASE WHEN len(grams) = 0 THEN 0 ELSE (len(grams) - len(distinct_grams)) / len(grams) END AS repetition,
     coalesce(longest.size, 0)::INTEGER AS longest_repeat,
-    CASE WHEN len(distinct_grams) = 0 OR len(prompt_distinct) = 0 THEN 0
+    CASE WHEN prompt IS NULL THEN NULL WHEN len(distinct_grams) = 0 OR len(prompt_distinct) = 0 THEN 0
         ELSE len(list_intersect(distinct_grams, prompt_distinct)) / len(distinct_grams) END AS prompt_copied
 FROM candidates LEFT JOIN longest USING (response_id)
 """

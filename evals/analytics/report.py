@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evals.analytics import puzzles, query, summary
 from evals.analytics.drawing import rows
-from evals.analytics.figures import OUTCOMES, checkpoint_order, draw, spoken
+from evals.analytics.figures import OUTCOMES, checkpoint_order, draw, length_unit, spoken
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,7 +24,7 @@ OUTCOME_NAMES = {"correct": "correct"} | {outcome: name for outcome, (name, _) i
 QUERIES = (
     (
         "Which problems are never solved?",
-        "SELECT benchmark, difficulty, prompt_id, count(*) AS tries FROM eval_samples GROUP BY ALL HAVING NOT bool_or(correct)",
+        "SELECT benchmark, difficulty, prompt_id, count(*) AS tries FROM eval_samples GROUP BY ALL HAVING bool_and(NOT correct)",
     ),
     (
         "Which words go with right answers?",
@@ -78,7 +78,8 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
             "figures": figures,
             "results": results,
             "remarks": [*summary.verdicts(results), *summary.remarks(connection)],
-            "training": _training(connection),
+            "unit": (unit := length_unit(connection)),
+            "training": _training(connection, unit),
             "stages": _stages(connection),
             "evaluations": _evaluations(connection),
             "failures": _failures(connection),
@@ -96,6 +97,8 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
         .render(
             context,
             outcome_names=OUTCOME_NAMES,
+            seen=[outcome for outcome in OUTCOME_NAMES if any(row[outcome] for row in context["failures"])],
+            totals={name: _sum(context["costs"], name) for name in ("responses", "prompt_tokens", "response_tokens")},
             turning={row["family"] for row in context["patterns"] if row["turn"]},
             queries=QUERIES,
             reading=reading,
@@ -116,8 +119,17 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"percent": summary.percent, "signed": summary.signed, "thousands": "{:,}".format, "image": _data_uri}
+    made.filters |= {"percent": summary.percent, "signed": summary.signed, "thousands": _thousands, "image": _data_uri}
     return made
+
+
+def _thousands(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
+
+
+def _sum(data: list[dict[str, Any]], column: str) -> int | None:
+    """None where a part is not known."""
+    return None if any(row[column] is None for row in data) else sum(row[column] for row in data)
 
 
 def _data_uri(svg: str) -> str:
@@ -130,18 +142,16 @@ def _stages(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return rows(
         connection,
         """
-        SELECT stage, kind, start, steps, stage_run,
+        SELECT stage, kind, start, steps, stage_run, external,
             (SELECT count(*) FROM rollouts WHERE rollouts.stage_run = stages.stage_run)
                 + (SELECT count(*) FROM eval_samples WHERE eval_samples.stage_run = stages.stage_run) AS responses,
-            (SELECT sum(response_tokens)::BIGINT FROM (
-                SELECT stage_run, response_tokens FROM rollouts UNION ALL SELECT stage_run, response_tokens FROM eval_samples
-            ) AS written WHERE written.stage_run = stages.stage_run) AS tokens
+            (SELECT response_tokens FROM cost WHERE cost.stage_run = stages.stage_run) AS tokens
         FROM stages ORDER BY position, stage
         """,
     )
 
 
-def _training(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+def _training(connection: duckdb.DuckDBPyConnection, unit: str) -> list[dict[str, Any]]:
     """Per RL stage, the start and the end of every curve: {stage, steps, <column>: (start, end) or None}."""
     columns = {
         "reward": ("reward_by_step", "reward"),
@@ -149,8 +159,8 @@ def _training(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         "wrong": ("errors_by_step", "wrong"),
         "format_error": ("errors_by_step", "format_error"),
         "truncated": ("errors_by_step", "truncated"),
-        "thinking": ("length_by_step", "think_tokens"),
-        "answer": ("length_by_step", "answer_tokens"),
+        "thinking": ("length_by_step", f"think_{unit}"),
+        "answer": ("length_by_step", f"answer_{unit}"),
         "step_wise": ("keywords_by_step", "step_wise"),
         "reflection": ("keywords_by_step", "reflection"),
     }
@@ -214,11 +224,15 @@ def _part(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _failures(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Outcome shares by benchmark and checkpoint, over all parts; sampled responses where there are any."""
-    shares = ", ".join(f"sum({outcome} * responses) / sum(responses) AS {outcome}" for outcome in OUTCOME_NAMES)
+    """Outcome shares by benchmark and checkpoint, over all parts; sampled responses where there are any. None is not known."""
+    shares = ", ".join(
+        f"if(count({outcome}) < count(*) FILTER (judged > 0), NULL, sum({outcome} * judged) / sum(judged)) AS {outcome}"
+        for outcome in OUTCOME_NAMES
+    )
     found = rows(
         connection,
-        f"SELECT stage_run, benchmark, checkpoint, checkpoint_position, sum(responses)::BIGINT AS responses, {shares} "
+        "SELECT stage_run, benchmark, checkpoint, checkpoint_position, sum(responses)::BIGINT AS responses, "
+        f"sum(judged)::BIGINT AS judged, {shares} "
         "FROM (SELECT * FROM errors_by_checkpoint QUALIFY mode = max(mode) OVER (PARTITION BY stage_run, benchmark)) "
         "GROUP BY ALL ORDER BY stage_run, benchmark, checkpoint_position, checkpoint",
     )

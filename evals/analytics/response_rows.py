@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from evals.analytics.keywords import Keyword, literal
 from evals.analytics.reading import family_sum, read_responses
+from evals.analytics.repetition import character_repetition
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
 PLACE = {"rollouts": ("step", "group_index", "sample"), "eval_samples": ("checkpoint", "benchmark", "mode", "prompt_id", "sample")}
+UNREAD = "('unparseable', 'format_error', 'truncated', 'timeout')"  # outcomes of a response whose answer could not be read
 READERS = 4  # batches at once, where there are as many cores: each takes about 0.4 GB
 
 
@@ -51,27 +53,32 @@ def read(connection: duckdb.DuckDBPyConnection, table: str, source: str, stage: 
         source: a SELECT of exactly the columns of the Parquet schema (`group` as `group_index`).
         stage: stage run, experiment and stage.
     """
+    import pyarrow as pa
+
     # DuckDB's hash() may change between versions; a digest does not.
     identity = ", ".join(f"{column}::VARCHAR" for column in PLACE[table])
     keyed = f"""(SELECT *, {literal(stage[0])} AS stage_run, {literal(stage[1])} AS experiment, {literal(stage[2])} AS stage,
         md5_number_lower(concat_ws(chr(31), {literal(stage[0])}, {identity}))::UBIGINT AS response_id,
-        md5_number_lower(concat_ws(chr(31), prompt_id, task, coalesce(difficulty, ''), prompt, gold))::UBIGINT AS prompt_key
+        md5_number_lower(concat_ws(chr(31), prompt_id, task, coalesce(difficulty, ''), coalesce(prompt, ''), coalesce(gold, '')))::UBIGINT
+            AS prompt_key
         FROM ({source}))"""
-    rewards = "max(reward) - min(reward)" if table == "rollouts" else "NULL"
+    rewards = "if(count(reward) > 1, max(reward) - min(reward), NULL)" if table == "rollouts" else "NULL"
     place = ", ".join(_place(table))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE being_read AS {read_responses(keyed, keywords)}")
     groups = connection.sql(
         f"""
         SELECT stage_run, experiment, stage, {place}, prompt_id, any_value(difficulty) AS difficulty, count(*)::INTEGER AS responses,
             avg((outcome = 'correct')::INTEGER) AS solved, {rewards} AS reward_spread,
-            count(DISTINCT extracted)::INTEGER AS distinct_answers,
+            if(count(extracted) = 0 AND NOT bool_and(coalesce(outcome, '') IN {UNREAD}), NULL, count(DISTINCT extracted))::INTEGER
+                AS distinct_answers,
             list_unique(flatten(list(distinct_grams))) / nullif(sum(len(grams)), 0) AS distinct_4grams
         FROM being_read GROUP BY stage_run, experiment, stage, {place}, prompt_id
         """
     ).to_arrow_table()
     responses = connection.sql("SELECT * EXCLUDE (grams, distinct_grams, prose, before_turn) FROM being_read").to_arrow_table()
     connection.execute("DROP TABLE being_read")
-    return Batch(responses, groups)
+    repeated = pa.array([character_repetition(text) for text in responses["response"].to_pylist()], pa.float64())
+    return Batch(responses.append_column("character_repetition", repeated), groups)
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: Batch, keywords: Sequence[Keyword]) -> None:
@@ -108,7 +115,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: Batch, keyw
         INSERT INTO family_counts BY NAME
         SELECT stage_run, {", ".join(column for column in _place(table) if column != "group_index")}, task, difficulty, outcome,
             entry.f AS family,
-            count(*) AS responses, sum(coalesce(think_tokens, response_tokens)) AS tokens, sum(entry.n) AS hits,
+            count(*) AS responses,
+            if(count(response_tokens) < count(*), NULL, sum(coalesce(think_tokens, response_tokens))) AS tokens, sum(entry.n) AS hits,
             count(*) FILTER (entry.n > 0) AS responses_with
         FROM (SELECT *, unnest([{families}]) AS entry FROM batch) GROUP BY ALL
         """

@@ -12,7 +12,7 @@ from evals.analytics.errors import WarehouseError, first_line
 from evals.analytics.keywords import Keyword, literal
 from evals.analytics.response_rows import insert, read_side_by_side
 from evals.config import StageRun
-from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
+from rl_core.rollout.records import ENVIRONMENT_OUTPUT, ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,7 +85,9 @@ def _insert_files(
     import duckdb
 
     run = (key(stage), stage.experiment, stage.stage)
-    sources = (f"{_columns(table)} FROM read_parquet([{paths}], union_by_name = true)" for paths in _batches(files, table))
+    sources = (
+        f"{_columns(table, external=stage.external)} FROM read_parquet([{paths}], union_by_name = true)" for paths in _batches(files, table)
+    )
     try:
         for number, batch in enumerate(read_side_by_side(connection, table, sources, run, keywords), start=1):
             insert(connection, table, batch, keywords)
@@ -95,9 +97,10 @@ def _insert_files(
         raise WarehouseError(f"{files[0].parent}: cannot be loaded ({first_line(error)}); run stage {stage.stage} again") from error
 
 
-def _columns(table: str) -> str:
+def _columns(table: str, *, external: bool) -> str:
     names = RESPONSE_FILES[table][1].names
-    return "SELECT " + ", ".join('"group" AS group_index' if name == "group" else name for name in names)  # a word of SQL
+    output = ENVIRONMENT_OUTPUT.name if external else f"NULL::VARCHAR AS {ENVIRONMENT_OUTPUT.name}"
+    return "SELECT " + ", ".join(['"group" AS group_index' if name == "group" else name for name in names] + [output])  # a word of SQL
 
 
 def _batches(files: Sequence[Path], table: str) -> Iterator[str]:
@@ -122,10 +125,10 @@ def _replace_small_tables(connection: duckdb.DuckDBPyConnection, stage: StageRun
         connection.execute(f"DELETE FROM {table} WHERE stage_run = ?", [run])
     connection.execute(
         "INSERT INTO stages BY NAME SELECT ? AS stage_run, ? AS experiment, ? AS stage, ? AS kind, ? AS fingerprint, ? AS position, "
-        "? AS start, ? AS directory, ? AS seconds, ? AS devices, ? AS reading",
+        "? AS start, ? AS external, ? AS directory, ? AS seconds, ? AS devices, ? AS reading",
         [
             run,
-            *(getattr(stage, name) for name in ("experiment", "stage", "kind", "fingerprint", "position", "start")),
+            *(getattr(stage, name) for name in ("experiment", "stage", "kind", "fingerprint", "position", "start", "external")),
             str(stage.directory),
             stage.seconds,
             stage.devices,

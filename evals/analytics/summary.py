@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from evals.analytics.drawing import rows
-from evals.analytics.figures import checkpoint_order, spoken
+from evals.analytics.figures import checkpoint_order, length_unit, spoken
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,18 +102,21 @@ def verdicts(found: list[Result]) -> list[Remark]:
 
 def remarks(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
     """Sentences about the training curves, and what deserves a second look."""
-    found = []
+    found = _unknown(connection)
+    length = length_unit(connection)
     for topic, view, column, show, unit in (
         ("Training reward", "reward_by_step", "reward", two_decimals, ""),
         ("Wrong answers", "errors_by_step", "wrong", percent, ""),
         ("Format errors", "errors_by_step", "format_error", percent, ""),
-        ("Thinking length", "length_by_step", "think_tokens", "{:.0f}".format, " tokens"),
-        ("Answer length", "length_by_step", "answer_tokens", "{:.0f}".format, " tokens"),
+        ("Thinking length", "length_by_step", f"think_{length}", "{:.0f}".format, f" {length}"),
+        ("Answer length", "length_by_step", f"answer_{length}", "{:.0f}".format, f" {length}"),
         ("Step-wise keywords", "keywords_by_step", "step_wise", "{:.1f}".format, " per response"),
         ("Reflection keywords", "keywords_by_step", "reflection", "{:.1f}".format, " per response"),
     ):
         stages: dict[str, list[str]] = {}
-        for stage, first, last, _ in edges(connection, view, column):
+        for stage, first, last, steps in edges(connection, view, column):
+            if steps < 2:
+                continue
             stages.setdefault(_verb(first, last), []).append(f"{stage} ({show(first)} → {show(last)}{unit})")
         if stages:
             parts = [f"{verb} in {_and(names)}" for verb, names in stages.items()]
@@ -126,6 +129,33 @@ def remarks(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
         text = f"after an answer was stated helped {helps} held-out responses, harmed {harms} and changed nothing in {nothing}."
         found.append(Remark("neutral", "Turning round", text))
     return [*found, *_watch(connection)]
+
+
+def _unknown(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
+    """What the responses do not say; nothing where all is known."""
+    (row,) = rows(
+        connection,
+        """
+        SELECT count(*) AS responses, count(reward) AS reward, count(step) AS step, count(outcome) AS outcome,
+            count(finish_reason) AS finish_reason, count(response_tokens) AS response_tokens, count(*) FILTER (trained) AS rollouts
+        FROM (
+            SELECT true AS trained, reward, step, outcome, finish_reason, response_tokens FROM rollouts
+            UNION ALL SELECT false, NULL, NULL, outcome, finish_reason, response_tokens FROM eval_samples
+        )
+        """,
+    )
+    missing = [
+        f"{what} (of {total - row[column]:,} of {total:,} responses)"
+        for what, column, total in (
+            ("whether the answer is right", "outcome", row["responses"]),
+            ("the reward", "reward", row["rollouts"]),
+            ("whether the response ended or was cut off", "finish_reason", row["responses"]),
+            ("the number of tokens", "response_tokens", row["responses"]),
+            ("the step", "step", row["rollouts"]),
+        )
+        if row[column] < total
+    ]
+    return [Remark("neutral", "Unknown", f"{_and(missing)}. What follows is about those of which it is known.")] if missing else []
 
 
 def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
@@ -160,13 +190,16 @@ def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
 
 
 def edges(connection: duckdb.DuckDBPyConnection, view: str, column: str) -> list[tuple[str, float, float, int]]:
-    """(stage, mean of its first tenth of steps, mean of its last tenth, steps) in the order of the recipe."""
+    """(stage, mean of its first tenth of steps, mean of its last tenth, steps) in the order of the recipe.
+
+    Where no step is known both are the mean of all, and the steps are 0.
+    """
     found: list[dict[str, Any]] = rows(
         connection,
         f"""
-        SELECT stage, count(*) AS steps,
-            avg({column}) FILTER (step <= greatest(1, {EDGE} * last)) AS first,
-            avg({column}) FILTER (step > least(last - 1, (1 - {EDGE}) * last)) AS last
+        SELECT stage, count(step) AS steps,
+            avg({column}) FILTER (last IS NULL OR step <= greatest(1, {EDGE} * last)) AS first,
+            avg({column}) FILTER (last IS NULL OR step > least(last - 1, (1 - {EDGE}) * last)) AS last
         FROM (SELECT *, max(step) OVER (PARTITION BY stage_run) AS last FROM {view})
         GROUP BY stage_run, stage, position ORDER BY position
         """,

@@ -155,7 +155,7 @@ def _read_old_rows(connection: duckdb.DuckDBPyConnection) -> None:
     for table, old in OLD_TABLES.items():
         for stage_run, experiment, stage in connection.execute(f"SELECT DISTINCT stage_run, experiment, stage FROM {old}").fetchall():
             columns = ", ".join(name.replace("group", "group_index") for name in stage_rows.RESPONSE_FILES[table][1].names)
-            source = f"SELECT {columns} FROM {old} WHERE stage_run = {literal(stage_run)}"
+            source = f"SELECT {columns}, NULL::VARCHAR AS environment_output FROM {old} WHERE stage_run = {literal(stage_run)}"
             # Only this connection sees what its transaction has renamed.
             response_rows.insert(
                 connection, table, response_rows.read(connection, table, source, (stage_run, experiment, stage), shipped()), shipped()

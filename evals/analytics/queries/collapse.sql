@@ -2,7 +2,7 @@
 -- run = %: an experiment
 SELECT
     experiment, stage, collapse.onset, round(100 * max(no_end), 1) AS no_end_most, round(100 * max(repetition), 1) AS repetition_most,
-    round(100 * max(errors), 1) AS errors_most
+    round(100 * max(character_repetition), 1) AS characters_most, round(100 * max(errors), 1) AS errors_most
 FROM collapse_by_step LEFT JOIN collapse USING (stage_run, experiment, stage, position)
 WHERE experiment LIKE $run
 GROUP BY stage_run, experiment, stage, position, collapse.onset

@@ -7,6 +7,6 @@ SELECT
 FROM eval_samples JOIN prompts USING (prompt_key, prompt_id)
 WHERE experiment LIKE $run
 GROUP BY prompt_id, benchmark, eval_samples.difficulty
-HAVING NOT bool_or(correct)
+HAVING count(correct) = count(*) AND NOT bool_or(correct)
 ORDER BY tries DESC, prompt_id
 LIMIT $limit;

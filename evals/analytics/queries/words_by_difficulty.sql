@@ -3,7 +3,7 @@
 -- part = %: train or test
 -- family = %: a keyword family, such as reflection
 SELECT
-    if(step IS NULL, 'test', 'train') AS part, coalesce(benchmark, task) AS source, difficulty, family, sum(responses)::BIGINT AS responses,
+    if(checkpoint IS NULL, 'train', 'test') AS part, coalesce(benchmark, task) AS source, difficulty, family, sum(responses)::BIGINT AS responses,
     round(sum(hits) / sum(responses), 2) AS per_response,
     round(100 * sum(responses_with) FILTER (outcome = 'correct') / sum(responses) FILTER (outcome = 'correct'), 1) AS of_the_right,
     round(100 * sum(responses_with) FILTER (outcome <> 'correct') / sum(responses) FILTER (outcome <> 'correct'), 1) AS of_the_others

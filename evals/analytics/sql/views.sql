@@ -1,4 +1,5 @@
--- Views of the warehouse, defined anew at every publish. Shares run from 0 to 1; total_step counts through the stages of a curriculum.
+-- Views of the warehouse, defined anew at every publish. Shares run from 0 to 1, among the responses of which it is known; null: of none.
+-- total_step counts through the stages of a curriculum.
 
 CREATE OR REPLACE VIEW reward_by_step AS
 SELECT
@@ -29,7 +30,7 @@ SELECT
     avg(distinct_answers) AS distinct_answers,
     avg(distinct_4grams) AS distinct_4grams
 FROM groups JOIN stages USING (stage_run, experiment, stage)
-WHERE step IS NOT NULL
+WHERE checkpoint IS NULL
 GROUP BY ALL;
 COMMENT ON VIEW groups_by_step IS 'Share of groups that are solved wholly, not at all, and that carry a gradient (rewards differ); diversity within a group.';
 
@@ -42,23 +43,26 @@ SELECT
     quantile_cont(response_tokens, 0.9) AS response_tokens_p90,
     avg(response_tokens) FILTER (outcome = 'correct') AS response_tokens_correct,
     avg(response_tokens) FILTER (outcome <> 'correct') AS response_tokens_not_correct,
-    avg((finish_reason = 'length')::INTEGER) AS at_limit
+    avg((finish_reason = 'length')::INTEGER) AS at_limit,
+    avg(characters) AS characters,
+    avg(think_end - think_start) AS think_characters,
+    avg(answer_end - answer_start) AS answer_characters
 FROM rollouts JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
-COMMENT ON VIEW length_by_step IS 'Response, thinking and answer length in tokens by step.';
+COMMENT ON VIEW length_by_step IS 'Response, thinking and answer length in tokens and in characters by step.';
 
 CREATE OR REPLACE VIEW errors_by_step AS
 SELECT
     stage_run, experiment, stage, position, step, steps_before + step AS total_step,
     avg((outcome = 'correct')::INTEGER) AS correct,
     avg((outcome = 'wrong')::INTEGER) AS wrong,
-    avg((outcome = 'unparseable')::INTEGER) AS unparseable,
-    avg((outcome = 'format_error')::INTEGER) AS format_error,
-    avg((outcome = 'truncated')::INTEGER) AS truncated,
-    avg((outcome = 'timeout')::INTEGER) AS timeout
+    if(bool_or(external), NULL, avg((outcome = 'unparseable')::INTEGER)) AS unparseable,
+    if(bool_or(external), NULL, avg((outcome = 'format_error')::INTEGER)) AS format_error,
+    if(count(finish_reason) < count(*), NULL, avg((outcome = 'truncated')::INTEGER)) AS truncated,
+    if(bool_or(external), NULL, avg((outcome = 'timeout')::INTEGER)) AS timeout
 FROM rollouts JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
-COMMENT ON VIEW errors_by_step IS 'Share of each outcome by step; the outcomes add up to 1.';
+COMMENT ON VIEW errors_by_step IS 'Share of each outcome by step; those that are known add up to 1.';
 
 CREATE OR REPLACE VIEW keywords_by_step AS
 SELECT
@@ -68,8 +72,8 @@ SELECT
     avg((step_wise > 0)::INTEGER) AS with_step_wise,
     avg((reflection > 0)::INTEGER) AS with_reflection,
     avg((turns > 0)::INTEGER) AS with_turn,
-    1000 * sum(step_wise) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS step_wise_per_1000_tokens,
-    1000 * sum(reflection) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS reflection_per_1000_tokens
+    1000 * sum(step_wise) FILTER (response_tokens IS NOT NULL) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS step_wise_per_1000_tokens,
+    1000 * sum(reflection) FILTER (response_tokens IS NOT NULL) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS reflection_per_1000_tokens
 FROM rollouts JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
 COMMENT ON VIEW keywords_by_step IS 'Step-wise and reflection keywords per response, share of responses with any, and per 1000 tokens of thinking, by step.';
@@ -101,24 +105,28 @@ SELECT
     avg(answer_tokens) AS answer_tokens,
     avg(response_tokens) FILTER (correct) AS response_tokens_correct,
     avg(response_tokens) FILTER (NOT correct) AS response_tokens_not_correct,
-    avg((finish_reason = 'length')::INTEGER) AS at_limit
+    avg((finish_reason = 'length')::INTEGER) AS at_limit,
+    avg(characters) AS characters,
+    avg(think_end - think_start) AS think_characters,
+    avg(answer_end - answer_start) AS answer_characters
 FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
 GROUP BY ALL;
-COMMENT ON VIEW length_by_checkpoint IS 'Response, thinking and answer length in tokens by evaluated checkpoint.';
+COMMENT ON VIEW length_by_checkpoint IS 'Response, thinking and answer length in tokens and in characters by evaluated checkpoint.';
 
 CREATE OR REPLACE VIEW errors_by_checkpoint AS
 SELECT
     stage_run, experiment, stage, checkpoint, checkpoint_position, benchmark, difficulty, mode,
     count(*) AS responses,
+    count(outcome) AS judged,
     avg((outcome = 'correct')::INTEGER) AS correct,
     avg((outcome = 'wrong')::INTEGER) AS wrong,
-    avg((outcome = 'unparseable')::INTEGER) AS unparseable,
-    avg((outcome = 'format_error')::INTEGER) AS format_error,
-    avg((outcome = 'truncated')::INTEGER) AS truncated,
-    avg((outcome = 'timeout')::INTEGER) AS timeout
-FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
+    if(bool_or(external), NULL, avg((outcome = 'unparseable')::INTEGER)) AS unparseable,
+    if(bool_or(external), NULL, avg((outcome = 'format_error')::INTEGER)) AS format_error,
+    if(count(finish_reason) < count(*), NULL, avg((outcome = 'truncated')::INTEGER)) AS truncated,
+    if(bool_or(external), NULL, avg((outcome = 'timeout')::INTEGER)) AS timeout
+FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint) JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
-COMMENT ON VIEW errors_by_checkpoint IS 'Share of each outcome by evaluated checkpoint; the outcomes add up to 1.';
+COMMENT ON VIEW errors_by_checkpoint IS 'Share of each outcome by evaluated checkpoint; those that are known add up to 1.';
 
 CREATE OR REPLACE VIEW keywords_by_checkpoint AS
 SELECT
@@ -129,8 +137,8 @@ SELECT
     avg((reflection > 0)::INTEGER) AS with_reflection,
     avg(reflection) FILTER (correct) AS reflection_correct,
     avg(reflection) FILTER (NOT correct) AS reflection_not_correct,
-    1000 * sum(step_wise) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS step_wise_per_1000_tokens,
-    1000 * sum(reflection) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS reflection_per_1000_tokens
+    1000 * sum(step_wise) FILTER (response_tokens IS NOT NULL) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS step_wise_per_1000_tokens,
+    1000 * sum(reflection) FILTER (response_tokens IS NOT NULL) / nullif(sum(coalesce(think_tokens, response_tokens)), 0) AS reflection_per_1000_tokens
 FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint)
 GROUP BY ALL;
 COMMENT ON VIEW keywords_by_checkpoint IS 'Step-wise and reflection keywords per response by evaluated checkpoint, also by correctness.';
@@ -140,9 +148,9 @@ SELECT
     stage_run, experiment, stage, position, step, steps_before + step AS total_step, family,
     sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
     sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
-    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+    1000 * sum(hits) FILTER (tokens IS NOT NULL)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
 FROM family_counts JOIN stages USING (stage_run)
-WHERE step IS NOT NULL
+WHERE checkpoint IS NULL
 GROUP BY ALL;
 COMMENT ON VIEW families_by_step IS 'Every keyword family by step: words per response, share of responses with any, words per 1000 tokens of thinking.';
 
@@ -152,25 +160,25 @@ SELECT
     sum(family_counts.responses)::BIGINT AS responses,
     sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
     sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
-    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+    1000 * sum(hits) FILTER (tokens IS NOT NULL)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
 FROM family_counts JOIN evaluated_checkpoints USING (stage_run, checkpoint)
 GROUP BY ALL;
 COMMENT ON VIEW families_by_checkpoint IS 'Every keyword family by evaluated checkpoint, benchmark and difficulty.';
 
 CREATE OR REPLACE VIEW families_by_outcome AS
 SELECT
-    stage_run, experiment, stage, position, if(step IS NULL, 'test', 'train') AS part, outcome, difficulty, family,
+    stage_run, experiment, stage, position, if(checkpoint IS NULL, 'train', 'test') AS part, outcome, difficulty, family,
     sum(family_counts.responses)::BIGINT AS responses,
     sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
     sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
-    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+    1000 * sum(hits) FILTER (tokens IS NOT NULL)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
 FROM family_counts JOIN stages USING (stage_run)
 GROUP BY ALL;
 COMMENT ON VIEW families_by_outcome IS 'Every keyword family by outcome and difficulty, in training and in evaluation.';
 
 CREATE OR REPLACE VIEW families_by_difficulty AS
 SELECT
-    stage_run, experiment, stage, position, if(step IS NULL, 'test', 'train') AS part, coalesce(benchmark, task) AS source, difficulty, family,
+    stage_run, experiment, stage, position, if(checkpoint IS NULL, 'train', 'test') AS part, coalesce(benchmark, task) AS source, difficulty, family,
     sum(family_counts.responses)::BIGINT AS responses,
     sum(hits)::DOUBLE / sum(family_counts.responses) AS per_response,
     sum(family_counts.responses_with)::DOUBLE / sum(family_counts.responses) AS responses_with,
@@ -178,7 +186,7 @@ SELECT
         / sum(family_counts.responses) FILTER (outcome = 'correct') AS of_the_right,
     sum(family_counts.responses_with) FILTER (outcome <> 'correct')::DOUBLE
         / sum(family_counts.responses) FILTER (outcome <> 'correct') AS of_the_others,
-    1000 * sum(hits)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
+    1000 * sum(hits) FILTER (tokens IS NOT NULL)::DOUBLE / nullif(sum(tokens), 0) AS per_1000_tokens
 FROM family_counts JOIN stages USING (stage_run)
 GROUP BY ALL;
 COMMENT ON VIEW families_by_difficulty IS
@@ -186,28 +194,28 @@ COMMENT ON VIEW families_by_difficulty IS
 
 CREATE OR REPLACE VIEW reflection_effects AS
 WITH responses AS (
-    SELECT stage_run, experiment, stage, 'train' AS part, stage AS checkpoint, reflection_effect FROM rollouts
+    SELECT stage_run, experiment, stage, 'train' AS part, stage AS checkpoint, turns, reflection_effect FROM rollouts
     UNION ALL
-    SELECT stage_run, experiment, stage, 'test', checkpoint, reflection_effect FROM eval_samples
+    SELECT stage_run, experiment, stage, 'test', checkpoint, turns, reflection_effect FROM eval_samples
 )
 SELECT
     stage_run, experiment, stage, position, part, checkpoint,
     count(*) AS responses,
-    count(reflection_effect) AS turned,
-    count(*) FILTER (reflection_effect = 'helps') AS helps,
-    count(*) FILTER (reflection_effect = 'harms') AS harms,
-    count(*) FILTER (reflection_effect = 'nothing') AS nothing,
-    count(*) FILTER (reflection_effect = 'no candidate') AS no_candidate
+    count(*) FILTER (turns > 0) AS turned,
+    if(turned > count(reflection_effect), NULL, count(*) FILTER (reflection_effect = 'helps')) AS helps,
+    if(turned > count(reflection_effect), NULL, count(*) FILTER (reflection_effect = 'harms')) AS harms,
+    if(turned > count(reflection_effect), NULL, count(*) FILTER (reflection_effect = 'nothing')) AS nothing,
+    if(turned > count(reflection_effect), NULL, count(*) FILTER (reflection_effect = 'no candidate')) AS no_candidate
 FROM responses JOIN stages USING (stage_run, experiment, stage)
 GROUP BY ALL;
 COMMENT ON VIEW reflection_effects IS
-    'What turning round did to the answer, in responses: see rollouts.reflection_effect. For rollouts the checkpoint is the stage in training.';
+    'What turning round did to the answer, in responses: see rollouts.reflection_effect; null where that of any is not known. For rollouts the checkpoint is the stage in training.';
 
 CREATE OR REPLACE VIEW reflection_onset AS
 SELECT stage_run, experiment, stage, position, min(step) AS step, min(total_step) AS total_step
 FROM (
     SELECT *, min(with_turn) OVER ahead AS least, count(*) OVER ahead AS steps
-    FROM keywords_by_step
+    FROM keywords_by_step WHERE step IS NOT NULL
     WINDOW ahead AS (PARTITION BY stage_run ORDER BY step ROWS BETWEEN CURRENT ROW AND 4 FOLLOWING)
 )
 WHERE least >= 0.1 AND steps = 5
@@ -218,6 +226,7 @@ CREATE OR REPLACE VIEW degeneration_by_step AS
 SELECT
     stage_run, experiment, stage, position, step, steps_before + step AS total_step,
     avg(repetition) AS repetition,
+    avg(character_repetition) AS character_repetition,
     avg((longest_repeat >= 32)::INTEGER) AS long_repeats,
     avg((finish_reason = 'length')::INTEGER) AS no_end,
     avg(prompt_copied) AS prompt_copied,
@@ -234,6 +243,7 @@ SELECT
     stage_run, experiment, stage, checkpoint, checkpoint_position, benchmark, difficulty, mode,
     count(*) AS responses,
     avg(repetition) AS repetition,
+    avg(character_repetition) AS character_repetition,
     avg((longest_repeat >= 32)::INTEGER) AS long_repeats,
     avg((finish_reason = 'length')::INTEGER) AS no_end,
     avg(prompt_copied) AS prompt_copied,
@@ -247,20 +257,25 @@ COMMENT ON VIEW degeneration_by_checkpoint IS 'The same by evaluated checkpoint.
 CREATE OR REPLACE VIEW collapse_by_step AS
 WITH marks AS (
     SELECT
-        stage_run, experiment, stage, position, step, total_step, no_end, repetition, 1 - correct AS errors,
+        stage_run, experiment, stage, position, step, total_step, no_end, repetition, character_repetition, 1 - correct AS errors,
         row_number() OVER (PARTITION BY stage_run ORDER BY step) AS nth
     FROM degeneration_by_step JOIN errors_by_step USING (stage_run, experiment, stage, position, step, total_step)
+    WHERE step IS NOT NULL
 ), sound AS (
-    SELECT stage_run, median(no_end) AS no_end, median(repetition) AS repetition, median(errors) AS errors
+    SELECT
+        stage_run, median(no_end) AS no_end, median(repetition) AS repetition, median(character_repetition) AS character_repetition,
+        median(errors) AS errors
     FROM marks WHERE nth <= 10 GROUP BY stage_run
 )
 SELECT
     marks.* EXCLUDE (nth),
-    marks.no_end >= sound.no_end + 0.25 AND marks.repetition >= sound.repetition + 0.15
-        AND marks.errors >= least(0.95, sound.errors + 0.1) AS collapsed
+    CASE WHEN marks.no_end IS NOT NULL OR marks.errors IS NOT NULL THEN
+        coalesce(marks.no_end >= sound.no_end + 0.25, true) AND coalesce(marks.errors >= least(0.95, sound.errors + 0.1), true)
+        AND (marks.repetition >= sound.repetition + 0.15
+            OR coalesce(marks.character_repetition >= sound.character_repetition + 0.15, false)) END AS collapsed
 FROM marks JOIN sound USING (stage_run);
 COMMENT ON VIEW collapse_by_step IS
-    'The signature of a collapse: many more responses without an end token, repetition and errors than in the median of the first ten steps.';
+    'The signature of a collapse: many more responses without an end token, repetition (of words or characters) and errors than in the median of the first ten steps. What is not known of endings and errors is left out; null if neither is known.';
 
 CREATE OR REPLACE VIEW collapse AS
 SELECT stage_run, experiment, stage, position, min(step) AS onset, min(total_step) AS total_step
@@ -284,7 +299,7 @@ CREATE OR REPLACE MACRO story_of(solved) AS
 CREATE OR REPLACE VIEW solve_history AS
 WITH visits AS (
     SELECT stage_run, experiment, stage, prompt_id, difficulty, list(solved ORDER BY step, group_index) AS solved, sum(responses) AS responses
-    FROM groups WHERE step IS NOT NULL GROUP BY ALL
+    FROM groups WHERE checkpoint IS NULL AND solved IS NOT NULL GROUP BY ALL
 )
 SELECT
     *,
@@ -300,7 +315,7 @@ WITH visits AS (
         list(solved ORDER BY checkpoint_position, groups.checkpoint) AS solved
     FROM groups JOIN evaluated_checkpoints AS evaluated
         ON evaluated.stage_run = groups.stage_run AND evaluated.checkpoint = groups.checkpoint
-    WHERE step IS NULL GROUP BY ALL
+    WHERE solved IS NOT NULL GROUP BY ALL
 )
 SELECT
     *,
@@ -310,7 +325,10 @@ COMMENT ON VIEW solve_history_by_checkpoint IS 'Share of correct responses to ev
 
 CREATE OR REPLACE VIEW cost AS
 WITH written AS (
-    SELECT stage_run, count(*) AS responses, sum(prompt_tokens) AS prompt_tokens, sum(response_tokens) AS response_tokens
+    SELECT
+        stage_run, count(*) AS responses,
+        if(count(prompt_tokens) < count(*), NULL, sum(prompt_tokens)) AS prompt_tokens,
+        if(count(response_tokens) < count(*), NULL, sum(response_tokens)) AS response_tokens
     FROM (
         SELECT stage_run, prompt_tokens, response_tokens FROM rollouts
         UNION ALL SELECT stage_run, prompt_tokens, response_tokens FROM eval_samples
@@ -319,9 +337,9 @@ WITH written AS (
 SELECT
     stage_run, experiment, stage, position, kind, steps,
     coalesce(responses, 0) AS responses,
-    coalesce(prompt_tokens, 0)::BIGINT AS prompt_tokens,
-    coalesce(response_tokens, 0)::BIGINT AS response_tokens,
+    if(responses IS NULL, 0, prompt_tokens)::BIGINT AS prompt_tokens,
+    if(responses IS NULL, 0, response_tokens)::BIGINT AS response_tokens,
     seconds, devices,
     seconds * devices / 3600 AS device_hours
 FROM stages LEFT JOIN written USING (stage_run);
-COMMENT ON VIEW cost IS 'What each stage read and wrote (tokens), and how long it kept how many devices.';
+COMMENT ON VIEW cost IS 'What each stage read and wrote (tokens; null if those of any response are not known), and how long it kept how many devices.';
