@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.devices import device_called
 from rl_core.model.pretrained import device
 
-# Dense bfloat16 products per second, by a part of the device's name, from the makers' data sheets.
-PEAKS = {"H200": 989e12, "H100": 989e12, "H20": 148e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "A10": 125e12, "4090": 165e12}
 MEASURED_FOR = 0.1  # seconds, of a device that is not in the list: what the first products reach is well below its best
 
 
@@ -40,10 +39,9 @@ def size_of(model: PreTrainedModel) -> ModelSize:
 def peak_flops() -> float:
     """Operations per second that this process's device can do: from its data sheet, else measured on a product of large matrices."""
     if device() == "cuda":
-        name = torch.cuda.get_device_name()
-        for part, peak in PEAKS.items():
-            if part in name:
-                return peak
+        known = device_called(torch.cuda.get_device_name())
+        if known:
+            return known.flops
     return max(_measured(dtype) for dtype in (torch.float32, torch.bfloat16))  # on many CPUs bfloat16 is the slower one
 
 
