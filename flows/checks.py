@@ -8,6 +8,7 @@ from flows.estimate import estimates
 from flows.plan import Plan
 from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
 from flows.sources import check_hub_model, naming
+from flows.wants import require_machine
 from tasks.lease import refuse_if_busy
 from tasks.ray_job import connect, job_address
 
@@ -45,7 +46,7 @@ def check_names(recipe: Recipe) -> None:
 
 
 def check_before_run(plan: Plan) -> None:
-    """What only a run needs: a writable workspace, free stages, disk, readable data, a model within reach.
+    """What only a run needs: a writable workspace, free stages, the machine, disk, readable data, a model within reach.
 
     Raises:
         InputError: one line with the remedy.
@@ -53,6 +54,8 @@ def check_before_run(plan: Plan) -> None:
     plan.workspace.create()
     for stage in plan.to_run:
         refuse_if_busy(stage.spec.directory)
+    if not plan.order.anyway:
+        require_machine(plan)
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     plan.workspace.require_space(int(sum(cost.disk for cost in costs.values()) + SPARE_DISK))
     if any(stage.spec.model is not None for stage in plan.to_run) and isinstance(plan.recipe.model, str):

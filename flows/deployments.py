@@ -34,7 +34,7 @@ TAG = "r1flow"
 GLANCE = 2.0  # seconds between two looks at the schedules
 PAUSE = 10.0  # seconds until the server is tried again
 FIXED = ("recipe", "workspace")  # parameters that a form shows and does not change
-FORM = ("recipe", "rerun_from", "until", "force", "changes", "profile", "data_dir", "workspace")  # from top to bottom
+FORM = ("recipe", "rerun_from", "until", "force", "changes", "profile", "anyway", "data_dir", "workspace")  # from top to bottom
 TITLES = {"rerun_from": "Start from", "changes": "Overrides"}
 
 

@@ -1,46 +1,58 @@
-"""What a stage will cost: tokens, time, memory and disk, from its settings and from what earlier stages of its kind measured.
+"""What a stage will cost: tokens, time, memory and disk, from its settings, its model and the machine.
 
-Orders of magnitude for a decision before the start. `basis` says where the time comes from; where nothing is known it is left open.
+A time is a range. It comes from a finished stage of the same kind, model, engine and machine where the workspace has one; else it is
+computed (flows/costs.py). Where the model or the device is not known, it is left open.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evals.config import MOST_SAMPLES
+from flows.costs import (
+    BYTES_HALF,
+    CONTEXT_GPU,
+    LENGTH,
+    PROCESS,
+    RAY,
+    SPREAD,
+    Memory,
+    eval_memory,
+    eval_seconds,
+    rl_memory,
+    rl_seconds,
+    sft_memory,
+    sft_seconds,
+)
+from flows.machine import Machine, this_machine
+from flows.models import Model, describe_model
 from flows.recipe import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, MathStage, Recipe, RlStage, SftStage
-from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, ScratchModel
+from rl_core.config import ScratchModel
 from rl_core.data.math_sets import size_of_set
+from tasks.lease import STATE
+from tasks.ray_job import cluster_of, job_address
 from tasks.stage import MANIFEST, SPEC, StageSpec
 from tasks.workspace import Workspace, read_json
 
 # Rows of the public data sets.
 GSM8K_TRAIN = 7473
 
-BYTES_TRAINING = 16  # per parameter: weights, gradients and two moments of Adam in float32
-BYTES_FROZEN = 2  # bfloat16
-BYTES_ROLLOUT = 4  # a second copy of the weights
 BYTES_CHECKPOINT = 12  # weights and moments
-PROCESS = 0.5e9  # an interpreter with torch
-RAY = 1.2e9  # a local cluster and the interpreters of its other actors
-START = 10.0  # seconds until a process has imported torch and loaded its model
-FLOPS_PER_CORE = 6e10  # sustained by torch in float32 on one CPU core, small matrices
+MEASURED_SPREAD = 1.5  # of a measured time: the machine may be busier, responses longer
 
 
 @dataclass(frozen=True)
-class Model:
-    """As much of an architecture as costs depend on."""
+class Range:
+    """A time in seconds that is not known better."""
 
-    parameters: float
-    vocabulary: int
-    cache_width: int  # numbers kept per token while generating: layers x 2 x key-value heads x head size
+    low: float
+    high: float
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.high + other.high)
 
 
 @dataclass(frozen=True)
@@ -48,46 +60,30 @@ class Estimate:
     """Costs of a stage; None where nothing is known."""
 
     tokens: int | None = None  # at most
-    seconds: float | None = None
-    memory: float | None = None  # bytes, of one device where a stage asks for several
+    seconds: Range | None = None
+    memory: float | None = None  # bytes
+    of_gpu: bool = False  # the memory is that of one GPU; else of all processes
     disk: float = 0  # bytes
     basis: str = ""
 
 
-def estimates(recipe: Recipe, specs: dict[str, StageSpec], workspace: Workspace) -> dict[str, Estimate]:
-    """Costs of every stage."""
+def estimates(recipe: Recipe, specs: dict[str, StageSpec], workspace: Workspace, machine: Machine | None = None) -> dict[str, Estimate]:
+    """Costs of every stage, on this machine or another."""
     model = describe_model(recipe.model)
-    past = list(_past(workspace))
-    return {name: _estimate(recipe, name, specs[name], model, past) for name in specs}
+    past = list(_past(workspace)) if machine is None else []
+    return {name: _estimate(recipe, name, specs[name], model, past, machine) for name in specs}
 
 
-def describe_model(model: str | ScratchModel) -> Model | None:
-    """From the recipe, a directory's config.json, or the size that a hub id names."""
-    if isinstance(model, ScratchModel):
-        return _decoder(model.model_dump() | {"num_hidden_layers": model.layers})
-    config = read_json(Path(model) / "config.json")
-    if config:
-        names = {"layers": "num_hidden_layers", "heads": "num_attention_heads", "key_value_heads": "num_key_value_heads"}
-        try:
-            return _decoder(config | {short: config[long] for short, long in names.items()} | {"vocabulary": config["vocab_size"]})
-        except (KeyError, TypeError):
-            return None
-    size = re.search(r"(\d+(?:\.\d+)?)([mMbB])\b", model)
-    if not size:
+def machine_of(stage: SftStage | RlStage | EvalStage, machine: Machine | None) -> Machine:
+    """What a stage runs on: the machine that was named, a Ray cluster (of which nothing is known here), or this machine."""
+    return machine or (Machine(None) if remote(stage) else this_machine())
+
+
+def remote(stage: SftStage | RlStage | EvalStage) -> str | None:
+    """The address of the Ray cluster that a stage runs on."""
+    if isinstance(stage, EvalStage):
         return None
-    parameters = float(size[1]) * (1e9 if size[2] in "bB" else 1e6)
-    # Width and depth that models of this size have: parameters = 12 x layers x width^2, width = 128 x layers.
-    layers = (parameters / (12 * 128**2)) ** (1 / 3)
-    return Model(parameters, 150_000, round(layers * 2 * 128 * layers / 4))
-
-
-def _decoder(config: dict[str, Any]) -> Model:
-    width, layers = config["hidden_size"], config["layers"]
-    head = config.get("head_dim") or width // config["heads"]
-    attention = width * head * (2 * config["heads"] + 2 * config["key_value_heads"])
-    embeddings = config["vocabulary"] * width * (1 if config.get("tie_word_embeddings", True) else 2)
-    parameters = layers * (attention + 3 * width * config["intermediate_size"]) + embeddings
-    return Model(parameters, config["vocabulary"], layers * 2 * config["key_value_heads"] * head)
+    return cluster_of(stage.resources) if isinstance(stage, RlStage) else job_address(stage.resources)
 
 
 def rows_of(recipe: Recipe, stage: str) -> int:
@@ -120,118 +116,136 @@ def token_budget(recipe: Recipe, name: str) -> int | None:
     if isinstance(stage, RlStage):
         return steps_of(recipe, stage) * stage.prompts_per_step * stage.group_size * stage.max_response_tokens
     if isinstance(stage, EvalStage):
-        return len(stage.checkpoints) * _evaluated_tokens(stage)
+        return len(stage.checkpoints) * round(sum(limit * count for limit, count in _responses(stage).items()))
     return None
 
 
-def _evaluated_tokens(stage: EvalStage) -> int:
+def _responses(stage: EvalStage) -> dict[int, float]:
+    """How many responses of one checkpoint may have how many tokens."""
     from evals.benchmarks import registry
 
-    tokens = 0
+    found: dict[int, float] = {}
     for benchmark in stage.benchmarks:
-        problems = registry.size(benchmark)
         samples = benchmark.samples or (MOST_SAMPLES if stage.samples == "auto" else stage.samples)
-        tokens += problems * (int(stage.greedy) + samples) * (benchmark.max_tokens or stage.max_tokens)
-    return tokens
+        limit = benchmark.max_tokens or stage.max_tokens
+        found[limit] = found.get(limit, 0) + registry.size(benchmark) * (int(stage.greedy) + samples)
+    return found
 
 
-def _estimate(recipe: Recipe, name: str, spec: StageSpec, model: Model | None, past: list[dict[str, Any]]) -> Estimate:
+def _estimate(
+    recipe: Recipe, name: str, spec: StageSpec, model: Model | None, past: list[dict[str, Any]], named: Machine | None
+) -> Estimate:
     stage = recipe.stages[name]
-    tokens = token_budget(recipe, name)
-    similar = next((entry for entry in past if entry["experiment"] == recipe.name and entry["stage"] == name), None) or next(
-        (entry for entry in past if entry["kind"] == spec.kind), None
-    )
-    if tokens is None or not isinstance(stage, SftStage | RlStage | EvalStage):
-        seconds = similar["seconds"] if similar else None
-        return Estimate(seconds=seconds, basis=_basis(similar))
-    disk = _disk(recipe, stage, model, tokens)
-    memory = _memory(stage, model)
-    if similar and similar["tokens"]:
-        # How much of the budget was used then, and how fast.
-        used = similar["tokens"] / similar["budget"] if similar["budget"] else 1
-        seconds = tokens * used * similar["seconds"] / similar["tokens"]
-        return Estimate(tokens, seconds, max(memory or 0, similar["memory"] or 0) or None, disk, _basis(similar))
-    seconds = _seconds_on_cpu(stage, model, tokens)
-    return Estimate(tokens, seconds, memory, disk, "from the model's size, at most" if seconds else "no stage like it was measured here")
+    if not isinstance(stage, SftStage | RlStage | EvalStage):
+        same = next((entry for entry in past if (entry["experiment"], entry["stage"]) == (recipe.name, name)), None)
+        return Estimate(seconds=_around(same["seconds"], MEASURED_SPREAD) if same else None, basis=_measured(same))
+    tokens, machine = token_budget(recipe, name) or 0, machine_of(stage, named)
+    costs = Estimate(tokens, None, memory_needed(stage, model, machine), machine.gpus != 0, _disk(stage, model, tokens))
+    alike = [entry for entry in past if entry["pace"] == spec.pace and entry["tokens"] and entry["budget"]]
+    similar = next((entry for entry in alike if entry["stage"] == name), None) or next(iter(alike), None)
+    if similar:
+        # As much of the budget will be used as was then, as fast.
+        seconds = similar["seconds"] * tokens / similar["budget"]
+        return replace(costs, seconds=_around(seconds, MEASURED_SPREAD), basis=_measured(similar))
+    if model is None:
+        return replace(costs, basis="unknown: nothing tells the model's size")
+    middle = _middle(recipe, stage, model, machine)
+    if middle is None:
+        return replace(costs, basis="unknown: no figures of what it runs on")
+    return replace(costs, seconds=_around(middle, SPREAD), basis=f"computed{', the size guessed from the name' if model.guessed else ''}")
 
 
-def _basis(similar: dict[str, Any] | None) -> str:
+def _middle(recipe: Recipe, stage: SftStage | RlStage | EvalStage, model: Model, machine: Machine) -> float | None:
+    if isinstance(stage, SftStage):
+        return sft_seconds(stage, model, machine, stage.steps * stage.batch_size * stage.max_tokens / 2)
+    if isinstance(stage, RlStage):
+        return rl_seconds(stage, model, machine, steps_of(recipe, stage))
+    each = eval_seconds(stage, model, machine, _responses(stage))
+    return None if each is None else len(stage.checkpoints) * each
+
+
+def _around(seconds: float, spread: float) -> Range:
+    return Range(seconds / spread, seconds * spread)
+
+
+def _measured(similar: dict[str, Any] | None) -> str:
     return f"measured: {similar['experiment']}/{similar['stage']}" if similar else ""
 
 
-def _seconds_on_cpu(stage: SftStage | RlStage | EvalStage, model: Model | None, tokens: int) -> float | None:
-    if model is None or shutil.which("nvidia-smi"):
-        return None  # accelerators differ too much
-    flops_per_token = {"sft": 6, "rl": 2 + 2 + 6, "eval": 2}[stage.kind] * model.parameters
-    return START + tokens * flops_per_token / (FLOPS_PER_CORE * (os.cpu_count() or 1))
-
-
-def _memory(stage: SftStage | RlStage | EvalStage, model: Model | None) -> float | None:
-    """Of a process that trains and the engine that shares its device; of the larger of them where each has its own."""
-    if model is None:
+def pace(recipe: Recipe, name: str) -> str | None:
+    """What two stages must have in common for the speed of one to be that of the other; None for stages that count no tokens."""
+    stage = recipe.stages[name]
+    if not isinstance(stage, SftStage | RlStage | EvalStage):
         return None
+    model = recipe.model.model_dump_json() if isinstance(recipe.model, ScratchModel) else recipe.model
+    parts = [stage.kind, model, remote(stage) or this_machine().label]
     if isinstance(stage, EvalStage):
-        return PROCESS + 4 * model.parameters + 4 * stage.batch_tokens * model.cache_width
-    tokens = stage.resources.tokens_per_batch or (TOKENS_PER_BATCH_GPU if shutil.which("nvidia-smi") else TOKENS_PER_BATCH_CPU)
-    logits = 3 * 4 * tokens * model.vocabulary  # logits, their log-softmax, their gradient
+        parts += [stage.engine, str(stage.resources.tensor_parallel), stage.resources.base_url or ""]
+    if isinstance(stage, RlStage):
+        critic = "critic" if stage.algorithm.advantage == "gae" else ""
+        used = stage.resources.model_dump(include={"ray", "rollout_workers", "tensor_parallel", "training_workers", "placement", "offload"})
+        parts += [stage.engine, stage.backend, critic, "adapters" if stage.lora else "", *map(str, used.values())]
+    return "; ".join(parts)
+
+
+def memory_needed(stage: SftStage | RlStage | EvalStage, model: Model | None, machine: Machine) -> float | None:
+    """Bytes: of one of the GPUs, or of all processes on a machine without any."""
+    if model is None or (isinstance(stage, EvalStage) and stage.engine == "openai"):
+        return None
+    gpus = machine.gpus != 0
+    needed = memory_of(stage, model, gpus=gpus)
+    share = stage.resources.engine_memory if not isinstance(stage, SftStage) and stage.engine == "vllm" and gpus else None
+    if share is not None:  # vLLM takes its share whatever the model needs; the rest of it is cache
+        needed = Memory(needed.states, needed.working, max(needed.engine, share * (machine.gpu_memory or 0)))
+    training = needed.states + needed.working
+    if not isinstance(stage, RlStage):
+        return max(training, needed.engine) + (CONTEXT_GPU if gpus else PROCESS)
+    resources = stage.resources
+    if gpus:
+        together = max(training, needed.states + needed.engine) if share is not None else training + needed.engine
+        return (max(training, needed.engine) if resources.placement == "separate" else together) + CONTEXT_GPU
+    processes = resources.training_workers + resources.rollout_workers if resources.ray else 1
+    memory = resources.training_workers * training + resources.rollout_workers * resources.tensor_parallel * needed.engine
+    return memory + processes * PROCESS + (RAY if resources.ray else 0)
+
+
+def memory_of(stage: SftStage | RlStage | EvalStage, model: Model, *, gpus: bool) -> Memory:
+    """The parts of it that settings and model decide."""
     if isinstance(stage, SftStage):
-        return PROCESS + BYTES_TRAINING * model.parameters + logits
-    training = PROCESS + _training_bytes(stage) * model.parameters + logits
-    engine = _engine_bytes(stage, model) + (RAY if stage.resources.ray else 0)
-    return max(training, engine) if stage.resources.placement == "separate" else training + engine
+        return sft_memory(stage, model, gpus=gpus)
+    return rl_memory(stage, model, gpus=gpus) if isinstance(stage, RlStage) else eval_memory(stage, model, gpus=gpus)
 
 
-def _training_bytes(stage: RlStage) -> float:
-    """Per parameter of the model, in one of the processes that train: policy, critic and reference."""
-    shared = (
-        {1: 8, 2: 12, 3: 16}[stage.resources.zero_stage] if stage.backend == "deepspeed" else 0
-    )  # moments, then gradients, then weights
-    trained = BYTES_TRAINING - shared + shared / stage.resources.training_workers
-    policy = BYTES_FROZEN if stage.lora else trained  # adapters are a hundredth of it
-    critic = trained if stage.algorithm.advantage == "gae" else 0.0
-    # Without its adapters the policy is the reference, unless the recipe names another.
-    apart = stage.algorithm.uses_reference and (stage.lora is None or stage.reference not in (None, stage.start))
-    reference = BYTES_FROZEN / (stage.resources.training_workers if shared == BYTES_TRAINING else 1) if apart else 0.0
-    return policy + critic + reference
-
-
-def _engine_bytes(stage: RlStage, model: Model) -> float:
-    """Of the engine on one device. vLLM's cache is as large as `engine_memory` lets it be: not counted."""
-    if stage.engine == "vllm":
-        return BYTES_FROZEN * model.parameters / stage.resources.tensor_parallel
-    responses = stage.prompts_per_step * stage.group_size * stage.max_response_tokens
-    return BYTES_ROLLOUT * model.parameters + 4 * min(responses, 65536) * model.cache_width
-
-
-def _disk(recipe: Recipe, stage: SftStage | RlStage | EvalStage, model: Model | None, tokens: int) -> float:
+def _disk(stage: SftStage | RlStage | EvalStage, model: Model | None, tokens: int) -> float:
     parameters = model.parameters if model else 0
-    text = 4.0 * tokens  # bytes of a token, before compression
+    text = 4.0 * tokens * (1 if isinstance(stage, SftStage) else LENGTH)  # bytes of a token, before compression
     if isinstance(stage, EvalStage):
         return text
     if isinstance(stage, SftStage):
         return BYTES_CHECKPOINT * parameters * 2
     kept = stage.keep_last + 1 + (stage.keep_best is not None)
-    models = (BYTES_FROZEN if stage.lora else BYTES_CHECKPOINT) + BYTES_CHECKPOINT * (stage.algorithm.advantage == "gae")
+    models = (BYTES_HALF if stage.lora else BYTES_CHECKPOINT) + BYTES_CHECKPOINT * (stage.algorithm.advantage == "gae")
     return models * parameters * kept + text
 
 
 def _past(workspace: Workspace) -> Iterator[dict[str, Any]]:
-    """What finished stages of the workspace took, the newest first."""
+    """What finished stages of the workspace took, the newest first; not those that were made in several attempts."""
     manifests = sorted(workspace.root.glob(f"*/*/{MANIFEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in manifests:
-        manifest, spec = read_json(path), read_json(path.parent / SPEC)
-        if not manifest or not spec:
+        manifest, spec, state = read_json(path), read_json(path.parent / SPEC), read_json(path.parent / STATE)
+        try:
+            if state is not None and state.get("attempt", 1) > 1:
+                continue
+            yield {
+                "experiment": manifest["experiment"],
+                "stage": manifest["stage"],
+                "seconds": float(manifest["seconds"]),
+                "tokens": manifest["result"].get("tokens"),
+                "budget": spec["token_budget"],
+                "pace": spec.get("pace"),
+            }
+        except (AttributeError, KeyError, TypeError, ValueError):  # of another version, or spoiled
             continue
-        result = manifest["result"]
-        yield {
-            "experiment": manifest["experiment"],
-            "stage": manifest["stage"],
-            "kind": manifest["kind"],
-            "seconds": manifest["seconds"],
-            "tokens": result.get("tokens"),
-            "memory": result.get("peak_memory_bytes"),
-            "budget": spec["token_budget"],
-        }
 
 
 def derived(recipe: Recipe) -> dict[str, str]:

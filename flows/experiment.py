@@ -52,6 +52,7 @@ def experiment(
     rerun_from: str | None = None,
     until: str | None = None,
     force: list[str] | None = None,
+    anyway: bool = False,
     data_dir: Path | None = None,
     workspace: Path = DEFAULT_WORKSPACE,
 ) -> str:
@@ -68,6 +69,7 @@ def experiment(
         rerun_from=rerun_from,
         until=until,
         force=force or [],
+        anyway=anyway,
         data_dir=data_dir,
         workspace=workspace,
     )

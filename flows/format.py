@@ -13,6 +13,28 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def duration(seconds: float) -> str:
+    """A time as a person takes it in: `40 s`, `25 min`, `9 h`, `3 days`, `7 weeks`, `5 months`, `51 years`."""
+    for size, unit in ((365.25 * 86400, "year"), (30.4 * 86400, "month"), (7 * 86400, "week"), (86400, "day")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}s"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def between(low: float, high: float) -> str:
+    """A range of time: `5 to 30 min`, `40 min to 4 h`; what may take ten years or more is `years`."""
+    if high >= 10 * 365.25 * 86400:
+        return "years" if low >= 2 * 365.25 * 86400 else f"{duration(low)} to years"
+    first, last = duration(low), duration(high)
+    number, _, unit = first.partition(" ")
+    if first == last:
+        return first
+    return f"{number} to {last}" if last.endswith(f" {unit}") else f"{first} to {last}"
+
+
 def count(number: float) -> str:
     """`950`, `12.3 k`, `4.5 M`, `1.2 G`."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):

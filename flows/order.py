@@ -22,5 +22,6 @@ class Order(Settings):
     rerun_from: str | None = Field(None, description="Rerun this stage and what follows; what comes before must be there.")
     until: str | None = Field(None, description="Make this stage and what it needs, nothing else.")
     force: list[str] = Field([], description="Rerun these stages and what depends on them.")
+    anyway: bool = Field(False, description="Run also where a stage wants more than this machine has.")
     data_dir: Path | None = Field(None, description="Directory of local data files.")
     workspace: Path = Field(DEFAULT_WORKSPACE, description="Where everything is kept.")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.estimate import token_budget
+from flows.estimate import pace, token_budget
 from flows.order import Order
-from flows.profile import apply_profile
+from flows.profile import STAND_IN, apply_profile, data_directory, stand_ins
 from flows.recipe import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage, load_recipe
 from flows.sources import local_files, model_files
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, ScratchModel
@@ -50,6 +50,11 @@ class Plan:
     stages: list[PlannedStage]
 
     @property
+    def stand_ins(self) -> list[str]:
+        """The sets and benchmarks in whose place made-up problems are used."""
+        return stand_ins(self.recipe) if any(stage.spec.data_dir == STAND_IN for stage in self.stages) else []
+
+    @property
     def to_run(self) -> list[PlannedStage]:
         return [stage for stage in self.stages if stage.runs]
 
@@ -65,6 +70,7 @@ def make_plan(order: Order) -> Plan:
     data_dir = order.data_dir.expanduser().resolve() if order.data_dir else None
     if data_dir and not data_dir.is_dir():
         raise InputError(f"--data-dir {order.data_dir}: no such directory")
+    data_dir = data_directory(data_dir, order.profile)
     digests = Digests(workspace.digests)
     for option, name in _named(order):
         if name not in recipe.stages:
@@ -140,6 +146,7 @@ def _make_spec(
         data_dir=data_dir,
         held_out=held_out(recipe) if stage.kind == "data" else (),
         token_budget=token_budget(recipe, name),
+        pace=pace(recipe, name),
     )
 
 

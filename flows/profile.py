@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from evals.config import EvalResources
@@ -22,9 +23,11 @@ from flows.recipe import (
 )
 from flows.sources import naming
 from rl_core.config import BOX, Algorithm, Lora, Penalties, Resources, RlResources, Schedule, ScratchModel
+from rl_core.data.contamination import PUZZLES
 from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking
 from rl_core.rewards.reward import reader, resolve
 
+STAND_IN = Path(__file__).parent / "stand_in"  # a data directory of a few made-up problems; written by infra/stand_in_data.py
 BASE, TEXTS = "smoke_base", "smoke_texts"  # stages that the smoke profile adds
 SMOKE_MODEL = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=1024, context=4096)
 THREADS = 1  # matrices this small are not worth more
@@ -49,12 +52,28 @@ def apply_profile(recipe: Recipe, profile: Profile | None) -> Recipe:
     return smoke(recipe) if profile == "smoke" else recipe
 
 
+def data_directory(given: Path | None, profile: Profile | None) -> Path | None:
+    """Where a run's local data is: the directory that was given; the smoke profile never asks a hub."""
+    return STAND_IN if given is None and profile == "smoke" else given
+
+
+def stand_ins(recipe: Recipe) -> list[str]:
+    """The sets and benchmarks of a smoke recipe whose problems come from `STAND_IN`."""
+    found: list[str] = []
+    for stage in recipe.stages.values():
+        if isinstance(stage, Gsm8kStage | MathStage):
+            found.append(stage.dataset if isinstance(stage, MathStage) else stage.task)
+        elif isinstance(stage, EvalStage):
+            found += [benchmark.name for benchmark in stage.benchmarks if benchmark.name not in PUZZLES]
+    return list(dict.fromkeys(found))
+
+
 def smoke(recipe: Recipe) -> Recipe:
     """Every stage of a recipe in seconds on a CPU: does it hold together?
 
     Stages, algorithms, rewards, templates, penalties, adapters, critics and the form of schedules stay; numbers of steps, prompts and
     tokens shrink, response lengths in proportion. A model made from scratch stands in for a pretrained one, taught by an SFT stage put in
-    front. Puzzles are generated; other problems come from where the recipe takes them.
+    front. Puzzles are generated; other problems come from the data directory, or from `STAND_IN` where none is given.
     """
     scale = LONGEST / max(_lengths(recipe), default=LONGEST)
     form = _answer_form(recipe)

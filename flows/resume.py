@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.order import Order
+from flows.profile import data_directory
 from rl_core.errors import InputError
 from tasks.workspace import RECORDS, Workspace
 
@@ -17,6 +18,7 @@ def order_of(
     changes: list[str],
     rerun_from: str | None = None,
     until: str | None = None,
+    anyway: bool = False,
     data_dir: Path | None = None,
 ) -> Order:
     """The recipe as it was in that run, whatever has become of its file since, with changes on top.
@@ -37,6 +39,7 @@ def order_of(
         changes=changes,
         rerun_from=rerun_from,
         until=until or (before["until"] if rerun_from is None else None),
-        data_dir=data_dir or before["data_dir"],
+        anyway=anyway or before.get("anyway", False),
+        data_dir=data_directory(data_dir or before["data_dir"], before.get("profile")),  # the recipe of a run is in its profile already
         workspace=workspace.root,
     )

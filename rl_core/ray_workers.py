@@ -113,9 +113,11 @@ class RayWorkers:
         _, missing = self.ray.wait(references, num_returns=len(references), timeout=timeout)
         if missing:
             late = [index for index, reference in enumerate(references) if reference in missing]
+            there, free = self.ray.cluster_resources(), self.ray.available_resources()
+            has = ", ".join(f"{there[name]:.0f} {name} ({free.get(name, 0):.0f} free)" for name in ("CPU", "GPU") if there.get(name))
             raise late_is(
-                f"workers {late} of {len(references)} did not {what} within {timeout:.0f} s (resources.start_timeout); the cluster has "
-                f"{self.ray.cluster_resources()}, free {self.ray.available_resources()}"
+                f"workers {late} of {len(references)} did not {what} within {timeout:.0f} s: ask for fewer, or give them longer "
+                f"(resources.start_timeout); the cluster has {has}"
             )
         return self._get(references)
 

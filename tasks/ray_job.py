@@ -42,10 +42,15 @@ class ClusterError(InputError):
     """A Ray cluster cannot be used; one line with its address and the remedy."""
 
 
+def cluster_of(resources: Resources) -> str | None:
+    """The Ray cluster that a stage's workers run on: `cluster` or RAY_ADDRESS; None: one of its own on this machine, or no Ray."""
+    return (resources.cluster or os.environ.get("RAY_ADDRESS") or None) if resources.ray else None
+
+
 def job_address(resources: Resources) -> str | None:
     """Where a stage is submitted as a job: `cluster` or RAY_ADDRESS, if that is the http address of a cluster's job interface."""
-    address = resources.cluster or os.environ.get("RAY_ADDRESS") or ""
-    return address if resources.ray and address.startswith(("http://", "https://")) else None
+    address = cluster_of(resources)
+    return address if address and address.startswith(("http://", "https://")) else None
 
 
 def connect(address: str) -> JobSubmissionClient:

@@ -61,6 +61,7 @@ class StageSpec(Settings):
     data_dir: Path | None = None
     held_out: tuple[dict[str, Any], ...] = ()  # of a data stage: the benchmarks that the recipe evaluates
     token_budget: int | None = None  # the most it can see or write, for estimates of later runs
+    pace: str | None = None  # model, machine and engine: what a later stage must share for its speed to be this one's
 
     @property
     def directory(self) -> Path:

@@ -50,6 +50,9 @@ profile_option = click.option(
 )
 
 
+anyway_option = click.option("--anyway", is_flag=True, help="Run also where a stage wants more than this machine has.")
+
+
 def stage_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options by which stages are chosen."""
     for option in (

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flows.cli.group import FAILED, data_dir_option, main, stage_options, workspace_option
+from flows.cli.group import FAILED, anyway_option, data_dir_option, main, stage_options, workspace_option
 from flows.cli.orders import standing_order
 
 
@@ -43,6 +43,7 @@ def down(workspace: Path) -> None:
 @click.option("--timezone", default="UTC", show_default=True)
 @click.option("--off", is_flag=True, help="Take the schedule away.")
 @stage_options
+@anyway_option
 def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options: Any) -> None:
     """Run RECIPE by itself whenever the servers are up; one run at a time, what was missed is not made up for."""
     from flows.schedules import Schedule, drop_schedule, keep_schedule

@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
+    from flows.estimate import Estimate
+    from flows.machine import Machine
     from flows.plan import Plan
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Which stages run, why, and what they cost."""
+def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> None:
+    """Which stages run, why, what they cost and want; on this machine, or on one that is named."""
     from rich.table import Table
 
     from flows.estimate import Estimate, estimates
-    from flows.format import clock, count, gigabytes
+    from flows.format import between, count
     from flows.summary import contamination
 
-    costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
+    costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace, machine)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("stage", "kind", "action", "why", "tokens", "time", "memory", "time from"):
         table.add_column(name, justify="right" if name in ("tokens", "time", "memory") else "left", overflow="fold")
@@ -31,23 +35,72 @@ def print_plan(plan: Plan, console: Console) -> None:
             stage.action,
             _reasons(stage.reasons) if stage.runs else "",
             f"<= {count(cost.tokens)}" if cost.tokens else "",
-            f"~ {clock(cost.seconds)}" if cost.seconds is not None else "",
-            f"~ {gigabytes(cost.memory)}" if cost.memory else "",
+            between(cost.seconds.low, cost.seconds.high) if cost.seconds else "",
+            _memory(cost),
             cost.basis,
             style=style,
         )
     console.print(table)
     for line in contamination(plan):
         console.print(line, style="yellow", highlight=False)
-    known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
-    disk = sum(cost.disk for cost in costs.values())
+    if plan.stand_ins:
+        console.print(f"stand-in problems, made up: {', '.join(plan.stand_ins)}; --data-dir DIR takes the real ones", highlight=False)
+    console.print(_in_all(plan, costs, machine), highlight=False, soft_wrap=True)
+    for line, style in _wants(plan, costs, machine):
+        console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _memory(cost: Estimate) -> str:
+    from flows.format import gigabytes
+    from rl_core.devices import GIB
+
+    if not cost.memory:
+        return ""
+    return f"~ {cost.memory / GIB:.0f} GB a GPU" if cost.of_gpu else f"~ {gigabytes(cost.memory)}"
+
+
+def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> str:
+    from flows.format import between, gigabytes
+
     reused = sum(stage.action == "reuse" for stage in plan.stages)
     text = f"{len(plan.to_run)} of {len(plan.stages)} stages run, {reused} reused"
     if plan.order.profile:
         text += f"; profile {plan.order.profile}"
+    known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
     if known:
-        text += f"; about {clock(sum(known))}, {gigabytes(disk)} of disk"
-    console.print(text, highlight=False)
+        where = f" on {machine.label}" if machine else ""
+        text += f"; {between(sum(time.low for time in known), sum(time.high for time in known))}{where}"
+    disk = sum(cost.disk for cost in costs.values())
+    return f"{text}, {gigabytes(disk)} of disk" if disk else text
+
+
+def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> Iterator[tuple[str, str | None]]:
+    """What the stages want beside what is there, a line for those that want the same, and then what does not fit."""
+    from flows.estimate import machine_of, remote
+    from flows.models import describe_model
+    from flows.wants import short_of, trained_stages, wanted, wants_of
+
+    model = describe_model(plan.recipe.model)
+    short: list[str] = []
+    groups: dict[tuple[str, str], list[str]] = {}
+    for planned, stage in trained_stages(plan):
+        name = planned.spec.stage
+        cluster = None if machine else remote(stage)
+        there = machine_of(stage, machine)
+        if cluster:
+            groups.setdefault(
+                (str(wants_of(stage, model)), f"the Ray cluster at {cluster} says what it has when the stage starts"), []
+            ).append(name)
+            continue
+        missing = short_of(stage, model, there, costs[name])
+        short += [f"does not fit: {name}: {reason}" for reason in missing]
+        if there.gpus or missing:
+            here = f"{'there' if machine else 'here'}: {there}"
+            groups.setdefault((wanted(stage, model, there, missing), here), []).append(name)
+    for (asked, there_is), names in groups.items():
+        yield f"{', '.join(names)} want{'s' if len(names) == 1 else ''} {asked}; {there_is}", None
+    for line in short:
+        yield line, "yellow"
 
 
 def _reasons(reasons: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.group import data_dir_option, main, profile_option, set_option, stage_options, workspace_option
+from flows.cli.group import anyway_option, data_dir_option, main, profile_option, set_option, stage_options, workspace_option
 from flows.cli.orders import make_order, run_order
 from flows.cli.plan_table import print_plan
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("recipe")
 @stage_options
+@anyway_option
 def run(recipe: str, **options: Any) -> None:
     """Run RECIPE: what is not there yet, what was changed, and what depends on it."""
     run_order(make_order(recipe, options))
@@ -29,6 +30,7 @@ def run(recipe: str, **options: Any) -> None:
 @click.option("--until", metavar="STAGE", help="Stop after STAGE.")
 @set_option
 @data_dir_option
+@anyway_option
 @workspace_option
 def resume(run: str, workspace: Path, **options: Any) -> None:
     """Go on with RUN, with the settings it had: after an error, a stop or a crash, or again from a stage, with other settings.
@@ -45,16 +47,19 @@ def resume(run: str, workspace: Path, **options: Any) -> None:
 
 @main.command()
 @click.argument("recipe")
+@click.option("--on", metavar="NxDEVICE", help="What it would cost on other devices than those here, such as 8xh100 or 1xrtx4090.")
 @stage_options
-def plan(recipe: str, **options: Any) -> None:
+def plan(recipe: str, on: str | None, **options: Any) -> None:
     """Show what `run` would do: which stages run, why, and what they cost."""
     from flows.checks import check_names
     from flows.console import make_console
+    from flows.machine import machine_called
     from flows.plan import make_plan
 
+    machine = machine_called(on) if on else None
     planned = make_plan(make_order(recipe, options))
     check_names(planned.recipe)
-    print_plan(planned, make_console())
+    print_plan(planned, make_console(), machine)
 
 
 @main.command()
@@ -79,10 +84,22 @@ def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None
 
 @main.command()
 def recipes() -> None:
-    """List the recipes that are shipped."""
-    from flows.recipe import shipped
+    """List the recipes that are shipped, with the GPUs that they are made for."""
+    from rich.table import Table
 
-    found = shipped()
-    for name, path in found.items():
+    from flows.console import make_console
+    from flows.recipe import RlStage, load_recipe, shipped
+    from flows.wants import Trained, gpus_of
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("recipe", "algorithm", "GPUs", "model", "what"):
+        table.add_column(title, justify="right" if title == "GPUs" else "left", no_wrap=title != "what")
+    for name, path in shipped().items():
+        recipe = load_recipe(name)
+        algorithms = dict.fromkeys(stage.algorithm.name for stage in recipe.stages.values() if isinstance(stage, RlStage))
         first = next((line.lstrip("# ").rstrip() for line in path.read_text().splitlines() if line.startswith("#")), "")
-        click.echo(f"{name:<{max(map(len, found))}}  {first}")
+        pretrained = isinstance(recipe.model, str)
+        gpus = max((gpus_of(stage) for stage in recipe.stages.values() if isinstance(stage, Trained)), default=0) if pretrained else 0
+        model = str(recipe.model).partition("/")[2] if pretrained else "made from scratch"
+        table.add_row(name, ", ".join(algorithms), str(gpus) if gpus else "none", model, first)
+    make_console().print(table, highlight=False)

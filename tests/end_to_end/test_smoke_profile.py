@@ -88,13 +88,14 @@ def test_an_algorithm_trains_a_smoke_recipe(algorithm: str, name: str, changes: 
     assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
-def test_a_recipe_with_adapters_runs_whole(tmp_path: Path) -> None:
-    environment = plain_environment()
+def test_a_recipe_with_adapters_runs_whole_without_data_or_hub(tmp_path: Path) -> None:
+    environment = plain_environment() | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
     command = [sys.executable, "-m", "flows.cli", "run", "smollm2-gsm8k", "--profile", "smoke", "--set", "rl.lora.rank=64"]
-    command += ["--data-dir", str(DATA), "--workspace", str(tmp_path)]
+    command += ["--workspace", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "profile     smoke" in done.stdout
+    assert "stand-in problems, made up: gsm8k, math500" in done.stdout
     [adapter] = tmp_path.glob("smollm2-gsm8k-smoke/rl-*/checkpoints/step-000002/adapter/adapter_config.json")
     assert json.loads(adapter.read_text())["r"] == 8
     [rollouts] = tmp_path.glob("smollm2-gsm8k-smoke/rl-*/rollouts/step-000001.parquet")

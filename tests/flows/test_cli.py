@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from flows.profile import smoke
-from flows.recipe import check, load_recipe
+from flows.recipe import check, load_recipe, shipped
 from tests.end_to_end.command import plain_environment
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +38,21 @@ def refused(answer: subprocess.CompletedProcess[str]) -> str:
     assert answer.stderr.startswith("error: ")
     assert answer.stderr.count("\n") == 1, answer.stderr
     return answer.stderr.removeprefix("error: ").rstrip()
+
+
+def test_the_list_of_recipes_says_what_each_is_made_for() -> None:
+    lines = {line.split()[0]: line for line in r1flow("recipes").stdout.splitlines() if line[:1].strip()}
+    assert set(lines) == {"recipe", *shipped()}
+    assert lines["logic_rl"].split()[1:4] == ["grpo", "4", "Qwen2.5-7B-Instruct-1M"]
+    assert lines["simplerl"].split()[1:3] == ["ppo", "32"]
+    assert lines["quickstart"].split()[1:3] == ["grpo", "none"]
+
+
+def test_a_plan_on_other_devices() -> None:
+    text = r1flow("plan", "oat_zero", "--on", "8xa100").stdout
+    assert " on 8 x a100, " in text
+    assert "dr_grpo wants 8 GPUs of 80 GB, vllm, deepspeed; there: 8 GPUs of 80 GB" in text
+    assert refused(r1flow("plan", "oat_zero", "--on", "8xz100")).startswith("--on 8xz100: write how many of which device, such as 8xh100")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", MINI], ["show", MINI], ["recipes"], ["status"]])
@@ -92,7 +107,8 @@ def test_refusals_before_anything_starts(tmp_path: Path) -> None:
     assert run(*here, "--set", "model=./nothing") == "model: ./nothing: no such model directory"
     assert run(*here, "--data-dir", tmp_path / "none") == f"--data-dir {tmp_path}/none: no such directory"
     huge = "model={hidden_size: 4096, intermediate_size: 16384, layers: 64, heads: 32, key_value_heads: 32, vocabulary: 100000000}"
-    assert "free space, or give another --workspace" in run(*here, "--set", huge)
+    assert run(*here, "--set", huge).startswith("stages.cold wants 1 GPU; here: ")
+    assert "free space, or give another --workspace" in run(*here, "--anyway", "--set", huge)
     file = tmp_path / "file"
     file.write_text("")
     assert run(MINI, "--workspace", file) == f"workspace {file}: File exists; give a directory you can write by --workspace"

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+import sympy
 
+from evals.benchmarks import registry
+from evals.benchmarks.registry import PROBLEM_SETS
 from evals.config import BenchmarkSettings
-from flows.profile import BASE, LONGEST, SMOKE_MODEL, TEXTS, smoke
+from flows.profile import BASE, LONGEST, SMOKE_MODEL, STAND_IN, TEXTS, smoke
 from flows.recipe import MODEL, EvalStage, Recipe, RlStage, check, load_recipe, shipped
+from rl_core.data import gsm8k, math_sets
+from rl_core.data.contamination import find_hits
+from rl_core.data.math_sets import MATH_SETS
 
 
 def rl_stages(recipe: Recipe) -> dict[str, RlStage]:
@@ -72,3 +82,53 @@ def test_a_recipe_that_only_evaluates_gets_something_to_make_the_model_of() -> N
     assert isinstance(stage, EvalStage)
     assert stage.checkpoints == [BASE]
     assert stage.benchmarks == [BenchmarkSettings(name="gsm8k", limit=2)]
+
+
+@pytest.mark.parametrize("name", MATH_SETS)
+def test_every_mathematical_set_has_a_stand_in(name: str) -> None:
+    levels = [3, 5] if MATH_SETS[name].level else None
+    prompts, left_out = math_sets.load(name, levels, STAND_IN, bare_answers=True)
+    assert left_out == 0
+    assert len(prompts) == (16 if levels else 40)
+    assert all(prompt.trace for prompt in prompts)
+
+
+@pytest.mark.parametrize("name", PROBLEM_SETS)
+def test_every_benchmark_has_a_stand_in_that_shares_nothing_with_training(name: str) -> None:
+    problems = registry.load(BenchmarkSettings(name=name), STAND_IN)
+    assert len(problems) == 8
+    trained = [prompt for known in MATH_SETS for prompt in math_sets.load(known, None, STAND_IN)[0]] + gsm8k.load("train", STAND_IN)
+    assert find_hits(trained, problems) == []
+
+
+def test_the_answers_of_stand_ins_are_right() -> None:
+    for prompt in math_sets.load("math", None, STAND_IN)[0]:
+        _, formula = re.match(r"(\w+) \$(.+?)\$", prompt.question).groups()  # type: ignore[union-attr]
+        assert judge_math(formula if prompt.question.startswith(("Compute", "Simplify", "Write")) else solved(formula), prompt.gold)
+    for prompt in gsm8k.load("train", STAND_IN):
+        boxes, pens, left = map(int, re.findall(r"\d+", prompt.question))
+        assert int(prompt.gold) == boxes * pens + left
+
+
+def solved(equation: str) -> str:
+    """Of x - a = b."""
+    a, b = map(int, re.findall(r"\d+", equation))
+    return str(a + b)
+
+
+def judge_math(value: str, gold: str) -> bool:
+    plain = [re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"Rational(\1,\2)", text).replace(r"\cdot", "*") for text in (value, gold)]
+    left, right = (sympy.sympify(re.sub(r"(\d)x", r"\1*x", text)) for text in plain)
+    return bool(sympy.simplify(left - right) == 0)
+
+
+def test_the_stand_ins_are_what_their_program_writes(tmp_path: Path) -> None:
+    program = Path(__file__).parents[2] / "infra" / "stand_in_data.py"
+    subprocess.run([sys.executable, program, tmp_path], check=True)
+    files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*"))
+    assert files == sorted(path.relative_to(STAND_IN) for path in STAND_IN.rglob("*.*"))
+    for file in files:
+        if file.suffix == ".parquet":  # its footer names the version of the library
+            assert pq.read_table(tmp_path / file).equals(pq.read_table(STAND_IN / file))
+        else:
+            assert (tmp_path / file).read_text() == (STAND_IN / file).read_text()
