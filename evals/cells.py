@@ -1,7 +1,8 @@
 """One cell of the matrix checkpoint x benchmark: what it is, and its files.
 
-A cell's directory is named by its fingerprint. While it is worked on, finished responses stand in `partial.jsonl`; when it is done, in
-`samples.parquet`, with `cell.json` (what it is, and what it was made with) written last.
+A cell's directory is named by its fingerprint. While it is worked on, finished responses are in `partial.jsonl`, each with a checksum;
+when it is done, in `samples.parquet`, with `cell.json` (what it is, what it was made with, and its own digest) written last. What does not
+fit its digest is made again. Files of older versions have none and are taken as they are.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from rl_core.rollout.engine import Sampling
 from rl_core.rollout.records import SAMPLE_SCHEMA
 
 CELL_VERSION = 1  # bumped by hand when the same identity comes to give other samples or verdicts
+SEAL = "sha256"  # of the rest of `cell.json` and the samples
 Row = dict[str, Any]
 
 
@@ -58,13 +62,18 @@ class Cell:
         return fingerprint_of(self.identity)
 
     def finished(self) -> dict[str, Any] | None:
-        """The content of `cell.json`; None while the cell is not whole."""
+        """The content of `cell.json`; None while the cell is not whole. A damaged one is named on stderr."""
         try:
             record = json.loads((self.directory / "cell.json").read_text())
+            if record["fingerprint"] != self.fingerprint or record["identity"] != self.identity:
+                return None
+            if SEAL in record and record[SEAL] != _seal(record, self.directory / "samples.parquet"):
+                print(f"warning: {self.directory} does not match its digest; the cell is made again", file=sys.stderr, flush=True)
+                return None
             whole = pq.read_metadata(self.directory / "samples.parquet").num_rows == record["responses"]
-        except (OSError, ValueError, KeyError, pa.ArrowException):
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return None
-        return record if whole and record["fingerprint"] == self.fingerprint else None
+        return record if whole else None
 
     def rows(self) -> list[Row]:
         """All samples of a finished cell: by mode, problem and sample."""
@@ -99,6 +108,7 @@ class Cell:
         pq.write_table(table, aside, compression="zstd")
         os.replace(aside, self.directory / "samples.parquet")
         record = {"fingerprint": self.fingerprint, "identity": self.identity, "responses": len(rows)} | record
+        record |= {SEAL: _seal(record, self.directory / "samples.parquet")}
         aside = self.directory / ".cell.partial"
         aside.write_text(json.dumps(record, indent=1))
         os.replace(aside, self.directory / "cell.json")
@@ -110,8 +120,18 @@ def fingerprint_of(identity: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
+def _seal(record: dict[str, Any], samples: Path) -> str:
+    digest = hashlib.sha256(json.dumps({key: value for key, value in record.items() if key != SEAL}, sort_keys=True).encode())
+    digest.update(samples.read_bytes())
+    return digest.hexdigest()
+
+
 class Partial:
-    """Finished responses of a cell that is not done: one line each, behind a line that says whose they are."""
+    """Finished responses of a cell that is not done: one line each, behind a line that says whose they are.
+
+    A line is JSON, a tab (which JSON writes otherwise) and the CRC-32 of the JSON. From the first line on that does not fit, all are made
+    again.
+    """
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
@@ -132,16 +152,14 @@ class Partial:
         if not self.path.exists():
             return
         lines = self.path.read_bytes().split(b"\n")
-        whole = lines[:-1]  # what follows the last line break was cut off in the middle
-        try:
-            if not whole or whole[0].decode() != head:
-                raise ValueError
-            self.rows = [tuple(json.loads(line)) for line in whole[1:]]
-        except ValueError:
-            self.rows, whole = [], []
-        if not whole:
+        if lines[0] != head.encode():
             self.path.unlink()
-        elif lines[-1]:
+            return
+        with suppress(ValueError):
+            for line in lines[1:-1]:  # what follows the last line break was cut off in the middle
+                self.rows.append(_checked(line))
+        whole = lines[: 1 + len(self.rows)]
+        if lines != [*whole, b""]:
             aside = self.path.with_suffix(".repaired")
             aside.write_bytes(b"\n".join(whole) + b"\n")
             os.replace(aside, self.path)
@@ -149,5 +167,19 @@ class Partial:
     def add(self, rows: list[tuple[int, int, Row]]) -> None:
         """Keep finished responses."""
         self.rows += rows
-        self._file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self._file.writelines(_with_checksum(row) for row in rows)
         self._file.flush()
+
+
+def _with_checksum(row: tuple[int, int, Row]) -> str:
+    text = json.dumps(row)
+    return f"{text}\t{zlib.crc32(text.encode()):08x}\n"
+
+
+def _checked(line: bytes) -> tuple[int, int, Row]:
+    """Raises ValueError for a line that is not what was written."""
+    text, _, checksum = line.partition(b"\t")
+    if checksum and checksum != f"{zlib.crc32(text):08x}".encode():
+        raise ValueError("the line does not match its checksum")
+    mode, problem, row = json.loads(text)
+    return mode, problem, row

@@ -6,6 +6,7 @@ on from its finished responses.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import re
@@ -135,17 +136,14 @@ def _export(job: EvalJob, cell: Cell) -> list[Row]:
     """The samples of a finished cell under the names of this evaluation: `samples/<checkpoint>/<benchmark>.parquet`."""
     path = job.output / "samples" / cell.checkpoint.name / f"{cell.benchmark.name}.parquet"
     schema = SAMPLE_SCHEMA.with_metadata({_FINGERPRINT: cell.fingerprint.encode()})
-    try:
-        table = pq.read_table(path)
-        if (table.schema.metadata or {}).get(_FINGERPRINT) == cell.fingerprint.encode():
-            return list(table.to_pylist())
-    except (OSError, pa.ArrowException):
-        pass
     rows = [row | {"checkpoint": cell.checkpoint.name} for row in cell.rows()]
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.partial")
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), aside, compression="zstd")
-    os.replace(aside, path)
+    if path.exists() and filecmp.cmp(aside, path, shallow=False):
+        aside.unlink()
+    else:
+        os.replace(aside, path)
     return rows
 
 

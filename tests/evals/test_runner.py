@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.benchmarks import registry
-from evals.cells import CellBusy
+from evals.cells import CellBusy, Partial
 from evals.comparability import compare_results, open_result
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
 from evals.runner import evaluate, plan
@@ -239,6 +239,70 @@ def test_an_interrupted_cell_goes_on_from_its_finished_samples(
     assert seen[0] > kept[-1]
     assert not partial.exists()
     assert pq.read_table(tmp_path / "out" / "samples" / "first" / "knights_knaves.parquet").to_pylist() == expected
+
+
+def flip(path: Path, position: int) -> None:
+    """One bit, as a bad disk does: size and time stay."""
+    state, content = path.stat(), bytearray(path.read_bytes())
+    content[position] ^= 0x01
+    path.write_bytes(content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("damaged", ["samples.parquet", "cell.json"])
+def test_a_cell_in_which_a_bit_flipped_is_made_again(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, capsys: pytest.CaptureFixture[str], damaged: str
+) -> None:
+    puzzles = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 3}], "samples": 1}
+    whole = job(checkpoints[:1], tmp_path / "out", None, **puzzles)
+    expected = evaluate(whole)["scores"]
+    file = cell_of(tmp_path / "out", "first", "knights_knaves") / damaged
+    content = file.read_bytes()
+    # In the Parquet file within the compressed values, in the JSON within a number that stays one.
+    position = 200 if damaged == "samples.parquet" else content.index(b'"seconds": ') + len(b'"seconds": ')
+    flip(file, position)
+    export = tmp_path / "out" / "samples" / "first" / "knights_knaves.parquet"
+    right = export.read_bytes()
+    flip(export, 200)
+    assert evaluate(whole)["scores"] == expected
+    assert "does not match its digest; the cell is made again" in capsys.readouterr().err
+    assert export.read_bytes() == right
+
+
+def test_a_cell_of_an_older_version_is_taken_as_it_is(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    puzzles = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 3}], "samples": 1}
+    whole = job(checkpoints[:1], tmp_path / "out", None, **puzzles)
+    evaluate(whole)
+    file = cell_of(tmp_path / "out", "first", "knights_knaves") / "cell.json"
+    record = json.loads(file.read_text())
+    del record["sha256"]
+    file.write_text(json.dumps(record))
+    evaluate(whole)
+    assert json.loads(file.read_text()) == record
+
+
+def test_finished_responses_after_a_damaged_one_are_made_again(tmp_path: Path) -> None:
+    path, identity = tmp_path / "partial.jsonl", {"model": "x"}
+    rows: list[tuple[int, int, dict[str, Any]]] = [(0, number, {"response": f"\ttab, \ud800 and {number}"}) for number in range(4)]
+    with Partial(path, identity) as partial:
+        partial.add(rows)
+    with Partial(path, identity) as partial:
+        assert partial.rows == rows
+    text = path.read_bytes()
+    flip(path, text.index(b"and 2") + 4)
+    with Partial(path, identity) as partial:
+        assert partial.rows == rows[:2]
+        partial.add(rows[2:])
+    assert path.read_bytes() == text
+    with Partial(path, {"model": "y"}) as partial:
+        assert partial.rows == []
+
+
+def test_finished_responses_of_an_older_version_are_taken_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "partial.jsonl"
+    path.write_text('{"model": "x"}\n[0, 1, {"response": "yes"}]\n')
+    with Partial(path, {"model": "x"}) as partial:
+        assert partial.rows == [(0, 1, {"response": "yes"})]
 
 
 def test_as_many_samples_as_an_interval_needs(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
