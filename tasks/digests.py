@@ -16,15 +16,18 @@ class Digests:
         self._known: dict[str, list[object]] = read_json(memory) or {}
         self._learned = False
 
-    def of(self, path: Path) -> str:
+    def of(self, path: Path, *, again: bool = False) -> str:
         """sha256 of a file as hex.
+
+        Args:
+            again: read it even if it seems unchanged: a bad disk changes neither size nor time.
 
         Raises:
             OSError: it cannot be read.
         """
         state = path.stat()
         seen = self._known.get(str(path))
-        if seen and seen[:2] == [state.st_size, state.st_mtime_ns]:
+        if seen and not again and seen[:2] == [state.st_size, state.st_mtime_ns]:
             return str(seen[2])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,9 +8,13 @@ from typing import Any
 
 from tasks import analyze, data, evaluate, report, rl, sft
 from tasks.context import RunContext
-from tasks.lease import Lease
-from tasks.stage import StageSpec, at_work, write_manifest
+from tasks.digests import Digests
+from tasks.lease import Lease, StageFailed
+from tasks.stage import StageSpec, at_work, damage, read_manifest, write_manifest
 from tasks.trainer_process import Progress
+
+# What a stage reads of those that it names in a role; in the others it is their last checkpoint.
+LOADED = {"data": ("train.parquet",), "of": ("rollouts/", "samples/")}
 
 
 def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
@@ -24,6 +28,7 @@ def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
     """
     started = time.time()
     with at_work(spec, context.digests) as lease, context.lineage.child(spec.directory) as tell:
+        require_whole(spec, context.digests)
         result = _work(spec, context, lease, tell)
         lease.require()
         return write_manifest(
@@ -33,6 +38,21 @@ def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
             seconds=time.time() - started,
             finished=time.time(),
         )
+
+
+def require_whole(spec: StageSpec, digests: Digests) -> None:
+    """Read what the stage is about to load, checkpoints and prompts: bits that rot on a disk change neither size nor time.
+
+    Raises:
+        StageFailed: a file is not what its stage made.
+    """
+    for role, stages in spec.upstream.items():
+        for upstream in stages:
+            manifest = read_manifest(upstream.directory) or {"result": {}, "outputs": {}}
+            below = LOADED.get(role) or (f"{manifest['result'].get('checkpoint')}/",)
+            for name, what in damage(upstream.directory, manifest, digests, below=below, again=True).items():
+                digests.save()  # so that the next run sees it, too
+                raise StageFailed(f"{upstream.directory / name} {what}; run again: stage {upstream.stage} is repaired or made anew")
 
 
 def _work(spec: StageSpec, context: RunContext, lease: Lease, tell: Callable[[], None]) -> dict[str, Any]:

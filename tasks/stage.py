@@ -114,13 +114,22 @@ def why_not_done(spec: StageSpec, digests: Digests) -> str | None:
     return None
 
 
-def damage(directory: Path, manifest: dict[str, Any], digests: Digests) -> dict[str, str]:
-    """Outputs that are not as the manifest says, and what is wrong with each."""
+def damage(
+    directory: Path, manifest: dict[str, Any], digests: Digests, *, below: tuple[str, ...] = ("",), again: bool = False
+) -> dict[str, str]:
+    """Outputs that are not as the manifest says, and what is wrong with each.
+
+    Args:
+        below: look only at those whose names begin with one of these.
+        again: read the files even if they seem unchanged.
+    """
     spoiled = {}
     for name, recorded in manifest["outputs"].items():
         path = directory / name
+        if not name.startswith(below):
+            continue
         try:
-            if path.stat().st_size != recorded["bytes"] or digests.of(path) != recorded["sha256"]:
+            if path.stat().st_size != recorded["bytes"] or digests.of(path, again=again) != recorded["sha256"]:
                 spoiled[name] = "was changed after it was made"
         except OSError:
             spoiled[name] = "is missing"
