@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 import httpx
 
-from evals.engines import Question
+from evals.engines import NOT_ASKED, Question
 from rl_core.data.templates import Template, find_template
 from rl_core.errors import InputError
 from rl_core.rollout.engine import Completion, Sampling
@@ -23,8 +24,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before a request is tried agai
 THROTTLED = {408, 409, 425, 429}  # and every 5xx: worth trying again
 
 
+# How servers say that a prompt and its response do not fit: OpenAI's code, and the words of vLLM, SGLang and llama.cpp.
+TOO_LONG = re.compile("context_length_exceeded|maximum context length|model's context length|available context size", re.IGNORECASE)
+
+
 class EndpointError(InputError):
     """The endpoint refuses or fails for good; what was answered is kept, and the same command goes on."""
+
+
+class _TooLong(Exception):
+    """The endpoint has no room for one problem."""
 
 
 class OpenAIEngine:
@@ -52,6 +61,8 @@ class OpenAIEngine:
 
     def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
         """See `EvalEngine.answer`.
+
+        A problem that is too long for the endpoint gets an empty response, cut off by the limit.
 
         Raises:
             EndpointError: a request was refused, or failed more often than it may.
@@ -105,7 +116,12 @@ class OpenAIEngine:
                 body |= {"continue_final_message": True, "add_generation_prompt": False}
             path = "/chat/completions"
             body |= {"messages": messages}
-        answer = self._post(path, body)
+        encoded = EncodedPrompt(question.prompt, user if template.raw else sent, [])
+        try:
+            answer = self._post(path, body)
+        except _TooLong as error:
+            print(f"warning: problem {question.prompt.prompt_id} is not asked, and counts as not solved: {error}", flush=True)
+            return response_fields(encoded, sample, template.prefill, NOT_ASKED, sampling.temperature, None)
         try:
             choice = answer["choices"][0]
             text = choice["text"] if template.raw else choice["message"]["content"] or ""
@@ -115,7 +131,6 @@ class OpenAIEngine:
             raise EndpointError(f"{self.client.base_url}{path[1:]}: no answer of OpenAI's form: {str(answer)[:200]}") from error
         if isinstance(choice.get("stop_reason"), str):  # servers of open models say which stop text it was; the text lacks it
             text += choice["stop_reason"]
-        encoded = EncodedPrompt(question.prompt, user if template.raw else sent, [])
         counts = {"prompt_tokens": int(usage.get("prompt_tokens") or 0), "response_tokens": int(usage.get("completion_tokens") or 0)}
         return response_fields(encoded, sample, template.prefill + text, Completion([], [], finish), sampling.temperature, None) | counts
 
@@ -132,6 +147,8 @@ class OpenAIEngine:
                 if reply.is_success:
                     return reply.json()
                 reason = f"answers {reply.status_code}: {reply.text[:200].strip()}"
+                if reply.status_code in (400, 413) and TOO_LONG.search(reply.text):
+                    raise _TooLong(f"{where} {reason}")
                 if reply.status_code not in THROTTLED and reply.status_code < 500:
                     raise EndpointError(f"{where} {reason}")
                 asked = _seconds(reply.headers.get("retry-after"))

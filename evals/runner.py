@@ -23,7 +23,7 @@ from evals.benchmarks.problems import digest_of
 from evals.benchmarks.registry import Benchmark
 from evals.cells import CELL_VERSION, Cell, Mode, Row, fingerprint_of
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-from evals.engines import longest_prompt, start_engine
+from evals.engines import longest_prompt, start_engine, was_asked
 from evals.readers import find_reader
 from evals.scores import ScoredCell, comparison_table, score_table
 from evals.work import OnProgress, Progress, run
@@ -155,7 +155,8 @@ def _write_scores(job: EvalJob, cells: list[Cell]) -> dict[str, Any]:
             raise RuntimeError(f"{cell.directory} vanished while the evaluation ran")
         rows = _export(job, cell)
         scored.append(ScoredCell(cell.checkpoint.name, cell.benchmark.name, rows))
-        records.append(_record(job, cell, record) | {"tokens": sum(row["response_tokens"] for row in rows)})
+        counts = {"tokens": sum(row["response_tokens"] for row in rows), "not_asked": _not_asked(cell, rows)}
+        records.append(_record(job, cell, record) | counts)
     scores = {
         "scores": score_table(scored),
         "comparisons": comparison_table(scored),
@@ -169,6 +170,11 @@ def _write_scores(job: EvalJob, cells: list[Cell]) -> dict[str, Any]:
     aside.write_text(json.dumps(scores, indent=1))
     os.replace(aside, job.output / "scores.json")
     return scores
+
+
+def _not_asked(cell: Cell, rows: list[Row]) -> int:
+    """Problems that were too long for the model's context."""
+    return len({row["prompt_id"] for row in rows if not was_asked(row, cell.template)})
 
 
 def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from evals import statistics
 from evals.cells import Cell, Mode, Partial, Row
 from evals.config import EvalConfig, EvalJob
-from evals.engines import EvalEngine, Question
+from evals.engines import EvalEngine, Question, was_asked
 from evals.provenance import software
 from evals.readers import find_reader
 from rl_core.data.prompts import Prompt
+from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
@@ -155,6 +156,11 @@ def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, c
             return
         work = Work(cell, partial, engine, pool, progress, config)
         work.run()
+        if not any(was_asked(row, cell.template) for _, _, row in work.partial.rows):
+            raise InputError(
+                f"{cell.checkpoint.name} on {cell.benchmark.name}: every problem is too long for the model with max_tokens "
+                f"{cell.modes[0].sampling.max_tokens}; lower max_tokens"
+            )
         rows = [row for _, _, row in sorted(partial.rows, key=lambda entry: (entry[0], entry[1], entry[2]["sample"]))]
         cell.finish(rows, {"engine": engine.facts, "software": software(), "seconds": time.perf_counter() - work.started})
     outcomes = Counter(row["outcome"] for row in rows).most_common()

@@ -34,7 +34,8 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             dropped = f", {left:,} {what} too long and left out" if (left := result.get(f"dropped_{what}")) else ""
             return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {result['checkpoint']}"
         case "eval":
-            return f"{count(result.get('tokens', 0))} tokens"
+            not_asked = f", {left:,} problems too long and not asked" if (left := result.get("not_asked")) else ""
+            return f"{count(result.get('tokens', 0))} tokens{not_asked}"
         case "analyze":
             return ", ".join(f"{rows:,} {table}" for table, rows in result["rows"].items() if rows)
         case "report":

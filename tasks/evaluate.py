@@ -42,7 +42,8 @@ def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) 
     if wanted - judged:
         checkpoint, benchmark = min(wanted - judged)
         raise StageFailed(f"stage {spec.directory.name}: no score of {checkpoint} on {benchmark}; run again to go on")
-    return {key: scores[key] for key in ("seconds", "tokens", "peak_memory_bytes") if key in scores}
+    not_asked = sum(cell.get("not_asked", 0) for cell in scores["cells"])
+    return {key: scores[key] for key in ("seconds", "tokens", "peak_memory_bytes") if key in scores} | {"not_asked": not_asked}
 
 
 def _checkpoint(upstream: Upstream) -> NamedCheckpoint:

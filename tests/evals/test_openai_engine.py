@@ -14,6 +14,7 @@ import pytest
 from evals.config import EvalConfig, EvalJob, EvalResources, NamedCheckpoint
 from evals.openai_engine import EndpointError
 from evals.runner import evaluate
+from rl_core.errors import InputError
 
 
 class Endpoint(ThreadingHTTPServer):
@@ -24,6 +25,7 @@ class Endpoint(ThreadingHTTPServer):
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.fail: dict[int, int] = {}  # status by number of the request
         self.broken_from: int | None = None
+        self.too_long_from: int | None = None  # the left number of a sum
         self.lock = threading.Lock()
 
     @property
@@ -45,10 +47,13 @@ class Handler(BaseHTTPRequestHandler):
         raw = self.path.endswith("/v1/completions")
         text = body["prompt"] if raw else body["messages"][-1]["content"]
         left, right = (int(word) for word in text.replace("?", " ").split() if word.isdigit())
+        reason = "no"
+        if self.server.too_long_from is not None and left >= self.server.too_long_from:
+            status, reason = 400, "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens"
         written = rf"so \boxed{{{left + right}}}"
         choice: dict[str, Any] = {"finish_reason": "stop"}
         choice |= {"text": written} if raw else {"message": {"role": "assistant", "content": written}}
-        reply = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}} if status == 200 else {"error": "no"}
+        reply = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}} if status == 200 else {"error": reason}
         payload = json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
@@ -101,6 +106,26 @@ def test_answers_through_failures_and_throttling(endpoint: Endpoint, tmp_path: P
     assert body["model"] == "a-model"
     seeds = Counter(body["seed"] for _, body in endpoint.requests if body["temperature"] == 1.0)
     assert len(seeds) == 12
+
+
+def test_a_problem_too_long_for_the_endpoint_counts_as_not_solved(
+    endpoint: Endpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endpoint.too_long_from = 5
+    scores = evaluate(job(endpoint, tmp_path, samples=0))
+    assert [(row["value"], row["problems"]) for row in scores["scores"]] == [(pytest.approx(5 / 6), 6)]
+    assert scores["cells"][0]["not_asked"] == 1
+    assert "is not asked, and counts as not solved" in capsys.readouterr().out
+    assert len(endpoint.requests) == 6  # it would answer the same again
+
+
+def test_an_endpoint_with_room_for_nothing_is_an_error(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.too_long_from = 0
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"served on gsm8k: every problem is too long for the model .*; lower max_tokens"):
+            evaluate(job(endpoint, tmp_path, samples=0))
+    endpoint.too_long_from = None
+    assert evaluate(job(endpoint, tmp_path, samples=0, max_tokens=64))["scores"][0]["value"] == 1.0
 
 
 def test_raw_templates(endpoint: Endpoint, tmp_path: Path) -> None:

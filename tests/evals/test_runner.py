@@ -144,6 +144,28 @@ def test_other_settings_are_not_mistaken_for_a_finished_cell(checkpoints: list[N
     assert max(row["response_tokens"] for row in pq.read_table(path).to_pylist()) <= 5
 
 
+def test_a_problem_too_long_for_the_model_is_not_asked_and_counts_as_not_solved(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data" / "gsm8k" / "test.jsonl"
+    path.parent.mkdir(parents=True)
+    questions = ["1 + 1?", "1 + 1? " * 600, "2 + 2?"]
+    path.write_text("".join(json.dumps({"question": question, "answer": "#### 2"}) + "\n" for question in questions))
+    whole = job(checkpoints[:1], tmp_path / "out", tmp_path / "data", benchmarks=[{"name": "gsm8k", "max_tokens": 8}])
+    evaluate(whole)
+    assert "first on gsm8k: 1 of 3 problems are too long for the model's context of 512 tokens with max_tokens 8" in capsys.readouterr().out
+    rows = pq.read_table(tmp_path / "out" / "samples" / "first" / "gsm8k.parquet").to_pylist()
+    assert len(rows) == 3 * 3  # one greedy response and two drawn ones, whatever the problem
+    empty = [row for row in rows if row["prompt"].count("1 + 1?") > 1]
+    assert [(row["response"], row["response_tokens"], row["outcome"], row["sample"]) for row in empty] == [
+        ("", 0, "truncated", sample) for sample in (0, 0, 1)
+    ]
+    assert all(row["response_tokens"] for row in rows if row not in empty)
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert {score["problems"] for score in scores["scores"]} == {3}  # the published number stays the denominator
+    assert scores["cells"][0]["not_asked"] == 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
