@@ -74,7 +74,7 @@ _COMMANDS = {
     "\u2026": "ldots dots cdots",
     "\u27e8": "langle",
     "\u27e9": "rangle",
-    "\u00b0": "degree",
+    "\u00b0": "degree deg",
     "|": "lvert rvert vert",
     "\u00a6": "mid",
     ":": "colon",
@@ -101,10 +101,38 @@ _UNIT_VECTOR = re.compile(r"\\(?:mathbf|vec|hat|boldsymbol|bm)\s*\{?\s*(?:\\math
 VECTORS = {"i": "\u0131", "j": "\u0237", "k": "\u0138"}  # signs of the unit vectors
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*\{?\s*([RZNQC])\s*\}?")
 _BLACKBOARDS = {"R": "\u211d", "Z": "\u2124", "N": "\u2115", "Q": "\u211a", "C": "\u2102"}
+# A letter that is marked as a unit gets its long name, so that a bare `m` stays a variable.
+_UNIT_OF_LETTER = {
+    "m": "meter",
+    "g": "gram",
+    "s": "second",
+    "h": "hour",
+    "d": "day",
+    "L": "liter",
+    "l": "liter",
+    "N": "newton",
+    "J": "joule",
+    "W": "watt",
+    "V": "volt",
+    "A": "ampere",
+    "K": "kelvin",
+}
+_LETTER = "[" + "".join(_UNIT_OF_LETTER) + "]"
+_GAP, _EXPONENT = r"[\s~/\u00b7-]", r"(?:\^ ?\{?-?[0-9]\}?)?"
+_MARKED_LETTERS = re.compile(
+    r"(?<=[0-9A-Za-z)}!~ /.])\\(?:text(?:rm|normal|sf)?|mbox|hbox|math(?:rm|sf|normal)) ?"
+    rf"\{{([\s~]*{_LETTER}(?:{_GAP}*{_EXPONENT}{_GAP}+{_LETTER})*{_EXPONENT}\.?[\s~]*)\}}(?! ?[_0-9A-Za-z])"
+)
+_PLAIN_QUANTITY = re.compile(rf"[+-]?[0-9][0-9.,/]* ({_LETTER})")
+# Capitals that are marked as text after a number: what is counted.
+_MARKED_CAPITALS = re.compile(r"(?<=[0-9}~ ])\\(?:text(?:rm)?|mbox|mathrm) ?\{[\s~]*([A-Z]{3,6}s?|[A-Z]{2}s)[\s~]*\}(?! ?[_0-9A-Za-z])")
+_MARKED_THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\! ?|\{,\} ?)(?=[0-9]{3}(?![0-9]))")
+
 _THOUSANDS = re.compile(r"(?<![0-9.])([0-9]{1,3})((?:[ ,][0-9]{3})+)(?![0-9])")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 _PREAMBLE = re.compile(
     r"(?i)^(?:so |thus |hence |therefore )?,?\s*(?:the [a-z]+(?: of [a-z]+)? (?:is|are)|(?:the )?(?:final |correct )?answer(?: is|:))"
-    r"(?! not\b)\s*:?\s*"
+    r"(?! not\b)(?!.* is )\s*:?\s*"
 )
 
 
@@ -113,10 +141,15 @@ def clean(text: str) -> str:
     text = text.translate(_TRANSLATION)
     while (inside := _BOXED.fullmatch(text)) and "}" not in inside[1].partition("{")[0]:
         text = inside[1]
+    if quantity := _PLAIN_QUANTITY.fullmatch(text.strip()):
+        text = text.strip().removesuffix(quantity[1]) + _UNIT_OF_LETTER[quantity[1]]
     text = re.sub(r"\b(?:np|math)\.(?=[a-z])", "", text)
     text = _SUPERSCRIPT.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
     text = text.replace(r"\$", "\x00").replace("$", "").replace("\x00", "$").replace(r"\%", "%").replace("\u00b7\u00b7", " \\power ")
+    text = _MARKED_THOUSANDS.sub("", text)
     text = re.sub(r",\\!\s*|\{,\}", ",", text)
+    text = _MARKED_LETTERS.sub(_long_units, text)
+    text = _MARKED_CAPITALS.sub(lambda match: f" {match[1].lower()} ", text)
     text = re.sub(r"(?<!\\)\\[()\[\]]", "", text)
     text = _SIZES.sub("", text)
     text = _UNIT_VECTOR.sub(lambda match: VECTORS[match[1]], text)
@@ -140,14 +173,27 @@ def clean(text: str) -> str:
     text = re.sub(r"(?i)\b(?:positive )?infinity\b", "\u221e", text)
     text = re.sub("(?i)^(?:minus|negative) (?=[0-9\\\\\u221e])", "-", text.strip())
     text = re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", "\u03c0", text)
-    text = re.sub(r"(?i)(?<=[0-9]) out of (?=[0-9])", "/", text)
     text = re.sub(r"(?i)\s*\bper ?cent\b", "%", text)
     text = re.sub(r"^\s*\u00b7+(?=\S)|(?<=\S)\u00b7+\s*$|`", "", text)
     text = re.sub(r"^\\power(.*)\\power$", r"\1", text.strip())
     text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"(?i)(?<=[0-9]) out of (?=[0-9])", "/", text)
     text = _PREAMBLE.sub("", text)
     text = re.sub(r"(?<=[^.\u2026])[.,;]\s*$|\{\}$", "", text).strip()
     return text
+
+
+def _long_units(marked: re.Match[str]) -> str:
+    if not re.search(r"[0-9]|\\pi", marked.string[: marked.start()]):
+        return marked[0]
+    return " " + re.sub("[A-Za-z]", lambda letter: _UNIT_OF_LETTER[letter[0]], marked[1]) + " "
+
+
+def may_have_thousands(text: str) -> bool:
+    """Whether the commas without a space may separate thousands: not in `18,36,144`, where one of them cannot."""
+    if re.search(r"[,;] |\b(?:and|or)\b|;", text):
+        return True
+    return all(_GROUPED.fullmatch(part) for part in re.split(r"[^0-9.,]+", text) if "," in part.strip(","))
 
 
 def join_thousands(text: str) -> str:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence import families, regions, scalars, words
+from rl_core.rewards.equivalence import families, regions, scalars, wording, words
 from rl_core.rewards.equivalence.arithmetic import NoValueError
-from rl_core.rewards.equivalence.cleaning import clean, compact, join_thousands
+from rl_core.rewards.equivalence.cleaning import clean, compact, join_thousands, may_have_thousands
+from rl_core.rewards.equivalence.evaluation import constant
 from rl_core.rewards.equivalence.expression import NotAnExpression, parse
-from rl_core.rewards.equivalence.items import ASSIGNED, bind, coordinates, function_of, is_interval, is_same_item, same_item
-from rl_core.rewards.equivalence.structure import bracketed, elements
+from rl_core.rewards.equivalence.items import (
+    ASSIGNED,
+    bind,
+    coordinates,
+    function_of,
+    is_half_open,
+    is_same_item,
+    other_brackets,
+    same_item,
+)
+from rl_core.rewards.equivalence.names import are_roots, equal_unknowns, in_order, named_values
+from rl_core.rewards.equivalence.structure import bracketed, elements, split
 from rl_core.rewards.equivalence.units import one_unit
 
 _BASE = re.compile(
@@ -27,7 +38,8 @@ _CLAUSE = re.compile(
 _CONDITION = re.compile("^([^<>\u2264\u2265\u2260]*), ?\\(?[a-z] ?[>\u2265\u2260] ?[0-9]\\)?$")
 
 
-_ABOUT = re.compile("(?i)^(?:[=\u2248] ?|(?:about|approximately|approx\\.?|roughly|around|exactly|all(?= [a-z] ?[<>\u2264\u2265])) )")
+_OTHERWISE = re.compile(r"\b(?:else|otherwise|unless|but)\b|(?:\band|\bor|[,;]) ?-?[0-9\\]")
+_RESIDUE = re.compile(r"(?P<value>[^=\u2261]+?) ?\(? ?\\?(?:pmod|bmod|mod) ?\{? ?(?P<modulus>[0-9]+) ?\}? ?\)?")
 
 
 def same(gold: str, answer: str) -> bool | None:
@@ -58,15 +70,44 @@ def _same(gold: str, answer: str) -> bool:
     if decided is not None:
         return decided
     answer = re.sub(r"^([A-Za-z]) is (?=[^a-z])", r"\1=", re.sub(r"^([A-Za-z]): ?(?=[0-9-])", r"\1=", answer))
-    gold, answer = (one_unit(_ABOUT.sub("", text)) for text in (gold, answer))
+    gold, answer = (one_unit(wording.bare(text)) for text in (gold, answer))
+    if ":" not in gold:
+        answer = wording.without_label(answer)
+    if (decided := _same_residue(gold, answer)) is not None:
+        return decided
     if (decided := _same_family(gold, answer)) is not None:
         return decided
     if (decided := _same_region(gold, answer)) is not None:
         return decided
-    gold, answer = _CLAUSE.sub("", gold), _CLAUSE.sub("", answer)
+    answer = _without_clause(gold, answer)
+    gold = _CLAUSE.sub("", gold)
     if (decided := _same_region(gold, answer)) is not None:
         return decided
     return _same_list(gold, _CONDITION.sub(r"\1", answer))
+
+
+def _without_clause(gold: str, answer: str) -> str:
+    """The answer without what it says of its letters: `2n for all n`; a value for some case only (`5 if x > 0`) stays as it is."""
+    clause = _CLAUSE.search(answer)
+    if clause is None or _OTHERWISE.search(clause[0]):
+        return answer
+    if re.match(r",? (?:if|when)\b", clause[0]) and not re.search(r"(?<![A-Za-z\\])[a-z](?![a-z])|\\[a-z]*[a-z]", gold):
+        return answer
+    return answer[: clause.start()] + answer[clause.end() :]
+
+
+def _same_residue(gold: str, answer: str) -> bool | None:
+    """`3 (mod 7)`: the same remainder, or one of the two without its modulus."""
+    expected, given = _RESIDUE.fullmatch(gold), _RESIDUE.fullmatch(answer)
+    if expected is None and given is None:
+        return None
+    if expected is None or given is None:
+        return scalars.same(expected["value"] if expected else gold, given["value"] if given else answer)
+    values = [constant(parse(match["value"])) for match in (expected, given)]
+    if expected["modulus"] != given["modulus"] or None in values:
+        return False
+    first, second = (value for value in values if value is not None)
+    return (first - second) % int(expected["modulus"]) == 0
 
 
 def _same_option(gold: str, answer: str) -> bool | None:
@@ -122,7 +163,7 @@ def _same_ordinal(gold: str, answer: str) -> bool | None:
 def _same_family(gold: str, answer: str) -> bool | None:
     expected, given = families.read(gold), families.read(answer)
     if expected is None and given is None:
-        return None if re.search(r"[0-9]", gold) is None else _both_undeclared(gold, answer)
+        return _both_undeclared(gold, answer)
     if (expected or given).whole:  # type: ignore[union-attr]
         expected, given = expected or families.undeclared(gold), given or families.undeclared(answer)
         if expected is None or given is None:
@@ -139,21 +180,26 @@ def _same_family(gold: str, answer: str) -> bool | None:
 
 
 def _both_undeclared(gold: str, answer: str) -> bool | None:
-    if not gold.startswith("x") or "=" not in gold:
-        return None
+    """Families of which the letter is not said to be an integer: where one side names an unknown, `x = k\u03c0` is `n\u03c0`."""
     expected, given = families.undeclared(gold), families.undeclared(answer)
-    return None if expected is None or given is None else families.same_whole(expected, given)
+    if expected is None or given is None:
+        return None
+    if any(re.match(r"(?:x|t|z|\\theta) ?=", text) for text in (gold, answer)):
+        return families.same_whole(expected, given)
+    renamed = expected.letters != given.letters and families.has_start(expected)
+    return True if renamed and families.same_whole(expected, given) else None
 
 
 def _same_region(gold: str, answer: str) -> bool | None:
     """Compare as parts of the real line, when the gold answer is one and the answer no point."""
-    written = re.search(
-        "[<>\u2264\u2265\u2208\u222a\u2216\u211d\u221e\u2260]|^[\\[\\]].*\\)$|^[(\\]].*\\]$|^[a-z][(\\[].*,.*[)\\]]$|reals", gold
+    written: object = re.search(
+        "[<>\u2264\u2265\u2208\u222a\u2216\u211d\u221e\u2260]|(?:^|= ?)(?:[\\[\\]].*\\)|[(\\]].*\\])$|^[a-z][(\\[].*,.*[)\\]]$|reals", gold
     )
+    written = written or any(map(is_half_open, split(gold)))
     expected = regions.read(gold) if written or bracketed(gold) else None
     if expected is None:
         return None
-    if not written and not re.search("[<>\u2264\u2265\u2208]", answer):
+    if not written and not re.search(r"[<>\u2264\u2265\u2208]|^\]|\[$", answer):
         return None
     given = regions.read(answer)
     if given is None and written and any(sign in gold for sign in "<>\u2264\u2265") and not bracketed(answer):
@@ -162,7 +208,23 @@ def _same_region(gold: str, answer: str) -> bool | None:
 
 
 def _same_list(gold: str, answer: str) -> bool:
-    expected, given = elements(join_thousands(gold)), elements(join_thousands(answer))
+    expected, given = _both_elements(gold, answer)
+    if len(expected) == 1 and len(alternatives := split(answer, re.compile(r",?\s(?:or)\s"))) > 1 and coordinates(gold) is None:
+        return all(same_item(expected[0], alternative) for alternative in alternatives)
+    if len(points := _named_points(answer)) > 1 and all(coordinates(item) for item in expected):
+        given = points
+    if len(expected) == 1 and len(unknowns := equal_unknowns(expected[0])) > 1:
+        if len(given) == 1 and "=" not in given[0]:
+            return (
+                same_item(unknowns[0], given[0])
+                if coordinates(given[0]) is None
+                else _same_coordinates(gold, answer, unknowns, given) is True
+            )
+        expected = unknowns
+    if len(given) == 1 and len(unknowns := equal_unknowns(given[0])) > 1:
+        if len(expected) == 1 and coordinates(expected[0]) is None:
+            return same_item(expected[0], unknowns[0])
+        given = unknowns
     if (len(expected) > 1 or len(given) > 1) and (decided := _same_coordinates(gold, answer, expected, given)) is not None:
         return decided
     if len(expected) != len(given):
@@ -184,6 +246,23 @@ def _same_list(gold: str, answer: str) -> bool:
     return True
 
 
+def _named_points(answer: str) -> list[str]:
+    """`x = 1, y = 2 or x = 3, y = 4` as the points (1,2) and (3,4)."""
+    groups = [named_values(split(group)) for group in split(answer, re.compile(r"\s(?:or)\s|;"))]
+    if any(group is None or group.keys() != (groups[0] or {}).keys() for group in groups):
+        return []
+    return [f"({','.join(in_order(group) or [])})" for group in groups if group]
+
+
+def _both_elements(gold: str, answer: str) -> tuple[list[str], list[str]]:
+    """Elements of both sides; a comma before three digits separates thousands, or the elements of a list where the gold answer is one."""
+    expected = elements(join_thousands(gold) if may_have_thousands(gold) else gold)
+    given = elements(join_thousands(answer) if may_have_thousands(answer) else answer)
+    if len(given) < len(expected) and len(apart := elements(answer)) == len(expected):
+        given = apart
+    return expected, given
+
+
 def _function_names(items: list[str]) -> list[str]:
     return [name for item in items if (name := function_of(item)[0])]
 
@@ -199,21 +278,19 @@ def _without_shared_name(items: list[str]) -> list[str]:
 def _same_coordinates(gold: str, answer: str, expected: list[str], given: list[str]) -> bool | None:
     """A tuple against its coordinates written without brackets, or with the names of the unknowns."""
     point, other = coordinates(gold), coordinates(answer)
-    named, other_named = _named_values(expected), _named_values(given)
+    named, other_named = named_values(expected), named_values(given)
     if named and other_named:
         return named.keys() == other_named.keys() and all(is_same_item(named[name], other_named[name]) for name in named)
     if point is None and other is None and not (named or other_named):
         return None
-    left = point or ([named[name] for name in named] if named else expected)
-    right = other or ([other_named[name] for name in sorted(other_named)] if other_named else given)
-    if any(sign in gold + answer for sign in "\u2774\u00b1") or len(left) != len(right) or not (point or other or named):
+    left = point or (list(named.values()) if named else expected)
+    right = other or (in_order(other_named) if other_named else given)
+    if right is None:
+        return False
+    if other_named and not point and are_roots(other_named):
+        return None
+    if any(sign in gold + answer for sign in "\u2774\u00b1") or len(left) != len(right):
         return False if named else None
-    if (gold[:1] == "[") != (answer[:1] == "[") and is_interval(left):
+    if other_brackets(gold, answer, left):
         return False
     return all(is_same_item(first, second) for first, second in zip(left, right, strict=True))
-
-
-def _named_values(items: list[str]) -> dict[str, str] | None:
-    found = [match for item in items if (match := ASSIGNED.fullmatch(item)) and "(" not in match["name"]]
-    values = {re.sub(r"[\s{}]", "", match["name"]): match["value"] for match in found}
-    return values if len(values) == len(items) > 1 else None

@@ -81,18 +81,36 @@ def floating(node: Node) -> Value:
 
 def _agree(left: Node, right: Node, names: list[str], used: frozenset[str], base: str | Fraction) -> bool:
     if not names:
-        return _equal_at(left, right, {}, base) is True
-    points = _whole_points(names) if used & _OF_WHOLE_NUMBERS or _alternates(left) or _alternates(right) else _real_points(names)
-    agreed = 0
+        try:
+            return _equal_at(left, right, {}, base) is True
+        except _OneSidedError:
+            return False
+    whole = used & _OF_WHOLE_NUMBERS or _alternates(left) or _alternates(right)
+    points = _whole_points(names) if whole else _real_points(names)
+    if used & _ROUNDING and not all(name[0] in _USUALLY_WHOLE for name in names):
+        points += _real_points(names)  # the floor and the ceiling of x differ between the integers only
+    agreed = one_sided = 0
     for point in points:
-        equal = _equal_at(left, right, point, base)
+        try:
+            equal = _equal_at(left, right, point, base)
+        except _OneSidedError:
+            one_sided += 1
+            continue
         if equal is False:
             return False
         agreed += bool(equal)
-    return agreed >= min(3, len(points) // 2)
+    # A term such as 0(3-n)! would hide a difference wherever it has no value.
+    tolerated = agreed // 2 if len(names) == 1 else agreed
+    return agreed >= min(3, len(points) // 2) and one_sided <= tolerated
 
 
-_OF_WHOLE_NUMBERS = frozenset(["!", "!!", "binom", "floor", "ceil", "gcd", "lcm", "sum", "prod"])
+class _OneSidedError(NoValueError):
+    """Only one of two formulas has a value at a point."""
+
+
+_ROUNDING = frozenset(["floor", "ceil"])
+_OF_WHOLE_NUMBERS = _ROUNDING | {"!", "!!", "binom", "gcd", "lcm", "sum", "prod"}
+_USUALLY_WHOLE = "ijklmnpqMN"
 
 
 def _alternates(node: Node) -> bool:
@@ -123,16 +141,21 @@ def _whole_points(names: list[str]) -> list[dict[str, Fraction]]:
 
 
 def _equal_at(left: Node, right: Node, point: Mapping[str, Value], base: str | Fraction) -> bool | None:
-    """None where one of them has no value, or only one of them a real one."""
+    """None where neither has a value, or only one of them a real one.
+
+    Raises:
+        _OneSidedError: only one has a value.
+    """
     from mpmath import mp
 
     found: list[tuple[Value, Value]] = []
     for digits in (DIGITS, 2 * DIGITS):
         with mp.workdps(digits):
-            try:
-                first, second = _evaluate(left, dict(point), base), _evaluate(right, dict(point), base)
-            except (ArithmeticError, ValueError, RecursionError, TypeError, KeyError):
-                return None
+            first, second = _value_at(left, point, base), _value_at(right, point, base)
+            if first is None or second is None:
+                if first is second:
+                    return None
+                raise _OneSidedError
             if isinstance(first, Fraction) and isinstance(second, Fraction):
                 return first == second
             first, second = to_float(first), to_float(second)
@@ -150,6 +173,13 @@ def _equal_at(left: Node, right: Node, point: Mapping[str, Value], base: str | F
             if abs(first - second) > scale * mp.mpf(10) ** (-digits * 0.7) and not _vanishing(found):
                 return False
     return True
+
+
+def _value_at(node: Node, point: Mapping[str, Value], base: str | Fraction) -> Value | None:
+    try:
+        return _evaluate(node, dict(point), base)
+    except (ArithmeticError, ValueError, RecursionError, TypeError, KeyError):
+        return None
 
 
 def _vanishing(found: list[tuple[Value, Value]]) -> bool:

@@ -214,6 +214,8 @@ class _Parser:
             return self.series(text[1:])
         if text in (r"\overline", r"\bar", r"\vec", r"\hat", r"\tilde"):
             inside = self.argument()
+            if text in (r"\overline", r"\bar") and "i" in leaves(inside) and inside != "i":
+                return conjugate(inside)
             return self.symbol(text + str(inside)) if isinstance(inside, str) else _refuse(text)
         if text in (r"\int", r"\lim", r"\oint", r"\begin", r"\end", r"\over", r"\choose", r"\notin", r"\power", r"\to", r"\pmod"):
             raise NotAnExpression(text)
@@ -318,6 +320,20 @@ class _Parser:
 
 def _refuse(text: str) -> Node:
     raise NotAnExpression(text)
+
+
+def conjugate(node: Node) -> Node:
+    """The complex conjugate of a formula of which the symbols are real."""
+    if node == "i":
+        return ("neg", "i")
+    return (node[0], *(operand if operand is None else conjugate(operand) for operand in node[1:])) if isinstance(node, tuple) else node
+
+
+def leaves(node: Node) -> frozenset[str]:
+    """Names in a tree, constants among them."""
+    if isinstance(node, tuple):
+        return frozenset().union(*(leaves(operand) for operand in node[1:] if operand is not None))
+    return frozenset([node]) if isinstance(node, str) else frozenset()
 
 
 def symbols(node: Node) -> frozenset[str]:

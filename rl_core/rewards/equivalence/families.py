@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from rl_core.rewards.equivalence.arithmetic import NoValueError
@@ -84,6 +86,16 @@ def undeclared(text: str) -> Family | None:
     return Family(text, tuple(names), True) if len(names) == 1 and names <= frozenset("kmnl") else None
 
 
+def has_start(family: Family) -> bool:
+    """Whether a family is no multiple of its step, such as \u03c0/4 + n\u03c0; (n - 2)\u03c0 may be a formula in n."""
+    try:
+        (formula,), *others = _formulas(family.body, family.letters[0])
+        first, second = (number(substitute(formula, {family.letters[0]: Fraction(value)})) for value in (0, 1))
+        return not others and bool(abs((first / (second - first)) % 1 - Fraction(1, 2)) < 0.499)
+    except (NotAnExpression, ArithmeticError, ValueError, TypeError):
+        return False
+
+
 def same_whole(gold: Family, answer: Family) -> bool:
     """Whether two families of one integer take the same values, whatever the letter and wherever they start to count."""
     heads = [_heads(family.body) for family in (gold, answer)]
@@ -149,8 +161,8 @@ def same_constants(gold: Node, answer: Node, gold_letters: tuple[str, ...], lett
     return any(same_value(gold, substitute(answer, dict(zip(order, expected, strict=True)))) for order in itertools.permutations(given))
 
 
-def substitute(node: Node, names: dict[str, str]) -> Node:
-    """The tree with its symbols renamed."""
+def substitute(node: Node, names: Mapping[str, Node]) -> Node:
+    """The tree with other trees, such as other names, in place of some of its symbols."""
     if isinstance(node, str):
         return names.get(node, node)
     if not isinstance(node, tuple):

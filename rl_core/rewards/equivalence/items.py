@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence import families, scalars, words
+from rl_core.rewards.equivalence import equations, families, regions, scalars, words
 from rl_core.rewards.equivalence.arithmetic import NoValueError
 from rl_core.rewards.equivalence.cleaning import VECTORS, compact
-from rl_core.rewards.equivalence.evaluation import floating, ratio_is_constant, same_value
+from rl_core.rewards.equivalence.evaluation import floating, same_value
 from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import bracketed, matrix, sides, split
 
@@ -26,7 +26,12 @@ ASSIGNED = re.compile(
 )
 
 
-_EQUATION_POINTS = 5
+# The general term of a sequence.
+_TERM = re.compile(r"(?P<name>[a-zA-Z])_\{?(?P<index>[a-z])\}? ?= ?(?P<body>[^=]+)")
+
+
+# Names that are products of unknowns: the value of xy is the value of neither.
+_PRODUCT = re.compile("xy|yz|xz|xyz|ab|bc|ac|abc|mn|pq|uv|rs|st")
 
 
 def function_of(text: str) -> tuple[str | None, str | None, str]:
@@ -49,12 +54,30 @@ def is_same_item(gold: str, answer: str) -> bool:
         return False
 
 
-def is_interval(parts: list[str]) -> bool:
+def other_brackets(gold: str, answer: str, parts: list[str]) -> bool:
+    """Whether two coordinates stand in brackets that may mean another interval: `(1,2)` and `[1,2]`, `1, 2` and `[1,2]`."""
+    squared, also_squared = (_is_squared(text) for text in (gold, answer))
+    return len(parts) == 2 and squared != also_squared and (also_squared or _is_interval(parts))
+
+
+def _is_squared(text: str) -> bool:
+    """Whether the coordinates of a point stand in square brackets, which those of a matrix do not."""
+    text = match["value"] if (match := ASSIGNED.fullmatch(text)) else text
+    return text.startswith("[") and matrix(text) is None
+
+
+def _is_interval(parts: list[str]) -> bool:
     """Whether brackets around these ends may mean the interval between them."""
     try:
         return len(parts) == 2 and bool(floating(parse(parts[0])) < floating(parse(parts[1])))
     except (NotAnExpression, NoValueError, TypeError):
         return len(parts) == 2
+
+
+def is_half_open(text: str) -> bool:
+    """Whether a text is an interval of which the brackets differ, so that it is no point."""
+    group = bracketed(text)
+    return group is not None and group[0] + group[2] in ("(]", "[)")
 
 
 def _same_ratio(gold: str, answer: str) -> bool:
@@ -76,8 +99,8 @@ def coordinates(text: str) -> list[str] | None:
             return None
         entries = rows[0] if len(rows) == 1 else [row[0] for row in rows]
         return [_scaled(factor, entry) for entry in entries] if len(entries) > 1 else None
-    group = bracketed(text)
-    if group is None or group[0] not in "([\u27e8":
+    group = bracketed(re.sub(r"(?<=[)\]])\^\{? ?(?:T|\\top) ?\}?$", "", text))
+    if group is None or group[0] + group[2] not in ("()", "[]", "\u27e8\u27e9"):
         return None
     parts = split(group[1])
     return parts if len(parts) > 1 else None
@@ -99,17 +122,26 @@ def same_item(gold: str, answer: str) -> bool:
         return _same_matrix(table, gold, answer)
     if (point := coordinates(gold)) is not None:
         other = coordinates(answer)
-        if other is None or ((gold[0] == "[") != (answer[0] == "[") and is_interval(point)):
+        if other is None or other_brackets(gold, answer, point):
             return False
         return len(point) == len(other) and all(is_same_item(first, second) for first, second in zip(point, other, strict=True))
+    if (point := coordinates(answer)) is not None and any(sign in gold for sign in VECTORS.values()):
+        return _same_vector(gold, point)
+    if coordinates(answer) is not None and bracketed(answer):
+        return False
+    if is_half_open(gold):
+        expected, given = regions.read(gold), regions.read(answer)
+        return expected is not None and given is not None and regions.same(expected, given)
     if gold.count(":") > 1 and not re.search("[a-z]", gold):
         return _same_ratio(gold, answer)
+    if answer.count(":") > 1:
+        return False
     if words.is_text(gold) or words.is_letters(gold):
         return _same_words(gold, answer)
+    if any(sign in gold for sign in "<>\u2264\u2265"):
+        return equations.same_inequality(gold, answer)
     if "=" in gold or "\u2248" in gold:
         return _same_equation(gold, answer)
-    if any(sign in gold for sign in "<>\u2264\u2265"):
-        return _same_inequality(gold, answer)
     return _same_single(gold, answer)
 
 
@@ -140,8 +172,7 @@ def _same_matrix(table: tuple[str, list[list[str]]], gold: str, answer: str) -> 
     if point is not None and (other := coordinates(answer)) is not None:
         return len(point) == len(other) and all(is_same_item(first, second) for first, second in zip(point, other, strict=True))
     if point is not None and any(sign in answer for sign in VECTORS.values()):
-        total = "+".join(f"({entry}){sign}" for entry, sign in zip(point, VECTORS.values(), strict=False))
-        return scalars.same(total, answer)
+        return _same_vector(answer, point)
     answer = match["value"] if (match := ASSIGNED.fullmatch(answer)) else answer
     given = matrix(answer)
     if given is None or [len(row) for row in rows] != [len(row) for row in given[1]]:
@@ -150,8 +181,22 @@ def _same_matrix(table: tuple[str, list[list[str]]], gold: str, answer: str) -> 
     return all(is_same_item(_scaled(factor, left), _scaled(given[0], right)) for left, right in pairs)
 
 
+def _same_vector(text: str, point: list[str]) -> bool:
+    """Whether a sum of unit vectors has these coordinates."""
+    if len(point) > len(VECTORS):
+        return False
+    total = "+".join(f"({entry}){sign}" for entry, sign in zip(point, VECTORS.values(), strict=False))
+    return scalars.same(text, total)
+
+
 def _same_equation(gold: str, answer: str) -> bool:
+    if (terms := [_TERM.fullmatch(text) for text in (gold, answer)]) and terms[0] and terms[1] and terms[0]["name"] == terms[1]["name"]:
+        return same_value(*(bind(parse(term["body"]), term["index"]) for term in terms if term))
     assigned = ASSIGNED.fullmatch(gold)
+    if assigned and _PRODUCT.fullmatch(assigned["name"].strip()) and "=" in answer:
+        return len(sides(answer)) == 2 and equations.same_equation(sides(gold), sides(answer))
+    if assigned and _PRODUCT.fullmatch(assigned["name"].strip()):
+        return False
     value = assigned["value"] if assigned else ""
     if not assigned or "=" in value or "\u2248" in value or symbols_of(value) & {assigned["name"]}:
         parts = [side for side in re.split("=|\u2248", gold) if side.strip()]
@@ -163,7 +208,7 @@ def _same_equation(gold: str, answer: str) -> bool:
         if _same_assignment(assigned["name"], value, answer):
             return True
     if len(sides(gold)) == 2 == len(sides(answer)):
-        return _proportional(sides(gold), sides(answer))
+        return equations.same_equation(sides(gold), sides(answer))
     return False
 
 
@@ -190,38 +235,6 @@ def _same_name(first: str, second: str) -> bool:
     """An index may be left out, but not changed."""
     names = [re.sub(r"[\s{}\\]", "", text) for text in (first, second)]
     return names[0] == names[1] or (("_" in names[0]) != ("_" in names[1]) and names[0].partition("_")[0] == names[1].partition("_")[0])
-
-
-def _proportional(gold: list[str], answer: list[str]) -> bool:
-    """Whether two equations in two or more unknowns have the same solutions because one is a multiple of the other."""
-    left, right = (("+", parse(parts[0]), ("neg", parse(parts[1]))) for parts in (gold, answer))
-    if symbols(left) != symbols(right) or (len(symbols(left)) < 2 and not _same_single(gold[0], answer[0])):
-        return _transcendental_same(left, right)
-    return ratio_is_constant(left, right, _EQUATION_POINTS)
-
-
-def _transcendental_same(left: Node, right: Node) -> bool:
-    """Equations such as tan t = 2t, in one unknown but not solved: their difference must be the same up to sign."""
-    return isinstance(left, tuple) and _has_function(left) and (same_value(left, right) or same_value(left, ("neg", right)))
-
-
-def _has_function(node: Node) -> bool:
-    return isinstance(node, tuple) and (
-        node[0] in ("tan", "sin", "cos", "exp", "ln", "log") or any(_has_function(part) for part in node[1:])
-    )
-
-
-def _same_inequality(gold: str, answer: str) -> bool:
-    found = []
-    for text in (gold, answer):
-        parts = split(text, re.compile("([<>\u2264\u2265])"))
-        signs = re.findall("[<>\u2264\u2265]", text)
-        if len(parts) != 2 or len(signs) != 1:
-            return False
-        left, right = (parse(part) for part in (parts if signs[0] in "<\u2264" else parts[::-1]))
-        found.append((("+", left, ("neg", right)), signs[0] in "\u2264\u2265"))
-    (first, closed), (second, also_closed) = found
-    return closed == also_closed and symbols(first) == symbols(second) and ratio_is_constant(first, second, _EQUATION_POINTS, positive=True)
 
 
 def _same_single(gold: str, answer: str) -> bool:

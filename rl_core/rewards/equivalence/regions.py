@@ -14,6 +14,7 @@ from rl_core.rewards.equivalence.expression import NotAnExpression, parse, symbo
 from rl_core.rewards.equivalence.structure import bracketed, elements, split
 
 _ALL = re.compile(r"\u211d|(?:the set of )?(?:all )?(?:of )?(?:the )?reals?(?: numbers?)?(?: \u211d)?", re.IGNORECASE)
+_SIGNED = re.compile(r"(?:all )?(?:the )?(non-?zero|positive|negative) real(?:s| numbers)", re.IGNORECASE)
 _RELATIONS = re.compile("([<>\u2264\u2265])")
 _NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?[0-9A-Za-z]+\}?)?(?:\([a-z]\))?")
 _OR = re.compile(r"\u222a|\s*,?\s(?:or)\s")
@@ -29,6 +30,7 @@ class Region:
     holds: Callable[[Any], bool]
     ends: tuple[Any, ...]
     variable: str | None = None  # that the text names
+    holds_infinity: bool = False  # as written: `[2,\u221e]`, which no answer may add
 
 
 def read(text: str) -> Region | None:
@@ -43,6 +45,8 @@ def same(left: Region, right: Region) -> bool:
     """Whether two regions hold the same numbers and name no different variables."""
     if left.variable and right.variable and left.variable != right.variable:
         return False
+    if right.holds_infinity and not left.holds_infinity:
+        return False
     points = sorted({*left.ends, *right.ends})
     close = [after for before, after in itertools.pairwise(points) if after - before < abs(after) * 1e-25 + 1e-30]
     points = [point for point in points if point not in close]
@@ -54,6 +58,8 @@ def same(left: Region, right: Region) -> bool:
 def _read(text: str) -> Region:
     if _ALL.fullmatch(text):
         return Region(lambda _: True, ())
+    if match := _SIGNED.fullmatch(text):
+        return _read({"non-zero": "x\u22600", "nonzero": "x\u22600", "positive": "(0,\u221e)", "negative": "(-\u221e,0)"}[match[1].lower()])
     if group := bracketed(text):
         if group[0] == "\u2774" and (built := _BUILDER.fullmatch(group[1])):
             return _read(built[2])
@@ -74,19 +80,24 @@ def _read(text: str) -> Region:
         return _combined([_read(part) for part in parts], any)
     if match := re.fullmatch(rf"({_NAME.pattern}) ?(?:\u2208|is in|in) ?(.*)", text):
         found = _read(match[2])
-        return Region(found.holds, found.ends, match[1])
+        return Region(found.holds, found.ends, match[1], found.holds_infinity)
     if match := re.fullmatch(rf"({_NAME.pattern}) ?\u2260 ?([^\u2260]+)", text):
         hole = _points(elements(match[2]))
         return Region(lambda x: not hole.holds(x), hole.ends, match[1])
+    if match := re.fullmatch(rf"{_NAME.pattern} ?= ?([\[(\]][^=]*,[^=]*[\])\[])", text):
+        return _read(match[1])
     if match := re.fullmatch(rf"({_NAME.pattern}) ?= ?([^=]+)", text):
         found = _points([match[2]])
         return Region(found.holds, found.ends, match[1])
-    if len(parts := split(text, _AND)) > 1:
+    if len(parts := split(text, _AND)) > 1 and all(map(bracketed, parts)):
+        return _combined([_read(part) for part in parts], any)
+    if len(parts) > 1:
         return _combined([_read(part) for part in parts], all)
     return _inequality(text)
 
 
 def _hole(text: str) -> Region:
+    text = re.sub(r"^[a-z] ?= ?", "", text)
     return _read(text) if re.match("[\\[(\u2774\\]]", text) else _points(elements(text))
 
 
@@ -95,7 +106,8 @@ def _combined(regions: list[Region], of: Callable[[Any], bool]) -> Region:
     if len(names) > 1:
         raise NotAnExpression("several variables")
     ends = tuple(end for region in regions for end in region.ends)
-    return Region(lambda x: of(region.holds(x) for region in regions), ends, names.pop() if names else None)
+    infinite = any(region.holds_infinity for region in regions)
+    return Region(lambda x: of(region.holds(x) for region in regions), ends, names.pop() if names else None, infinite)
 
 
 def _value(text: str) -> Any:
@@ -135,7 +147,8 @@ def _between(first: Any, low_closed: bool, last: Any, high_closed: bool) -> Regi
             return high_closed
         return bool(first < x < last)
 
-    return Region(holds, tuple(end for end in (first, last) if not isinf(end)))
+    infinite = (isinf(first) and low_closed) or (isinf(last) and high_closed)
+    return Region(holds, tuple(end for end in (first, last) if not isinf(end)), holds_infinity=bool(infinite))
 
 
 def _inequality(text: str) -> Region:

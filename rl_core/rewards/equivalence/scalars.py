@@ -14,13 +14,14 @@ from rl_core.rewards.equivalence.units import Unit, split_unit
 from rl_core.rewards.equivalence.words import number_of
 
 _DECIMAL = re.compile(r"([+-]?)([0-9]*)\.([0-9]+)(?:\s*(?:\u00b7|[eE])\s*(?:10\^\{?)?([+-]?[0-9]+)\}?)?")
+_BARE_LETTERS = re.compile(r" ?(?:(?:[A-Za-z](?:\^\{?-?[0-9]\}?)?(?:[ \u00b7]+|$))+|mg)")
 _RATIO = re.compile(r"([^:=]+?) ?(?::| to ) ?([^:=]+)")
 _FEWEST_PLACES = 6  # that a decimal needs to stand for an exact value
 _NEARLY_ALL = 8  # significant digits of a gold decimal of which the last may be off
 
 
-def read(text: str) -> tuple[Node, Unit | None, str]:
-    """Tree, unit and the value as written.
+def read(text: str, letters_are_units: bool = False) -> tuple[Node, Unit | None, str]:
+    """Tree, unit and the value as written; `letters_are_units`: the `m` of `5m` is the meter and no variable.
 
     Raises:
         NotAnExpression: the text is no single value.
@@ -30,6 +31,8 @@ def read(text: str) -> tuple[Node, Unit | None, str]:
     if words is not None:
         return parse(words), None, words
     value, unit = split_unit(text)
+    if unit is not None and not letters_are_units and _BARE_LETTERS.fullmatch(text.removeprefix(value)):
+        value, unit = text, None
     written = number_of(value) or value
     if ratio := _RATIO.fullmatch(written):
         return ("ratio", parse(ratio[1]), parse(ratio[2])), unit, ""
@@ -53,8 +56,15 @@ def same(gold: str, answer: str) -> bool:
     """
     expected, gold_unit, gold_text = read(gold)
     given, unit, text = read(answer)
-    if _is_ratio(expected) != _is_ratio(given) and (_is_whole(expected) or _is_whole(given)):
-        return False  # 3:1 is no 3
+    if unit is None and symbols(given) and (gold_unit is not None or not symbols(expected)):
+        given, unit, text = read(answer, letters_are_units=True)
+    elif unit is not None and gold_unit is None and symbols(expected):
+        as_unit = read(gold, letters_are_units=True)
+        if as_unit[1] is not None and as_unit[1].dimension == unit.dimension:
+            expected, gold_unit, gold_text = as_unit
+    trees = (expected, given)
+    if _is_ratio(expected) != _is_ratio(given) and any(map(_is_whole, trees)) and not any(map(_is_to_one, trees)):
+        return False  # 6:2 is no 3
     expected, given = (("/", *tree[1:]) if isinstance(tree, tuple) and _is_ratio(tree) else tree for tree in (expected, given))
     if gold_unit is None and unit is not None and symbols(expected):
         # `6 m` may be six metres or six times m
@@ -69,6 +79,10 @@ def same(gold: str, answer: str) -> bool:
 
 def _is_ratio(tree: Node) -> bool:
     return isinstance(tree, tuple) and tree[0] == "ratio"
+
+
+def _is_to_one(tree: Node) -> bool:
+    return isinstance(tree, tuple) and tree[0] == "ratio" and tree[2] == Fraction(1)
 
 
 def _is_whole(tree: Node) -> bool:
@@ -86,7 +100,14 @@ def _with_units(expected: Node, gold_unit: Unit | None, gold_text: str, given: N
         return same_value(("*", expected, gold_unit.scale), ("*", given, unit.scale))
     percent = bool(gold_unit and gold_unit.is_percent), bool(unit and unit.is_percent)
     if percent == (True, False):
-        return same_value(("/", expected, Fraction(100)), given) or (_whole_percent(expected) and close(expected, gold_text, given, text))
+        return (
+            same_value(("/", expected, Fraction(100)), given)
+            or (_whole_percent(expected) and close(expected, gold_text, given, text))
+            or (
+                _DECIMAL.fullmatch(text.strip("() ")) is None
+                and close(expected, gold_text, ("*", given, Fraction(100)), "100\u00b7" + text)
+            )
+        )
     if percent == (False, True):
         return same_value(expected, ("/", given, Fraction(100))) or (_whole_percent(expected) and close(expected, gold_text, given, text))
     if gold_unit is None and unit is not None and unit.is_angle and "\u03c0" in gold_text:
@@ -114,9 +135,9 @@ def _same_angle(expected: Node, gold_unit: Unit | None, given: Node, unit: Unit 
 def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
     """Equal, or one a correct rounding of the other.
 
-    A decimal of six places or more stands for the exact value that rounds to it. A gold decimal of two places or more stands for an exact
-    value that rounds to it, and for a longer decimal that does (from three significant digits on); one of eight digits or more, which
-    was computed, may be off in the last.
+    A decimal of six places or more stands for the exact value that rounds to it. A gold decimal of two places or of three significant
+    digits stands for an exact value that rounds to it, and one of both for a longer decimal that does; one of eight digits or more,
+    which was computed, may be off in the last.
     """
     if same_value(expected, given):
         return True
@@ -134,7 +155,7 @@ def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
         ):
             return True
         if decimal is None:
-            return places >= 2 and len(digits) >= 2 and _endless(given) and _rounds(_value(given), gold_decimal)
+            return ((places >= 2 and len(digits) >= 2) or len(digits) >= 3) and _endless(given) and _rounds(_value(given), gold_decimal)
         longer = len(decimal[3]) > places and gold_decimal[4] == decimal[4]
         return longer and places >= 2 and len(digits) >= 3 and _rounds(_value(given), gold_decimal)
     except (NoValueError, TypeError):

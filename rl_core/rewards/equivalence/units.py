@@ -36,11 +36,11 @@ class Unit:
 
 # Base quantity, then its units: size and names. Sizes are exact by definition, astronomical ones as rounded in textbooks.
 _TABLE = """
-length: 1 m meter metre; 1/100 cm centimeter centimetre; 1/1000 mm millimeter millimetre; 1000 km kilometer kilometre
+length: 1 m meter metre; 1/100 cm CM centimeter centimetre; 1/1000 mm MM millimeter millimetre; 1000 km KM kilometer kilometre
 length: 1/10 dm decimeter; 1/1000000 micrometer micron; 1/1000000000 nm nanometer; 1/1000000000000 pm picometer
 length: 1/10000000000 angstrom; 254/10000 inch in; 3048/10000 foot feet ft; 9144/10000 yard yd; 1609344/1000 mile mi
 length: 1852 nmi; 30857000000000000 parsec pc; 149597870700 au
-mass: 1 g gram gramme; 1000 kg kilogram; 1/1000 mg milligram; 1000000 ton tonne; 45359237/100000 pound lb lbs; 45359237/1600000 ounce oz
+mass: 1 g gram gramme; 1000 kg KG kilogram; 1/1000 mg milligram; 1000000 ton tonne; 45359237/100000 pound lb lbs; 45359237/1600000 ounce oz
 mass: 166053906660/100000000000000000000000000000000000 amu
 time: 1 s sec second; 60 min minute; 3600 h hr hour; 86400 d day; 604800 week wk; 31557600 year yr; 1/1000 ms millisecond
 month: 1 month
@@ -55,7 +55,7 @@ radian: 1 radian rad
 celsius: 1 celsius C
 fahrenheit: 1 fahrenheit
 kelvin: 1 kelvin K
-volume3: 1 L l liter litre; 1/1000 mL ml milliliter millilitre; 3785411784/1000000000 gallon gal; 946352946/1000000000 quart qt
+volume3: 1 L l liter litre; 1/1000 mL ml ML milliliter millilitre; 3785411784/1000000000 gallon gal; 946352946/1000000000 quart qt
 volume3: 473176473/1000000000 pint pt
 energy: 1 J joule; 1000 kJ kilojoule; 1/10000000 erg; 4184/1000 cal calorie; 4184 kcal kilocalorie
 electronvolt: 1 eV electronvolt; 1000 keV; 1000000 MeV; 1000000000 GeV
@@ -68,7 +68,12 @@ resistance: 1 ohm; 1000 kohm
 capacitance: 1 F farad; 1/1000000 microfarad
 frequency: 1 Hz hertz; 1000 kHz; 1000000 MHz; 1000000000 GHz
 substance: 1 mol mole; 1000 kmol
-bit: 1 bit; 8 byte
+energy: 3600 Wh; 3600000 kWh kwh; 3600000000 MWh
+pressure: 689475729/100000 psi PSI
+bit: 1 bit; 8 byte; 8000 kB KB kb; 8000000 MB mb; 8000000000 GB gb; 8000000000000 TB tb
+rpm: 1 rpm RPM
+bpm: 1 bpm BPM
+decibel: 1 dB decibel
 unit: 1 unit
 """
 _AREAS = {"acre": Fraction(40468564224, 10**7), "hectare": Fraction(10**4), "ha": Fraction(10**4)}
@@ -96,7 +101,7 @@ _ATOM = re.compile(
     r"(?:\^\s*\{?\s*(?P<exponent>-?[0-9])\s*\}?|(?P<word>squared|cubed))?"
 )
 # Words that say more than what is counted.
-_SAYING = frozenset(
+SAYING = frozenset(
     [
         "or",
         "and",
@@ -223,7 +228,11 @@ def read_unit(text: str) -> Unit | None:
     words = re.split(r"[\s-]+", text)
     if not all(re.fullmatch(r"[A-Za-z]{2,}\.?", word) for word in words) or len(words) > 5:
         return None
-    if any(word.lower() in _SAYING for word in words) or any(len(word) < 3 for word in words) or not words[-1].islower():
+    if (
+        any(word.lower() in SAYING for word in words)
+        or any(len(word) < 3 and not word.isupper() for word in words)
+        or not words[-1].islower()
+    ):
         return None
     return Unit(Fraction(1), (), noun=True)
 

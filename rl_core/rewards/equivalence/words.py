@@ -53,6 +53,10 @@ _NOTHING = frozenset(
         "no integer solutions",
     ]
 )
+_NO_SOLUTION = re.compile(
+    r"(?:there (?:is|are|exists?) )?no (?:such |real |integer )?(?:solutions?|values?|numbers?|roots?)(?: (?:for|of) [a-z])?(?: exists?)?"
+    r"|(?:(?:it|the equation|the system) )?(?:(?:does not|doesn't) have (?:a|any)|has no) (?:real )?solutions?"
+)
 _UNDEFINED = frozenset(
     [
         "undefined",
@@ -66,10 +70,17 @@ _UNDEFINED = frozenset(
         "divergent",
     ]
 )
+_INFINITE = frozenset(
+    ["infinitely many", "infinite", "infinitely many solutions", "infinite solutions", "there are infinitely many", "an infinite number"]
+)
 _POSITIVE = frozenset(["all positive integers", "positive integers", "the positive integers", "\u2124^+", "\u2124^{+}", "\u2124_{>0}"])
 _MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 _DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_FILLERS = frozenset(["a", "an", "the", "it", "is", "on", "in", "due", "answer", "function", "sequence", "shape", "there", "are"])
+_FILLERS = frozenset(["a", "an", "the", "it", "is", "on", "in", "due", "answer", "function", "sequence", "shape", "number", "there", "are"])
+_WINS = re.compile(
+    r"(?P<who>[A-Z][a-z]+) (?:always )?(?:wins|won|will win|can win|is the winner|has (?:a|the) winning strategy)(?P<rest>[A-Za-z ]*)\.?"
+)
+_QUALIFYING = frozenset(["not", "if", "when", "unless", "only", "or", "and", "but", "for", "except", "nothing", "never", "against", "less"])
 _CLOCK = re.compile(r"(?i)([0-9]{1,2})(?: ?: ?([0-9]{2}))?(?: ?: ?([0-9]{2}))? ?(a|p)?\.? ?(m)?\.?")
 
 
@@ -136,11 +147,23 @@ def same_clock(gold: str, answer: str) -> bool | None:
 
 def same_word(gold: str, answer: str) -> bool | None:
     """Compare when the gold answer is a truth value or says that there is nothing; else None."""
-    left, right = gold.lower().strip(), answer.lower().strip().rstrip(".")
-    for group in (_TRUE, _FALSE, _NOTHING, _UNDEFINED, _POSITIVE):
+    left, right = _as_nothing(gold.lower().strip()), _as_nothing(answer.lower().strip().rstrip("."))
+    for group in (_TRUE, _FALSE, _NOTHING, _UNDEFINED, _INFINITE, _POSITIVE):
         if left in group:
-            return right in group or (group in (_TRUE, _FALSE) and right.partition(", it ")[0] in group)
+            return (
+                right in group or (group is _INFINITE and right == "\u221e") or (group in (_TRUE, _FALSE) and _is_explained(right, group))
+            )
     return None
+
+
+def _as_nothing(text: str) -> str:
+    return "no solution" if _NO_SOLUTION.fullmatch(text) else text
+
+
+def _is_explained(text: str, group: frozenset[str]) -> bool:
+    """`true, it converges`, of which the explanation does not say the opposite."""
+    said, _, explanation = text.partition(", it ")
+    return said in group and not re.search(r"\b(?:not|wrong)\b|n't\b", explanation) and not set(explanation.split()) & (_TRUE | _FALSE)
 
 
 def is_word(text: str) -> bool:
@@ -165,11 +188,17 @@ def same_text(gold: str, answer: str) -> bool:
         return re.sub(r"[\s,]|and", "", answer).upper() == gold
     if re.search(r"[^A-Za-z0-9 ,.'()-]|^-", answer):
         return False
-    left, right = _words(gold), _words(answer)
+    left, right = (_words(_subject(text) or text) for text in (gold, answer))
     if bool(left) and left == right:
         return True
     # a date may name the day first
     return bool(set(left) & set(_MONTHS)) and len(left) == 2 and left == right[::-1]
+
+
+def _subject(text: str) -> str | None:
+    """Who wins, of a sentence that says just that: `Petra wins the match.`; None for any other text."""
+    match = _WINS.fullmatch(text.strip())
+    return match["who"] if match and not set(match["rest"].lower().split()) & _QUALIFYING else None
 
 
 def _words(text: str) -> list[str]:
