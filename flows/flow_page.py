@@ -19,7 +19,7 @@ from prefect.logging import get_run_logger
 from flows.format import clock
 from flows.plan import Plan, PlannedStage
 from flows.servers import Servers
-from flows.summary import places, score_rows
+from flows.summary import places, score_rows, warnings
 from flows.terminal import Display
 from tasks.lineage import Lineage
 from tasks.stage import MLFLOW, StageSpec, said
@@ -72,10 +72,13 @@ class FlowPage:
             share = (len(self._rows) + progress.step / max(progress.total, 1)) / len(self._plan.stages)
             self._update(share, f"{spec.stage}: step {progress.step} of {progress.total}")
 
-    def end(self, stage: PlannedStage, note: str) -> None:
+    def end(self, stage: PlannedStage, note: str, warnings: list[str]) -> None:
         """A stage is done."""
         self._display.end(stage, note)
         self._note(stage, f"done in {clock(time.monotonic() - self._begun)}", note)
+        for text in warnings:
+            self._display.warn(f"{stage.spec.stage}: {text}")
+            self._log.warning(f"{stage.spec.stage}: {text}")
         if time.monotonic() - self._told >= PAUSE:
             self._told = time.monotonic()
             self._update(len(self._rows) / len(self._plan.stages), f"{stage.spec.stage} done")
@@ -124,6 +127,7 @@ class FlowPage:
         for stage in self._plan.stages:
             state, note = self._rows.get(stage.spec.stage, ("not run", ""))
             lines.append(f"| {stage.spec.stage} | {stage.spec.kind} | {state} | {_escaped(note)} |")
+        lines += ["", *(f"- **Warning:** {_escaped(text)}" for text in warnings(self._plan))]
         lines += ["", *(f"- {title}: {where}" for title, where in self._links())]
         return "\n".join(lines)
 

@@ -29,6 +29,7 @@ from rl_core.rewards.reward import reader, resolve
 
 STAND_IN = Path(__file__).parent / "stand_in"  # a data directory of a few made-up problems; written by infra/stand_in_data.py
 BASE, TEXTS = "smoke_base", "smoke_texts"  # stages that the smoke profile adds
+SMOKE_SUFFIX = "-smoke"  # of the experiment's name
 SMOKE_MODEL = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=4, key_value_heads=2, vocabulary=1024, context=4096)
 THREADS = 1  # matrices this small are not worth more
 STEPS = 2
@@ -83,7 +84,7 @@ def smoke(recipe: Recipe) -> Recipe:
     else:
         stages = {name: _from_base(stage) for name, stage in stages.items()}
         stages |= _base(stages)
-    small = recipe.model_copy(update={"name": f"{recipe.name}-smoke", "model": SMOKE_MODEL, "stages": stages})
+    small = recipe.model_copy(update={"name": f"{recipe.name}{SMOKE_SUFFIX}", "model": SMOKE_MODEL, "stages": stages})
     return check(resolved(small))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flows.format import clock
 from flows.schedules import read_schedules
 from flows.servers import NAMES, Servers
+from flows.stage_warnings import stage_warnings
 from tasks.lease import STATE, holder, orphan
 from tasks.stage import PROGRESS, SPEC, read_manifest
 from tasks.workspace import Workspace, read_json
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 RUNS_SHOWN = 3
+HEADER = ["stage", "kind", "state", "when", "last in run", "directory"]
 
 
 def print_status(workspace: Workspace, console: Console) -> None:
     """Every experiment with its last runs and the stages it has directories for, superseded ones left out."""
-    from rich.table import Table
-
     _print_servers(workspace, console)
     experiments = workspace.experiments()
     if not experiments:
@@ -37,12 +37,15 @@ def print_status(workspace: Workspace, console: Console) -> None:
             if run:
                 error = f": {run['error']}" if run.get("error") else ""
                 console.print(f"  run {run['run']} {_run_state(path, run)}{error}", highlight=False, markup=False, soft_wrap=True)
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("  stage", "kind", "state", "when", "directory"):
-            table.add_column(name)
-        for row in stage_rows(workspace.root / experiment):
-            table.add_row(*row)
-        console.print(table)
+        rows = stage_rows(workspace, experiment)
+        widths = [max(len(row[column]) for row in [HEADER, *rows]) for column in range(len(HEADER))]
+        for row in [HEADER, *rows]:
+            line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+            style = "bold" if row is HEADER else None
+            console.print(f"  {line}", style=style, highlight=False, markup=False, soft_wrap=True)  # a directory is copied: never cut
+        for row in rows:
+            for text in stage_warnings(Path(row[-1])):
+                console.print(f"  warning: {row[0]}: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_servers(workspace: Workspace, console: Console) -> None:
@@ -57,15 +60,19 @@ def _print_servers(workspace: Workspace, console: Console) -> None:
         console.print(f"schedule {name}: {when}", highlight=False, markup=False)
 
 
-def stage_rows(experiment: Path) -> list[list[str]]:
-    """Stage, kind, state, when and directory of each stage directory, in the order of the recipe."""
+def stage_rows(workspace: Workspace, experiment: str) -> list[list[str]]:
+    """The cells of HEADER for each stage directory of an experiment, in the order of the recipe."""
+    last_run: dict[str, str] = {}  # directory -> id of the last run that made or reused it
+    for path in workspace.run_records(experiment):
+        last_run |= {entry["directory"]: path.stem for entry in ((read_json(path) or {}).get("stages") or {}).values()}
     found = []
-    for path in experiment.glob(f"*-????????/{SPEC}"):
-        spec = read_json(path)
+    for path in (workspace.root / experiment).glob(f"*-????????/{SPEC}"):
+        spec, directory = read_json(path), path.parent
         if spec:
-            state, moment = describe(path.parent)
+            state, moment = describe(directory)
             when = datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M") if moment else ""
-            found.append((spec["position"], moment, [f"  {spec['stage']}", spec["kind"], state, when, path.parent.name]))
+            row = [spec["stage"], spec["kind"], state, when, last_run.get(directory.name, "-"), str(directory)]
+            found.append((spec["position"], moment, row))
     return [row for _, _, row in sorted(found, key=lambda item: item[:2])]
 
 
@@ -93,7 +100,9 @@ def _run_state(path: Path, run: dict[str, Any]) -> str:
     made = sum(stage["action"] in ("run", "continue") for stage in run["stages"].values())
     state = run["state"] if run["state"] != "running" or holder(path, run) else "interrupted"
     took = "" if state == "interrupted" else f", {clock((run.get('finished') or time.time()) - run['started'])}"
-    return f"{state}, {made} of {len(run['stages'])} stages to run{took}"
+    if made == 0:
+        return f"{state}, all stages reused{took}"
+    return f"{state}, {made} of {len(run['stages'])} stages {'made' if state == 'done' else 'to make'}{took}"
 
 
 def _last_step(path: Path) -> str:

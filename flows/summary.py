@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.format import count
 from flows.plan import Plan
+from flows.stage_warnings import stage_warnings
 from tasks.data import OVERLAP
 from tasks.report import REPORT, where_to_look
 from tasks.stage import StageSpec, read_manifest
@@ -14,10 +15,8 @@ from tasks.workspace import read_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-LEGEND = (
-    "~ differs from the row above by no more than chance would (McNemar or paired bootstrap, 5 %); tells apart: the smallest difference "
-    "in points that is found in four of five cases"
-)
+NOISE = "~ differs from the row above by no more than chance would (McNemar or paired bootstrap, 5 %)"
+DETECTABLE = "tells apart: the smallest difference in points that is found in four of five cases"
 
 
 def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
@@ -100,14 +99,16 @@ def print_scores(header: list[str], rows: list[list[str]], console: Console) -> 
     """Print a table of `score_table` and what its marks mean."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", title="Scores in percent [95 % interval]", title_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
         table.add_column(name)
     for row in rows:
         table.add_row(*row, style="dim" if row is rows[-1] else None)
-    console.print()
+    console.print("\nScores in percent [95 % interval]", style="italic", highlight=False, markup=False, soft_wrap=True)
     console.print(table)
-    console.print(LEGEND, style="dim", highlight=False)
+    marks = [NOISE] if any("~" in cell for row in rows for cell in row[1:]) else []
+    for text in [*marks, DETECTABLE]:
+        console.print(text, style="dim", highlight=False, markup=False)
 
 
 def _cell(score: dict[str, Any] | None, change: dict[str, Any] | None) -> str:
@@ -121,6 +122,13 @@ def _tells(entries: list[dict[str, Any]]) -> str:
     """The smallest difference that every comparison of a column can tell, in points."""
     found = [entry["detectable"] for entry in entries if "detectable" in entry]
     return f"{100 * max(found):.1f}" if found else "-"
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know of the stages that are done, a line each; see flows/stage_warnings.py."""
+    return [
+        f"{stage.spec.stage}: {text}" for stage in plan.stages if stage.action != "skip" for text in stage_warnings(stage.spec.directory)
+    ]
 
 
 def places(plan: Plan) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 100  # rows on a terminal
-WIDTH = 60  # characters of one cell there
+WIDTH = 60  # characters of one cell there; a single row is shown whole
 FILE_WIDTH = 400  # characters of a line in a file
 
 
@@ -54,7 +54,7 @@ def _write(table: pa.Table, form: str, file: BinaryIO) -> None:
         file.write((json.dumps(table.to_pylist(), default=str, ensure_ascii=False, indent=1) + "\n").encode())
         return
     if form == "markdown":
-        rows = [table.column_names, ["---"] * table.num_columns, *([_cell(value) for value in row.values()] for row in table.to_pylist())]
+        rows = [table.column_names, ["---"] * table.num_columns, *([_line(value) for value in row.values()] for row in table.to_pylist())]
         cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
         file.write("".join(f"| {' | '.join(row)} |\n" for row in cells).encode())
         return
@@ -77,10 +77,20 @@ def _print_rows(table: pa.Table, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text  # what models write is no markup
 
-    rows = [[_cell(value) for value in row.values()] for row in table.slice(0, SHOWN).to_pylist()]
+    found = table.slice(0, SHOWN).to_pylist()
+    rows = [[_line(value) for value in row.values()] for row in found]
+    whole = len(rows) == 1
+    cut = 0 if whole else sum(len(cell) > WIDTH for row in rows for cell in row)
+    if not whole:
+        rows = [[cell if len(cell) <= WIDTH else f"{cell[: WIDTH - 1]}…" for cell in row] for row in rows]
     names = table.column_names
     widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    if sum(widths) + 2 * len(widths) > console.width:  # too wide: each row as a block of lines
+    if whole and sum(widths) + 2 * len(widths) > console.width:
+        for name, value in found[0].items():
+            text = "\n".join(f"  {line}" for line in _text(value).splitlines() or [""])
+            console.print(name, style="bold", highlight=False, markup=False)
+            console.print(Text(text), soft_wrap=True)
+    elif sum(widths) + 2 * len(widths) > console.width:  # too wide: each row as a block of lines
         for number, row in enumerate(rows, start=1):
             console.print(f"row {number}", style="bold", highlight=False)
             for name, cell in zip(names, row, strict=True):
@@ -94,6 +104,8 @@ def _print_rows(table: pa.Table, console: Console) -> None:
         console.print(shown)
     if table.num_rows > SHOWN:
         console.print(f"{SHOWN} of {table.num_rows:,} rows; --format csv, json or parquet gives all", style="dim", highlight=False)
+    elif cut:
+        console.print(f"… {cut} long cells are cut; --format json gives them whole", style="dim", highlight=False)
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -102,9 +114,12 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any) -> str:
+    """A value as a person reads it."""
     if value is None:
         return "-"
-    text = f"{value:.4g}" if isinstance(value, float) else str(_flat(value))
-    text = " ".join(text.split())
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    return f"{value:.4g}" if isinstance(value, float) else str(_flat(value))
+
+
+def _line(value: Any) -> str:
+    return " ".join(_text(value).split())

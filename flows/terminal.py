@@ -71,7 +71,9 @@ class Display:
         self._reports.append(progress)
 
     def warn(self, message: str) -> None:
-        self.console.print(f"[yellow]warning:[/yellow] {message}", highlight=False)
+        from rich.markup import escape
+
+        self.console.print(f"[yellow]warning:[/yellow] {escape(message)}", highlight=False, soft_wrap=True)
 
     def _head(self, stage: PlannedStage) -> str:
         return f"{self._number:>2}/{self._stages} {stage.spec.stage:<12} {stage.spec.kind:<8}"

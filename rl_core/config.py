@@ -403,7 +403,7 @@ class RlConfig(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
     checkpoint_every: int = Field(20, ge=1)
-    keep_last: int = Field(2, ge=1, description="Checkpoints kept besides the final one.")
+    keep_last: int = Field(2, ge=1, description="Newest checkpoints that are kept, the final one among them; `keep_best` adds one.")
     keep_best: Literal["reward", "outcome/correct"] | None = Field(
         None, description="Keep the checkpoint, too, whose steps since the one before had the highest mean of this metric."
     )

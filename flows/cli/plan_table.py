@@ -109,12 +109,14 @@ def _reasons(reasons: list[str]) -> str:
 
 
 def print_summary(plan: Plan, console: Console) -> None:
-    """Scores, where there are any, and the places where a run left what it made."""
-    from flows.summary import places, print_scores, score_rows
+    """Scores, where there are any, what to look into, and the places where a run left what it made."""
+    from flows.summary import places, print_scores, score_rows, warnings
 
     header, rows = score_rows(plan)
     if rows:
         print_scores(header, rows, console)
     console.print()
+    for text in warnings(plan):
+        console.print(f"warning     {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for title, where in places(plan):
         console.print(f"{title:<11} {where}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,38 @@
+"""Warnings about stages that are done: read from what a stage recorded, shown at its end, after a run, in `status` and in `lineage`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from evals.analytics.health import eval_warnings, rl_warnings, sft_warnings
+from flows.profile import SMOKE_SUFFIX
+from tasks.stage import SPEC, read_manifest
+from tasks.workspace import read_json
+
+
+def stage_warnings(directory: Path) -> list[str]:
+    """A line each; none for a stage that is not done, and none under the smoke profile, whose model learns nothing."""
+    spec, manifest = read_json(directory / SPEC), read_manifest(directory)
+    if not spec or not manifest or spec["experiment"].endswith(SMOKE_SUFFIX):
+        return []
+    settings, result = spec["settings"], manifest["result"]
+    match spec["kind"]:
+        case "rl":
+            return rl_warnings(settings, _metrics(directory), result)
+        case "sft":
+            return sft_warnings(_metrics(directory), result)
+        case "eval":
+            return eval_warnings(settings, (read_json(directory / "scores.json") or {"scores": []})["scores"])
+    return []
+
+
+def _metrics(directory: Path) -> list[dict[str, Any]]:
+    rows = []
+    with suppress(OSError), (directory / "metrics.jsonl").open(encoding="utf-8") as file:
+        for line in file:
+            with suppress(ValueError):
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict)]

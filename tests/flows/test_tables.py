@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+
+from flows.tables import WIDTH, write_table
+
+RESPONSE = "<think>\nFirst, Zoey says that Liam is a knave.\n</think>\n<answer>" + "(1) Zoey is a knight " * 10 + "</answer>"
+
+
+def shown(table: pa.Table, width: int = 100) -> list[str]:
+    text = io.StringIO()
+    write_table(table, "table", None, Console(file=text, width=width))
+    return text.getvalue().splitlines()
+
+
+def test_a_single_row_is_shown_whole_with_its_lines() -> None:
+    lines = shown(pa.table({"stage": ["warm"], "response": [RESPONSE]}))
+    assert lines == ["stage", "  warm", "response", *(f"  {line}" for line in RESPONSE.splitlines())]
+
+
+def test_a_single_row_that_fits_is_a_table() -> None:
+    assert [line.rstrip() for line in shown(pa.table({"stage": ["warm"], "rollouts": [64]}))] == ["stage  rollouts", "warm         64"]
+
+
+def test_of_several_rows_long_cells_are_cut_and_that_is_said() -> None:
+    lines = shown(pa.table({"stage": ["warm", "cold"], "response": [RESPONSE, "short"]}))
+    assert len(lines) == 4
+    assert lines[1].split()[-1].endswith("…")
+    assert len(lines[1].removeprefix("warm   ").rstrip()) == WIDTH
+    assert lines[-1] == "… 1 long cells are cut; --format json gives them whole"
+
+
+def test_markdown_is_not_cut(tmp_path: Path) -> None:
+    write_table(pa.table({"response": [RESPONSE]}), "markdown", tmp_path / "out.md", Console())
+    assert "(1) Zoey is a knight " * 10 in (tmp_path / "out.md").read_text()
