@@ -28,7 +28,7 @@ from rl_core.errors import InputError
 from rl_core.rollout.engine import Sampling
 from rl_core.rollout.records import SAMPLE_SCHEMA
 
-CELL_VERSION = 1  # bumped by hand when the same identity comes to give other samples or verdicts
+CELL_VERSION = 2  # bumped by hand when the same identity comes to give other samples or verdicts
 SEAL = "sha256"  # of the rest of `cell.json` and the samples
 Row = dict[str, Any]
 

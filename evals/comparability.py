@@ -16,6 +16,7 @@ from rl_core.errors import InputError
 MEASUREMENT = {
     "protocol.template": "template",
     "protocol.reader": "reader of the answer",
+    "protocol.rules": "rules of judging",
     "protocol.modes": "sampling",
     "data.digest": "data",
     "data.problems_digest": "problems",

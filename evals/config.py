@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from evals.protocol import fill
-from rl_core.config import Job, Precision, Resources, Settings
+from rl_core.config import Added, Job, Precision, Resources, Settings
+from rl_core.rewards.rules import Rule
 
 MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
 
@@ -44,6 +45,9 @@ class EvalConfig(Settings):
     benchmarks: list[BenchmarkSettings] = Field(min_length=1)
     template: str = "think_answer"
     reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/readers.py.")
+    rules: Annotated[list[Rule], Added()] = Field(
+        [], description="What is judged otherwise than by default: names in rl_core/rewards/rules.py."
+    )
     stop: list[Annotated[str, Field(min_length=1)]] = Field([], description="Texts that end a response, beside its end token.")
     greedy: bool = Field(True, description="One greedy response per problem.")
     samples: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(

@@ -14,6 +14,8 @@ from rl_core.data.prompts import DataError
 from rl_core.data.rows import read_rows
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.rules import NONE, Rules
+from rl_core.rewards.verify import judged_by_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 FORMATS = (".jsonl", ".parquet")
 DEADLINE = 2.0  # seconds for one answer
 VERDICT = ("correct", "outcome", "extracted")
+BY_TEXT = "gold_by_text"  # column of a file with golds that cannot be read
+
+
+class Graded(Counter[Outcome]):
+    """How often each outcome occurs, and how many rows have a gold that cannot be read."""
+
+    by_text = 0
 
 
 def grade(
@@ -31,11 +40,14 @@ def grade(
     gold_column: str = "gold",
     response_column: str = "response",
     reader: str = LENIENT,
+    rules: Rules = NONE,
+    strict: bool = False,
     workers: int | None = None,
-) -> Counter[Outcome]:
+) -> Graded:
     """Write the rows of a file again, in order, with `correct`, `outcome` and `extracted`; returns how often each outcome occurs.
 
-    Columns of these names in the file are replaced. The golds may be in the form of the benchmark's own data.
+    Columns of these names in the file are replaced. The golds may be in the form of the benchmark's own data. Where there are some that
+    cannot be read, answers to them are compared as texts, and a column `gold_by_text` marks them; with `strict` they are an error.
 
     Raises:
         DataError: an unknown benchmark, a file that cannot be read or written, or a row without gold or response; nothing is written.
@@ -52,16 +64,22 @@ def grade(
     if output.exists() and output.samefile(file):
         raise DataError(f"--output {output}: is the input; give another name")
     rows = read_rows(file)
-    items = [_item(row, benchmark, f"{file}: row {number}", gold_column, response_column) for number, row in enumerate(rows, start=1)]
+    items = [
+        _item(row, benchmark, f"{file}: row {number}", gold_column, response_column, strict) for number, row in enumerate(rows, start=1)
+    ]
     with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE) as pool:
-        verdicts = pool.judge(items, read)
+        verdicts = pool.judge(items, read, rules)
+    graded = Graded(verdict.outcome for verdict in verdicts)
+    graded.by_text = sum(verdict.by_text for verdict in verdicts)
     for row, verdict in zip(rows, verdicts, strict=True):
         row |= {"correct": verdict.outcome is Outcome.CORRECT, "outcome": verdict.outcome.value, "extracted": verdict.extracted}
+        if graded.by_text:
+            row[BY_TEXT] = verdict.by_text
     _write(output, rows)
-    return Counter(verdict.outcome for verdict in verdicts)
+    return graded
 
 
-def _item(row: Any, benchmark: str, where: str, gold_column: str, response_column: str) -> ScoreItem:
+def _item(row: Any, benchmark: str, where: str, gold_column: str, response_column: str, strict: bool) -> ScoreItem:
     if not isinstance(row, dict):
         raise DataError(f"{where} is no object with named columns; repair or remove it")
     for column, option in ((gold_column, "--gold"), (response_column, "--response")):
@@ -72,6 +90,8 @@ def _item(row: Any, benchmark: str, where: str, gold_column: str, response_colum
     if not isinstance(response, str):
         raise DataError(f"{where}: {response_column!r} is no text but {str(response)[:60]!r}; repair or remove it")
     task, gold = registry.read_gold(benchmark, row[gold_column], where)
+    if strict and judged_by_text(task, gold):
+        raise DataError(f"{where}: the gold {gold[:80]!r} cannot be read; repair or remove it, or leave --strict out to compare texts")
     return ScoreItem(task, response, gold)
 
 

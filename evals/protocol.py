@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from rl_core.config import Settings
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
+from rl_core.rewards.rules import Rule
 
 SHIPPED = Path(__file__).parent / "protocols"
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Protocol(Settings):
 
     template: Cited[str]
     reader: Cited[str]
+    rules: Cited[list[Rule]] = Cited(value=[], source="none differ")
     stop: Cited[list[str]]
     temperature: Cited[float]  # 0: greedy
     top_p: Cited[float]
@@ -43,7 +45,7 @@ class Protocol(Settings):
 
     def settings(self) -> dict[str, Any]:
         """The settings of an evaluation (`EvalConfig`) that a protocol stands for."""
-        found: dict[str, Any] = {name: getattr(self, name).value for name in ("template", "reader", "stop", "top_p", "max_tokens")}
+        found: dict[str, Any] = {name: getattr(self, name).value for name in ("template", "reader", "rules", "stop", "top_p", "max_tokens")}
         if self.temperature.value == 0:
             return found | {"greedy": True, "samples": 0}
         return found | {"greedy": False, "samples": self.samples.value, "temperature": self.temperature.value}

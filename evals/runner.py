@@ -33,6 +33,7 @@ from rl_core.fence import Fence
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
 from rl_core.rewards.pool import ScoringPool
+from rl_core.rewards.verify import judged_by_text
 from rl_core.rollout.engine import Sampling
 from rl_core.rollout.records import SAMPLE_SCHEMA
 from rl_core.training.journal import peak_memory
@@ -110,6 +111,7 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
         "problems": digest_of(benchmark.problems),
         "template": {"name": template, **asdict(find_template(template))},
         "reader": config.reader,
+        "rules": sorted(config.rules),
         "modes": [[mode.name, mode.samples or {"width": config.width}, asdict(mode.sampling)] for mode in modes],
         "seed": job.seed,
         "engine": config.engine,
@@ -181,6 +183,7 @@ def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:
     """What a score was made with: protocol, engine, data, code."""
     config = job.config
     settings = config.model_dump(mode="json")
+    by_text = sum(judged_by_text(problem.task, problem.gold) for problem in cell.benchmark.problems)
     return {
         "checkpoint": cell.checkpoint.name,
         "path": cell.checkpoint.path,
@@ -191,6 +194,7 @@ def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:
             "overrides": protocol.overrides(settings) if config.protocol else {},
             "template": cell.template,
             "reader": config.reader,
+            "rules": cell.identity["rules"],
             "modes": cell.identity["modes"],
         },
         "data": {
@@ -199,7 +203,8 @@ def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:
             "as_published": cell.benchmark.doubt is None if cell.benchmark.published else None,
             "problems": len(cell.benchmark.problems),
             "problems_digest": cell.identity["problems"],
-        },
+        }
+        | ({"golds_by_text": by_text} if by_text else {}),
         "seed": job.seed,
         "engine": record["engine"],
         "software": record["software"],

@@ -18,6 +18,7 @@ from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.verify import judged_by_text
 from rl_core.training.journal import Journal
 
 PILOT = 4  # samples per problem from which `samples: auto` judges how many it needs
@@ -62,6 +63,7 @@ class Work:
         self.pool = pool
         self.progress = progress
         self.read = find_reader(config.reader)
+        self.rules = frozenset(config.rules)
         self.width = config.width
         self.started = time.perf_counter()
         self.before = len(partial.rows)
@@ -121,7 +123,7 @@ class Work:
     def _keep(self, number: int, mode: Mode, answers: list[tuple[int, Row]]) -> None:
         """Judge responses and put them down."""
         items = [ScoreItem(row["task"], row["response"], row["gold"], row["finish_reason"]) for _, row in answers]
-        verdicts = self.pool.judge(items, self.read)
+        verdicts = self.pool.judge(items, self.read, self.rules)
         rows = [
             row
             | {
@@ -164,9 +166,11 @@ def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, c
         rows = [row for _, _, row in sorted(partial.rows, key=lambda entry: (entry[0], entry[1], entry[2]["sample"]))]
         cell.finish(rows, {"engine": engine.facts, "software": software(), "seconds": time.perf_counter() - work.started})
     outcomes = Counter(row["outcome"] for row in rows).most_common()
+    by_text = len({row["gold"] for row in rows if judged_by_text(row["task"], row["gold"])})
     shares = ", ".join(f"{outcome} {count / len(rows):.1%}" for outcome, count in outcomes)
     print(
-        f"{cell.checkpoint.name} on {cell.benchmark.name}: {len(cell.benchmark.problems)} problems, {len(rows)} responses: {shares}",
+        f"{cell.checkpoint.name} on {cell.benchmark.name}: {len(cell.benchmark.problems)} problems, {len(rows)} responses: {shares}"
+        + (f"; {by_text} golds cannot be read and were compared as texts" if by_text else ""),
         flush=True,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,15 +141,37 @@ class _Progress:
         self.bar.update(self.task, completed=done, total=total, note=note)
 
 
-def grade_file(file: Path, benchmark: str, output: Path, gold: str, response: str, protocol: str | None, workers: int | None) -> None:
-    """Grade a file and print how often each outcome occurs."""
-    from evals.grade import grade
+def grade_file(
+    file: Path,
+    benchmark: str,
+    output: Path,
+    *,
+    gold: str,
+    response: str,
+    protocol: str | None,
+    rules: Sequence[str],
+    strict: bool,
+    workers: int | None,
+) -> None:
+    """Grade a file and print how often each outcome occurs. `rules` come beside those of the protocol."""
+    from evals.grade import BY_TEXT, grade
     from evals.readers import LENIENT
     from evals.statistics import wilson
     from rl_core.outcome import Outcome
+    from rl_core.rewards.rules import Rule
 
-    reader = find_protocol(protocol).reader.value if protocol else LENIENT
-    outcomes = grade(file, benchmark, output, gold_column=gold, response_column=response, reader=reader, workers=workers)
+    published = find_protocol(protocol) if protocol else None
+    outcomes = grade(
+        file,
+        benchmark,
+        output,
+        gold_column=gold,
+        response_column=response,
+        reader=published.reader.value if published else LENIENT,
+        rules=frozenset(map(Rule, rules)) | frozenset(published.rules.value if published else ()),
+        strict=strict,
+        workers=workers,
+    )
     console = make_console()
     total = outcomes.total()
     if total:
@@ -158,6 +181,9 @@ def grade_file(file: Path, benchmark: str, output: Path, gold: str, response: st
         )
     for outcome, count in outcomes.most_common():
         console.print(f"  {outcome:<12} {count:>8,}", highlight=False)
+    if outcomes.by_text:
+        told = f"{outcomes.by_text:,} golds cannot be read: their answers were compared as texts (column {BY_TEXT}; --strict refuses them)"
+        console.print(told, highlight=False, soft_wrap=True)
     console.print(f"written to {output}", highlight=False, soft_wrap=True)
 
 

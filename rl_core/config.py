@@ -380,7 +380,7 @@ class RlConfig(Settings):
     """Reinforcement learning from verifiable rewards."""
 
     template: str = "think_answer"
-    reward: dict[str, float] | str = Field("logic_rl", description="A preset of rl_core/rewards, or component: weight.")
+    reward: dict[str, float] | str = Field("knights_knaves_format", description="A preset of rl_core/rewards, or component: weight.")
     penalties: Penalties = Penalties()
     algorithm: Algorithm = Algorithm()
     prompts_per_step: int = Field(16, ge=1)

@@ -18,7 +18,8 @@ def check_gold(task: str, gold: str) -> None:
     """Find a gold answer that would make every response wrong.
 
     Raises:
-        InputError: the verifier of the task cannot read it.
+        InputError: it is empty, or not of the form that the verifier of the task wants. A formula that cannot be read is not refused:
+            answers are compared with it as texts.
     """
     if task in NUMERIC and not _NUMBER.fullmatch(gold):
         raise InputError("it is no number")

@@ -70,7 +70,7 @@ class ProblemSet:
         """All problems in the order of the source.
 
         Raises:
-            DataError: file missing, a row broken, a gold answer that no verifier can read, or the hub out of reach.
+            DataError: file missing, a row broken, a gold answer that is none of the benchmark, or the hub out of reach.
         """
         path = self.local_file(data_dir)
         rows: Iterable[Any] = read_rows(path) if path else self.hub_rows()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flows.cli.group import INTERRUPTED, data_dir_option, main, workspace_option
+from rl_core.rewards.rules import Rule
 
 
 @main.command()
@@ -85,12 +86,15 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
 @click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
 @click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
 @click.option("--protocol", help="Look for the answer where this protocol does; default: in all usual places.")
+@click.option("--rule", "rules", multiple=True, type=click.Choice([*Rule]), help="Judge by a rule of rl_core/rewards; can be repeated.")
+@click.option("--strict", is_flag=True, help="Refuse golds that cannot be read; default: compare the texts, and say how many there are.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes for symbolic work; default: one per core, at most 8.")
-def grade(file: Path, benchmark: str, output: Path, gold: str, response: str, protocol: str | None, workers: int | None) -> None:
+def grade(file: Path, benchmark: str, output: Path, **options: Any) -> None:
     """Grade the completions in FILE (.jsonl or .parquet) without a model.
 
-    OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted.
+    OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted, and gold_by_text where a gold cannot be
+    read.
     """
     from flows.evaluate import grade_file
 
-    grade_file(file, benchmark, output, gold, response, protocol, workers)
+    grade_file(file, benchmark, output, **options)

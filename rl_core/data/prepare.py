@@ -11,6 +11,7 @@ from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesDa
 from rl_core.data import countdown, gsm8k, knights_knaves, math_sets
 from rl_core.data.prompts import DataError, Prompt, write_prompts
 from rl_core.data.splits import HELD_OUT_SEED, Split
+from rl_core.rewards.verify import judged_by_text
 
 
 def inputs(config: DataConfig, data_dir: Path | None) -> list[Path]:
@@ -64,6 +65,7 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
         raise DataError("no training problem is left that is not also held out")
     for split, prompts in (("train", train), ("test", test)):
         write_prompts(output / f"{split}.parquet", prompts)
+    by_text = sum(judged_by_text(prompt.task, prompt.gold) for prompt in train)
     return {
         "train": len(train),
         "test": len(test),
@@ -71,7 +73,7 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
         "dropped_rows": dropped,  # without an answer, or a problem again
         "source": "files" if inputs(config, data_dir) else "hub" if isinstance(config, Gsm8kData | MathData) else "generated",
         "by_difficulty": dict(Counter(prompt.difficulty or "all" for prompt in train)),
-    }
+    } | ({"golds_by_text": by_text} if by_text else {})  # cannot be read, so answers are compared with them as texts
 
 
 def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
+from rl_core.rewards.run_on import own_answer
 from rl_core.rewards.spans import find_spans
 from rl_core.rewards.verdict import Verdict
 
@@ -16,30 +17,71 @@ LONGEST = 200  # characters of an expression; eight numbers of five digits with 
 _TOKEN = re.compile(r"\s*(?:(?P<number>[0-9]{1,9})(?![0-9.])|(?P<sign>[-+*/()]))")
 
 
+# Ways of writing signs and brackets; the layout around them carries no meaning.
+_NOTATION = (
+    (re.compile(r"\\(?:times|cdot|ast)(?![A-Za-z])|[\u00d7\u00b7\u22c5\u2217\u2715\u2716]|(?<=[0-9)\s])[xX](?=[\s(0-9])"), "*"),
+    (re.compile(r"\\div(?![A-Za-z])|[\u00f7\u2215\u2044]"), "/"),
+    (re.compile(r"[\u2212\u2013]"), "-"),
+    (re.compile(r"\\left(?![A-Za-z])|\\right(?![A-Za-z])|\\[()\[\],;:! ]|\\quad(?![A-Za-z])|[$`]"), " "),
+)
+_BOX = re.compile(r"\s*\\(?:boxed|text|mathrm)\s*\{(.*)\}\s*", re.DOTALL)
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_ZEROS = re.compile(r"\.0+$")  # of a value: 20.0
+_BRACKETS = str.maketrans("[]{}", "()()")
+
+
 class _NotAnExpression(Exception):
     """The text is no arithmetic of whole numbers with + - * / and brackets."""
 
 
-def judge(response: str, gold: str) -> Verdict:
-    """Read the last answer between tags as arithmetic and compare its exact value with the target.
+def judge(response: str, gold: str, *, tinyzero: bool = False) -> Verdict:
+    r"""Read the last answer between tags as arithmetic and compare its exact value with the target.
 
-    As in TinyZero (verl/utils/reward_score/countdown.py) the multiset of numbers must be the given one. Powers, `//`, decimal points,
-    `=`, digits of other scripts and anything longer than 200 characters are no arithmetic; nothing is ever executed.
+    The multiset of numbers must be the given one. Signs of typesetting and of LaTeX, `\frac{}{}` and other brackets are read as what they
+    mean, and the expression may be followed by `=` and its value, or stand behind the target and `=`. Powers, `//`, decimal points,
+    digits of other scripts and anything longer than 200 characters are no arithmetic; nothing is ever executed.
 
     Args:
         response: the assistant's whole turn, including what the template supplied of it.
         gold: JSON with `numbers` and `target`.
+        tinyzero: take digits, `+ - * /` and round brackets alone, as TinyZero (verl/utils/reward_score/countdown.py) and nano-aha-moment
+            do; they allow powers and `//` as well.
     """
     numbers, target = _problem(gold)
-    span = find_spans(response).answer
+    own = response if tinyzero else own_answer(response)
+    span = find_spans(own).answer
     if span is None:
         return Verdict(Outcome.FORMAT_ERROR, None)
-    text = response[slice(*span)].strip()
+    text = own[slice(*span)].strip()
     try:
-        value, used = evaluate(text)
+        value, used = evaluate(text) if tinyzero else _equation(text, Fraction(target))
     except _NotAnExpression:
         return Verdict(Outcome.UNPARSEABLE, None)
     return Verdict(Outcome.CORRECT if used == Counter(numbers) and value == target else Outcome.WRONG, text)
+
+
+def _equation(text: str, target: Fraction) -> tuple[Fraction | None, Counter[int]]:
+    """Value of an expression and the numbers it uses; None also where what it is said to be equal to is something else."""
+    first, *others = _plain(text).split("=")
+    sides = [evaluate(first.strip()), *(evaluate(_ZEROS.sub("", side.strip())) for side in others)]
+    if len(sides) == 2 and sides[0][0] == target and sides[0][1].total() == 1 and sides[1][1].total() > 1:
+        sides.reverse()  # 20 = (2 + 3) * 4
+    value, used = sides[0]
+    return value if all(other == value for other, _ in sides) else None, used
+
+
+def _plain(text: str) -> str:
+    """An expression with the signs that `evaluate` reads."""
+    if len(text) > 4 * LONGEST:
+        raise _NotAnExpression
+    text = text.strip("*_")  # bold
+    while box := _BOX.fullmatch(text):
+        text = box[1]
+    for pattern, sign in _NOTATION:
+        text = pattern.sub(sign, text)
+    while (plainer := _FRACTION.sub(r"((\1)/(\2))", text)) != text:
+        text = plainer
+    return text.strip().removesuffix(".").translate(_BRACKETS)
 
 
 def evaluate(text: str) -> tuple[Fraction | None, Counter[int]]:

@@ -3,44 +3,93 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from rl_core.rewards.spans import THINKING, find_spans
+from rl_core.rewards.run_on import own_answer
+from rl_core.rewards.spans import THINKING
 
 # ASCII digits only: \d would take any script's.
 NUMBER = re.compile(r"(?<![0-9A-Za-z.,)])-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
 _BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-_JOIN = re.compile(r"[\s$]*(?:,|,?\s*\$?\s*(?:\\text\s*\{)?\s*(?:and|or)\s*\}?)[\s$]*")
-_LONGEST_JOIN = 20  # characters between two boxes that are one answer
+_TAGS = re.compile(r"<answer>|</answer>")
+# What joins one candidate to the next: "or", "and perhaps", "as well as", "(or".
+_AND = r"and/or|as well as|together with|along with|and|or|nor|versus|vs\.?|plus|&|/|\|"
+_MAYBE = r"else|maybe|perhaps|possibly|probably|alternatively|even|also|then|either|the|final|answer|it|is|could|might|may|be|option|choice"
+_JOINED = rf"(?:[,;(\u2013-]?\s*\b(?:{_AND})(?![A-Za-z])|[&/|]|[,;]\s*(?:but\s+)?(?=(?:{_MAYBE})\b))(?:\s*\b(?:{_MAYBE})\b){{0,6}}"
+_JOIN = re.compile(rf"(?ai)[\s$.]*(?:,|,?\s*\$?\s*(?:\\text\s*\{{\s*)?(?:{_JOINED})\s*\}}?)[\s$:]*")
+_OR_PHRASE = re.compile(rf"(?ai)[\s$*.,;]*(?:{_JOINED})(?:\s+(?:my|correct|other|right))*\s*")
+_LONGEST_JOIN = 60  # characters between two candidates that are one answer
 _PHRASE = re.compile(r"(?ai)\banswer(?:\s+is\b\s*:?|\s*:)[ \t*]*")
 _MATH_SPAN = re.compile(r"\$+([^$\n]+)\$|\\\(([^\n]+?)\\\)")
+_VALUE = re.compile(r"\$?(" + NUMBER.pattern + r")(?=[\s.,;!*]|$)")
+# After a value and its unit: another candidate, the rest of a calculation or of a range, or a condition under which there is another.
+_UNIT = r"[\s$*).;]*(?:\\?%|[a-z]{1,20})?[\s$*)]*"
+_ANOTHER = re.compile(
+    rf"(?ai){_UNIT}(?:(?!\s*[,;(]?\s*and\b){_JOINED}|(?:to|through)\b|[-\u2013~*\u00d7x+=\u00f7^])[\s$*(:,]*(?:-?[0-9]|\\[a-z(]|\$)"
+    rf"|{_UNIT}and\s+(?:(?:{_MAYBE})\s+)*[$*\\(]*-?[0-9][0-9.,/]*[$*\\)]*(?:\s+[a-z]+)?[.!*]*\s*(?:$|,)"
+)
+_LISTED = re.compile(r"[$*]*[,;]\s*\$?(?:" + NUMBER.pattern + r")[$*]*\s*(?:,|[.!]?\s*$|[.!]\s)")
+# Not before an "or" that takes it back, nor between the members of a list.
+_SENTENCE = re.compile(r"(?ai)[.!](?:\s(?!\s*(?:or|and|alternatively|maybe)\b)|$)|;(?:\s(?!\s*(?:or|and|\(?[A-J]\)?(?![a-z])|-?[0-9]))|$)")
+_OTHERWISE = re.compile(r"(?ai)\b(?:else|otherwise|alternatively)\b[^.;!]*[0-9$\\]")
+# Words that make of a number something else than that number.
+_NOT_THE_NUMBER = re.compile(
+    r"(?ai)\b(?:not|never|neither|nor|or|isn't|cannot|unless|otherwise|between|"
+    r"(?:more|less|fewer|greater|larger|smaller|higher|lower|other|rather)\s+than|at\s+(?:least|most)|up\s+to|"
+    r"(?:above|below|under|over|exceeds?|exceeding)(?=\s+\$?-?[0-9])|as\s+well\s+as|maybe|perhaps|possibly|(?:might|could|may)\s+be)(?![a-z])|\?"
+)
+_DENIED = re.compile(r"(?ai)(?:\bnot|n't|n\u2019t|\bnever|\bneither)\s+(?:equal\s+(?:to\s+)?|be\s+)?[$*]*$")
 
 
 def extract_answer(response: str, *, any_number: bool = False) -> str | None:
     r"""The final answer as written, or None.
 
-    Only what follows the last `</think>` or `</reasoning>` counts. In it, in this order: the last balanced `\boxed{}` with
-    those that a comma, "and" or "or" joins to it, the last `<answer>…</answer>`, the last `####` line, the last "answer is …" or
-    "answer: …". With `any_number` the last number of the text stands in for all of these, and prose around a single number is dropped.
+    Only what follows the last `</think>` or `</reasoning>` counts, and nothing of a next question that the response goes on with
+    (`run_on`). In it, in this order: the last balanced `\boxed{}`, the last `<answer>…</answer>`, the last `####` line, the last
+    "answer is …" or "answer: …". Candidates that a comma, "and", "or" and the like join are one answer, which names them all. With
+    `any_number` the last number of the text stands in for all of these, and prose around a single number is dropped.
     """
-    closed = [position + len(closing) for _, closing in THINKING if (position := response.rfind(closing)) >= 0]
-    final = response[max(closed, default=0) :]
-    found = _boxed_answers(final)
+    final = after_thinking(own_answer(response))
+    found = boxed_answers(final)
     if found is None:
         found = _tagged(final) or _after_hashes(final) or _after_phrase(final)
         if found is not None and (inner := last_boxed(found)) is not None:
             found = inner
     if any_number:
-        numbers = NUMBER.findall(final if found is None else found)
-        if found is None:
-            found = numbers[-1] if numbers else None
-        elif len(numbers) == 1 and _is_prose(found):
-            found = numbers[0]
+        found = _last_number(final) if found is None else _without_prose(found)
     return (found.strip() or None) if found is not None else None
 
 
+def after_thinking(text: str) -> str:
+    """What follows the last end of thinking."""
+    closed = [position + len(closing) for _, closing in THINKING if (position := text.rfind(closing)) >= 0]
+    return text[max(closed, default=0) :]
+
+
+def _last_number(text: str) -> str | None:
+    numbers = list(NUMBER.finditer(text))
+    if not numbers:
+        return None
+    last = numbers[-1]
+    if _DENIED.search(text, max(0, last.start() - 40), last.start()):
+        return f"not {last[0]}"
+    if len(numbers) > 1 and last.start() - numbers[-2].end() <= _LONGEST_JOIN:
+        before = numbers[-2]
+        between = text[before.end() : last.start()]
+        if re.fullmatch(rf"(?ai)[\s$*,]*(?:[a-z]+\s+)?(?:{_JOINED})[\s$*]*", between) and re.search(r"(?ai)\bor\b", between):
+            return text[before.start() : last.end()]
+    return last[0]
+
+
+def _without_prose(text: str) -> str:
+    """A single number among words that leave it what it is; any other text as it is."""
+    numbers = NUMBER.findall(text)
+    return numbers[0] if len(numbers) == 1 and _is_prose(text) else text
+
+
 def _is_prose(text: str) -> bool:
-    words = re.findall(r"[a-z]{2,}|\$", re.sub(r"\\[A-Za-z]+", "", text.lower()))
-    return bool(words) and "not" not in words
+    plain = re.sub(r"\\[A-Za-z]+", "", text)
+    return re.search(r"[A-Za-z]{2,}|\$", plain) is not None and _NOT_THE_NUMBER.search(plain) is None
 
 
 def last_boxed(text: str) -> str | None:
@@ -49,19 +98,25 @@ def last_boxed(text: str) -> str | None:
     return _innermost(text, boxes, next(reversed(boxes))) if boxes else None
 
 
-def _boxed_answers(text: str) -> str | None:
-    r"""As `last_boxed`, with the boxes before it that a comma, "and" or "or" joins to it: `\boxed{1}` and `\boxed{2}` are two answers."""
+def boxed_answers(text: str) -> str | None:
+    r"""As `last_boxed`, with the boxes before it that are joined to it: `\boxed{1}` and `\boxed{2}` are two answers."""
     boxes = _boxes(text)
-    answers: list[str] = []
-    after = None  # where the box begins that was taken last
+    outermost: list[int] = []  # where boxes begin that are in no other one, from the last to the first
     for command in reversed(boxes):
-        end = boxes[command][1] + 1
-        if after is not None and (end > after or after - end > _LONGEST_JOIN or not _JOIN.fullmatch(text, end, after)):
-            if end > after:
-                continue  # inside of or around a box that was taken
+        if not outermost or boxes[command][1] < outermost[-1]:
+            outermost.append(command)
+    return _joined(text, [(command, boxes[command][1] + 1, _innermost(text, boxes, command)) for command in reversed(outermost)])
+
+
+def _joined(text: str, candidates: Sequence[tuple[int, int, str]]) -> str | None:
+    """The last of the candidates (start, end, content) with those before it that are joined to it."""
+    answers: list[str] = []
+    after = None  # where the candidate begins that was taken last
+    for start, end, content in reversed(candidates):
+        if after is not None and (after - end > _LONGEST_JOIN or not _JOIN.fullmatch(text, end, after)):
             break
-        answers.insert(0, _innermost(text, boxes, command))
-        after = command
+        answers.insert(0, content)
+        after = start
     return ", ".join(dict.fromkeys(answers)) if answers else None
 
 
@@ -91,23 +146,49 @@ def _innermost(text: str, boxes: dict[int, tuple[int, int]], command: int) -> st
 
 
 def _tagged(text: str) -> str | None:
-    span = find_spans(text).answer
-    return text[slice(*span)].strip() if span else None
+    candidates: list[tuple[int, int, str]] = []
+    opened: re.Match[str] | None = None
+    for tag in _TAGS.finditer(text):
+        if tag[0] == "<answer>":
+            opened = tag
+        elif opened is not None:
+            candidates.append((opened.start(), tag.end(), text[opened.end() : tag.start()].strip()))
+            opened = None
+    return _joined(text, candidates)
 
 
 def _after_hashes(text: str) -> str | None:
-    start = text.rfind("####")
-    return text[start + 4 :].partition("\n")[0].strip() if start >= 0 else None
+    lines = [(match.start(), match.end(), match[1].strip()) for match in re.finditer(r"####([^\n]*)", text)]
+    return _joined(text, lines)
 
 
 def _after_phrase(text: str) -> str | None:
     """What the last "the answer is" names: a number or a formula directly after it, else a short rest of the sentence."""
-    ends = [match.end() for match in _PHRASE.finditer(text)]
-    if not ends:
+    phrases = list(_PHRASE.finditer(text))
+    if not phrases:
         return None
-    rest = text[ends[-1] : ends[-1] + 400].partition("\n")[0].strip()
-    if formula := _MATH_SPAN.match(rest):
-        return (formula[1] or formula[2]).strip()
-    if number := re.match(r"\$?(" + NUMBER.pattern + r")(?=[\s.,;!*]|$)", rest):
-        return number[1]
-    return re.split(r"[.;!]\s|[.;!]$|\*\*", rest)[0].strip() or None
+    found = _named(text, phrases[-1].end())
+    if len(phrases) > 1:
+        before = _named(text, phrases[-2].end())
+        start = text.find(before, phrases[-2].end()) if before else -1
+        if before and start + len(before) > phrases[-1].start():
+            return before  # one sentence with both of them
+        if before and before != found and _OR_PHRASE.fullmatch(text, start + len(before), phrases[-1].start()):
+            return text[start : phrases[-1].end()] + found
+    return found or None
+
+
+def _named(text: str, start: int) -> str:
+    """The value that stands at `start`, or what a sentence says there that names none or several."""
+    rest = text[start : start + 400].partition("\n")[0].strip()
+    value = _MATH_SPAN.match(rest) or _VALUE.match(rest)
+    if value and not _is_undecided(rest[value.end() :]):
+        return next(group for group in value.groups() if group).strip()
+    sentence = _SENTENCE.split(rest)[0].strip()
+    return sentence if value else sentence.partition("**")[0].strip()
+
+
+def _is_undecided(rest: str) -> bool:
+    """Whether a sentence goes on with another candidate after its value."""
+    sentence = _SENTENCE.split(rest)[0]
+    return any(pattern.match(sentence) for pattern in (_ANOTHER, _LISTED)) or _OTHERWISE.search(sentence) is not None

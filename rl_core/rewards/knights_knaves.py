@@ -1,26 +1,31 @@
-"""The Knights and Knaves verifier, with the rules of Logic-RL's training reward (verl/utils/reward_score/kk.py)."""
+"""The Knights and Knaves verifier: whether an answer states the role of everyone, by a strict reading or by Logic-RL's rule."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.formats import tags_in_order
+from rl_core.rewards.roles import stated_roles
 from rl_core.rewards.spans import find_spans
 from rl_core.rewards.verdict import Verdict
 
 
-def judge(response: str, gold: str) -> Verdict:
+def judge(response: str, gold: str, *, logic_rl: bool = False) -> Verdict:
     """Compare the roles that the answer states with the solution.
 
-    The tags must be whole and in order. The words knight and knave must occur as often as there are people, and every name must be
-    followed by `is a knight` or `is a knave`; the first such statement about a name counts.
+    The tags must be whole and in order. What stands between the answer's must be nothing but statements about all of the people
+    (`roles`): what is denied, conditional, undecided or said by somebody states nothing.
 
     Args:
         response: the assistant's whole turn, including what the template supplied of it.
         gold: JSON with `names` and `roles`.
+        logic_rl: read the answer as Logic-RL's training reward does (verl/utils/reward_score/kk.py). The words knight and knave must
+            occur as often as there are people, and every name must be followed by `is a knight` or `is a knave`; the first such statement
+            about a name counts, whatever stands around it.
     """
     names, roles = _solution(gold)
     if not tags_in_order(response):
@@ -29,13 +34,12 @@ def judge(response: str, gold: str) -> Verdict:
     if span is None:  # tags_in_order has seen both of them
         raise AssertionError("ordered tags without an answer")
     answer = response[slice(*span)]
-    if sum(answer.lower().count(role) for role in ("knight", "knave")) != len(names):
+    stated = _by_logic_rl(names, answer) if logic_rl else stated_roles(names, answer)
+    if stated is None:
         return Verdict(Outcome.UNPARSEABLE, None)
-    stated = [_stated_role(name, answer) for name in names]
-    if None in stated:
-        return Verdict(Outcome.UNPARSEABLE, None)
-    extracted = ", ".join(f"{name} is a {role}" for name, role in zip(names, stated, strict=True))
-    return Verdict(Outcome.CORRECT if stated == roles else Outcome.WRONG, extracted)
+    extracted = ", ".join(f"{name} is a {stated[name]}" for name in names)
+    right = [stated[name] for name in names] == roles
+    return Verdict(Outcome.CORRECT if right else Outcome.WRONG, extracted)
 
 
 def _solution(gold: str) -> tuple[list[str], list[str]]:
@@ -49,7 +53,14 @@ def _solution(gold: str) -> tuple[list[str], list[str]]:
     return names, roles
 
 
-def _stated_role(name: str, answer: str) -> str | None:
+def _by_logic_rl(names: Sequence[str], answer: str) -> dict[str, str] | None:
+    if sum(answer.lower().count(role) for role in ("knight", "knave")) != len(names):
+        return None
+    stated = {name: role for name in names if (role := _first_role(name, answer))}
+    return stated if len(stated) == len(names) else None
+
+
+def _first_role(name: str, answer: str) -> str | None:
     # Ignoring case in ASCII only: otherwise the Kelvin sign passes for a k and the long s for an s.
     match = re.search(rf"(?<!\w)(?ai:{re.escape(name)}\s+is\s+a\s+(knight|knave)\b)", answer)
     return match[1].lower() if match else None

@@ -60,10 +60,27 @@ def equivalent(gold: str, answer: str) -> Outcome:
 
 
 @lru_cache(maxsize=65536)
+def has_meaning(gold: str) -> bool:
+    """Whether a gold answer can be compared by meaning; of another one only the text can be (`same_text`)."""
+    if _PLAIN.fullmatch(gold) or is_readable(gold):
+        return True
+    return bool(clean(gold)) and len(gold) <= MAX_CHARACTERS and bool(_parse(clean(gold)))
+
+
 def check_gold(gold: str) -> None:
-    """Raises InputError for a gold answer that no answer could be compared with."""
-    if not _PLAIN.fullmatch(gold) and not is_readable(gold) and not (clean(gold) and len(gold) <= MAX_CHARACTERS and _parse(clean(gold))):
+    """Raises InputError for a gold answer that answers cannot be compared with by meaning."""
+    if not has_meaning(gold):
         raise InputError(f"the gold answer {gold[:80]!r} cannot be read; repair it or leave its problem out")
+
+
+def same_text(gold: str, answer: str) -> Outcome:
+    """Compare two answers as texts, apart from what carries no meaning: for gold answers that cannot be read (see `has_meaning`).
+
+    Dots, bars of a set and signs of a difference may be written in any of their ways: `\\ldots` and `...`, `\\mid` and `:`.
+    """
+    if len(answer) > MAX_CHARACTERS or not (text := _plain_text(answer)):
+        return Outcome.UNPARSEABLE
+    return Outcome.CORRECT if text == _plain_text(gold) else Outcome.WRONG
 
 
 def canonical(answer: str) -> str | None:
@@ -81,6 +98,22 @@ def normalise(text: str) -> str:
     Only for comparing texts: equal results mean equal answers, different results mean nothing.
     """
     return re.sub(r"^\(([A-Z])\)$", r"\1", compact(clean(text)))
+
+
+_SPELLINGS = (
+    (re.compile(r"\\[lc]?dots[bcmi]?(?![A-Za-z])|\u2026|\u22ef|\.{3,}"), "..."),
+    (re.compile(r"\\(?:mid|vert|lvert|rvert)(?![A-Za-z])|(?<=[^,;]):(?=[^=])"), "|"),
+    (re.compile(r"\\(?:setminus|backslash|smallsetminus)(?![A-Za-z])|\u2216"), r"\\setminus"),
+    (re.compile(r"\\(?:text\w*|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|quad|qquad)(?![A-Za-z])|\\[,;:! ]"), " "),
+)
+
+
+def _plain_text(text: str) -> str:
+    for pattern, spelling in _SPELLINGS:
+        text = pattern.sub(spelling, text)
+    text = normalise(text) or compact(text)
+    return text.rstrip(".!").casefold()
 
 
 def _number(text: str) -> Fraction | None:

@@ -17,7 +17,14 @@ _ALONE = re.compile(r"[(\[]?([A-Ja-j])[)\]]?[.:,;]?")
 _HEAD = re.compile(
     r"(?:option|choice)?\s*(?:\(([A-J])\)|([A-J])(?=[).:]|\s*$|\s+(?:or|and|because|since|as|is correct)\b))", re.ASCII | re.IGNORECASE
 )
-_OTHERS = re.compile(r"(?:\(|\b(?:or|and)\s+|[,/&]\s*)\(?([A-J])(?![A-Za-z])", re.ASCII)
+# Another letter that a connecting word, a sign or a bracket offers beside the first; or the first one denied.
+_OTHERS = re.compile(
+    r"(?:\(|[,;/&+|]\s*|\b(?ai:or|and|nor|plus|versus|vs\.?|as\s+well\s+as|along\s+with|together\s+with|otherwise|else|alternatively|maybe|"
+    r"perhaps|possibly|probably|but|also|even|then|either|both|could\s+be|might\s+be|option|choice|answer)[\s,]+)+\(?([A-J])(?![A-Za-z])"
+)
+_DENIED = re.compile(
+    r"(?ai)[)\]]?\s*(?:(?:is|are|was|can|could|does|would|seems)\s*(?:n't|n\u2019t|not|never|incorrect|wrong|false|untrue)\b|cannot\b|\?)"
+)
 _LONGEST = 400  # characters of an answer that are looked at
 
 
@@ -47,7 +54,7 @@ def _letter(answer: str, *, marked: bool) -> str | None:
     if alone := _ALONE.fullmatch(re.sub(r"\s", "", text)):
         return alone[1].upper()
     head = _HEAD.match(text) if marked else None
-    if head is None or not (head[1] or head[2]).isupper():
+    if head is None or not (head[1] or head[2]).isupper() or _DENIED.match(text, head.end()):
         return None
     letter = head[1] or head[2]
     return letter if set(_OTHERS.findall(text)) <= {letter} else None

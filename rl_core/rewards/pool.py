@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from rl_core.outcome import Outcome
 from rl_core.rewards import mathematics
 from rl_core.rewards.readers import Reader
-from rl_core.rewards.reward import Score, reader, score
+from rl_core.rewards.reward import Score, reader, rules_of, score
+from rl_core.rewards.rules import NONE, Rules
 from rl_core.rewards.verdict import Verdict
 from rl_core.rewards.verify import OpenQuestion, settle
 
@@ -72,22 +73,22 @@ class ScoringPool:
         """Scores in the order of the items. A missed deadline or a dead worker is the outcome `timeout` of its own answer only.
 
         Raises:
-            InputError: a task without verifier, a broken gold answer.
+            InputError: a task without verifier, an empty or broken gold answer.
         """
         return self.score_later(items, components)()
 
     def score_later(self, items: Sequence[ScoreItem], components: Mapping[str, float]) -> Callable[[], list[Score]]:
         """As `score`, for the workers to do while the caller goes on; the call of what is returned waits for them."""
-        verdicts = self.judge_later(items, reader(components))
+        verdicts = self.judge_later(items, reader(components), rules_of(components))
         return lambda: [score(components, item.response, verdict) for item, verdict in zip(items, verdicts(), strict=True)]
 
-    def judge(self, items: Sequence[ScoreItem], read: Reader | None = None) -> list[Verdict]:
-        """Verdicts in the order of the items; see `score`, and `settle` for `read`."""
-        return self.judge_later(items, read)()
+    def judge(self, items: Sequence[ScoreItem], read: Reader | None = None, rules: Rules = NONE) -> list[Verdict]:
+        """Verdicts in the order of the items; see `score`, and `settle` for `read` and `rules`."""
+        return self.judge_later(items, read, rules)()
 
-    def judge_later(self, items: Sequence[ScoreItem], read: Reader | None = None) -> Callable[[], list[Verdict]]:
+    def judge_later(self, items: Sequence[ScoreItem], read: Reader | None = None, rules: Rules = NONE) -> Callable[[], list[Verdict]]:
         """As `judge`; see `score_later`."""
-        found = [settle(item.task, item.response, item.gold, read) for item in items]
+        found = [settle(item.task, item.response, item.gold, read, rules) for item in items]
         # Samples of one prompt often agree: each different question is asked once.
         outcomes = self._ask({question for question in found if isinstance(question, OpenQuestion)})
 

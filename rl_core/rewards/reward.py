@@ -21,6 +21,7 @@ from rl_core.rewards.formats import (
     tags_on_own_lines,
 )
 from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking, box_or_r1_tags
+from rl_core.rewards.rules import Rule, Rules
 from rl_core.rewards.spans import find_spans
 from rl_core.rewards.verdict import Verdict
 
@@ -31,6 +32,7 @@ class Component(NamedTuple):
     value: Callable[[str, Verdict], float]
     lowest: float  # what it gives when the verifier missed its deadline
     read: Reader | None = None  # where it wants the answer; None: in any of the usual places
+    rule: Rule | None = None  # by which it wants the answer judged
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,22 @@ def _of_text(value: Callable[[str], float]) -> Callable[[str, Verdict], float]:
 
 
 COMPONENTS: dict[str, Component] = {
-    # Logic-RL, verl/utils/reward_score/kk.py: the part of the answer and that of the format
+    # Logic-RL, verl/utils/reward_score/kk.py: the part of the answer, by a strict reading and by its own, and that of the format
     "knights_knaves": Component(_knights_knaves, -2.0),
+    "knights_knaves_logic_rl": Component(_knights_knaves, -2.0, rule=Rule.LOGIC_RL),
     "think_answer_format": Component(_think_answer_format, -1.0),
     # simpleRL-reason's copy of that file, which does not look at the answer of a response without format
-    "knights_knaves_if_tagged": Component(_knights_knaves_if_tagged, -2.0),
-    # TinyZero, verl/utils/reward_score/countdown.py
+    "knights_knaves_if_tagged": Component(_knights_knaves_if_tagged, -2.0, rule=Rule.LOGIC_RL),
+    # TinyZero, verl/utils/reward_score/countdown.py, with every way of writing an expression and with its own
     "countdown": Component(_countdown, 0.0),
-    # nano-aha-moment, nano_r1_script.py: format_reward_func; its equation_reward_func is `accuracy`
-    "equation_format": Component(_of_text(equation_format), 0.0),
+    "countdown_tinyzero": Component(_countdown, 0.0, rule=Rule.TINYZERO),
+    # nano-aha-moment, nano_r1_script.py: format_reward_func; its equation_reward_func is `accuracy` by the same rule as TinyZero's
+    "equation_format": Component(_of_text(equation_format), 0.0, rule=Rule.TINYZERO),
     # simpleRL-reason v0, experience_maker.py
     "boxed_math": Component(_boxed_math, -1.0),
     # open-r1, src/open_r1/rewards.py
     "accuracy": Component(_accuracy, 0.0),
+    "simplified_accuracy": Component(_accuracy, 0.0, rule=Rule.SIMPLIFIED),
     "tags_on_own_lines": Component(_of_text(tags_on_own_lines), 0.0),
     "tag_count": Component(_of_text(tag_count), 0.0),
     "reasoning_steps": Component(_of_text(reasoning_steps), 0.0),
@@ -110,8 +115,8 @@ COMPONENTS: dict[str, Component] = {
     "oat_zero": Component(_accuracy_unless_truncated, 0.0, box_or_r1_tags),
     # DeepScaleR, deepscaler/rewards/math_reward.py
     "box_after_thinking": Component(_accuracy, 0.0, box_after_thinking),
-    # DAPO, verl/utils/reward_score/math_dapo.py
-    "answer_line": Component(_signed_accuracy, -1.0, answer_line),
+    # DAPO, verl/utils/reward_score/math_dapo.py, which compares strings
+    "answer_line": Component(_signed_accuracy, -1.0, answer_line, Rule.SIMPLIFIED),
     # Unsloth, the notebook of Qwen2.5 (3B) with GRPO; weights below
     "answer_in_tags": Component(_accuracy, 0.0, answer_tags),
     "whole_number": Component(_whole_number, 0.0),
@@ -121,9 +126,10 @@ COMPONENTS: dict[str, Component] = {
 }
 
 PRESETS: dict[str, dict[str, float]] = {
-    "logic_rl": {"knights_knaves": 1.0, "think_answer_format": 1.0},  # 3, -0.5, -1, -3
+    "logic_rl": {"knights_knaves_logic_rl": 1.0, "think_answer_format": 1.0},  # 3, -0.5, -1, -3
+    "knights_knaves_format": {"knights_knaves": 1.0, "think_answer_format": 1.0},  # the same, by the strict reading
     "logic_rl_simplerl": {"knights_knaves_if_tagged": 1.0, "think_answer_format": 1.0},  # 3, -0.5, -1, -1
-    "tinyzero": {"countdown": 1.0},  # 1, 0.1, 0
+    "tinyzero": {"countdown_tinyzero": 1.0},  # 1, 0.1, 0
     "nano_aha": {"equation_format": 1.0, "accuracy": 1.0},
     "boxed_math": {"boxed_math": 1.0},  # 1, -0.5, -1
     "simplerl_zoo": {"accuracy": 1.0},  # hf_math_verify.py as the script wires it
@@ -172,6 +178,11 @@ def resolve(reward: str | Mapping[str, float]) -> dict[str, float]:
 def reader(components: Mapping[str, float]) -> Reader | None:
     """Where the components of a reward want the answer, for `verify.settle`; at most one of them asks (see `resolve`)."""
     return next((found for name in components if (found := COMPONENTS[name].read)), None)
+
+
+def rules_of(components: Mapping[str, float]) -> Rules:
+    """The rules by which the components of a reward want the answer judged; they hold for all of its components, as the reader does."""
+    return frozenset(rule for name in components if (rule := COMPONENTS[name].rule))
 
 
 def score(weights: Mapping[str, float], response: str, verdict: Verdict) -> Score:

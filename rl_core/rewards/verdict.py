@@ -14,3 +14,4 @@ class Verdict:
     outcome: Outcome
     extracted: str | None
     truncated: bool = False  # the response was cut off by the token limit, whatever its outcome
+    by_text: bool = False  # the gold answer cannot be read: the answer was compared with it as a text

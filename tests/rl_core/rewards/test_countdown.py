@@ -44,7 +44,6 @@ def test_correct_exactly(numbers: list[int], target: int, answer: str) -> None:
         "9//9",
         "9 9 + 3 * 12",
         "99 3",
-        "9+9+3+12=33",
         "9.0+9+3+12",
         "٩+9+3+12",  # Arabic-Indic 9
         "\uff19+9+3+12",  # full-width 9
@@ -56,12 +55,76 @@ def test_correct_exactly(numbers: list[int], target: int, answer: str) -> None:
         "9+",
         "()",
         "__import__('os')",
-        "9\u00d79",
         "",
     ],
 )
 def test_what_is_no_arithmetic_is_unparseable(answer: str) -> None:
     assert outcome(answer) is Outcome.UNPARSEABLE
+
+
+EASY = json.dumps({"numbers": [2, 3, 4], "target": 20})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "(2+3)*4 = 20",
+        "20 = (2 + 3) * 4",
+        "(2+3)*4 = 5*4 = 20",
+        "(2+3)*4 = 20.0",
+        "(2 + 3) \u00d7 4",
+        "(2 + 3) \u00b7 4 = 20",
+        "(2 + 3) x 4",
+        "[2+3]*4",
+        "(2+3)*4.",
+        "**(2+3)*4**",
+        "`(2+3)*4`",
+        r"$(2+3)\cdot4 = 20$",
+        r"\left(2+3\right) \times 4",
+        r"\boxed{(2+3) \times 4}",
+        r"\[(2+3)\times 4 = 20\]",
+    ],
+)
+def test_an_expression_may_be_written_in_other_ways_but_not_for_tinyzero(answer: str) -> None:
+    response = f"<think>hm</think><answer>{answer}</answer>"
+    assert judge(response, EASY).outcome is Outcome.CORRECT
+    assert judge(response, EASY, tinyzero=True).outcome in (Outcome.UNPARSEABLE, Outcome.WRONG)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("(2+3)*4 = 21", Outcome.WRONG),
+        ("5*4 = 20", Outcome.WRONG),
+        ("20 = 20", Outcome.WRONG),
+        ("20", Outcome.WRONG),
+        ("2+18 = (2+3)*4", Outcome.WRONG),
+        ("2+3*4 = 20", Outcome.WRONG),
+        ("(2+3)*4/1 = 20", Outcome.WRONG),
+        ("2+3=5, 5*4=20", Outcome.UNPARSEABLE),
+        ("(2+3)*4 or 4*5", Outcome.UNPARSEABLE),
+        ("(2+3)**4", Outcome.UNPARSEABLE),
+        ("(2+3)*4 =", Outcome.UNPARSEABLE),
+        ("= 20", Outcome.UNPARSEABLE),
+        ("23-4+1", Outcome.WRONG),
+        ("2\u00b3\u00b74", Outcome.UNPARSEABLE),
+    ],
+)
+def test_an_equation_counts_by_its_expression(answer: str, outcome: Outcome) -> None:
+    assert judge(f"<answer>{answer}</answer>", EASY).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "answer", ["12 \u00f7 3 \u00d7 4", r"\frac{12}{3} \times 4", r"12 \div 3 \cdot 4 = 16", r"\dfrac{12}{\frac{3}{4}}"]
+)
+def test_fractions_and_division_signs(answer: str) -> None:
+    assert judge(f"<answer>{answer}</answer>", json.dumps({"numbers": [12, 3, 4], "target": 16})).outcome is Outcome.CORRECT
+
+
+def test_a_next_question_that_a_response_goes_on_with_does_not_count_but_for_tinyzero() -> None:
+    response = "</think><answer>(2+3)*4</answer>\n\nUser: Using 1 and 2, make 3.\nAssistant: <think>t</think><answer>1+2</answer>"
+    assert judge(response, EASY).outcome is Outcome.CORRECT
+    assert judge(response, EASY, tinyzero=True).outcome is Outcome.WRONG
 
 
 def test_without_tags_there_is_no_answer() -> None:

@@ -1,8 +1,11 @@
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from rl_core.data.knights_knaves import generate, gold
+from rl_core.data.prompts import read_columns
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.knights_knaves import judge
@@ -54,6 +57,42 @@ def test_broken_tags_are_a_format_error_whatever_is_said(response: str) -> None:
     verdict = judge(response, GOLD)
     assert verdict.outcome is Outcome.FORMAT_ERROR
     assert verdict.extracted is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "strict", "logic_rl"),
+    [
+        ("(1) Zoey is a knight\n(2) Liam is a knave", Outcome.CORRECT, Outcome.CORRECT),
+        ("It is not true that Zoey is a knight or that Liam is a knave", Outcome.UNPARSEABLE, Outcome.CORRECT),
+        ("If Zoey is a knight then Liam is a knave", Outcome.UNPARSEABLE, Outcome.CORRECT),
+        ("Zoey is a knight says Liam is a knave", Outcome.UNPARSEABLE, Outcome.CORRECT),
+        ("**Zoey** is a **knight**, **Liam** is a **knave**", Outcome.CORRECT, Outcome.UNPARSEABLE),
+        ("Zoey: knight, Liam: knave", Outcome.CORRECT, Outcome.UNPARSEABLE),
+        ("Zoey: knave, Liam: knave", Outcome.WRONG, Outcome.UNPARSEABLE),
+        ("Zoey is a knight, Liam is a knave. The knave lies.", Outcome.UNPARSEABLE, Outcome.UNPARSEABLE),
+        ("Zoey is a knave, Liam is a knave", Outcome.WRONG, Outcome.WRONG),
+        ("Zoey is knight, Liam is knave", Outcome.UNPARSEABLE, Outcome.UNPARSEABLE),
+    ],
+)
+def test_the_strict_reading_beside_that_of_logic_rl(answer: str, strict: Outcome, logic_rl: Outcome) -> None:
+    assert judge(respond(answer), GOLD).outcome is strict
+    assert judge(respond(answer), GOLD, logic_rl=True).outcome is logic_rl
+
+
+def test_the_worked_responses_of_a_small_model_are_read() -> None:
+    for prompt in generate(3, 20, "train", 0, names=8):
+        assert prompt.trace
+        assert judge(prompt.trace, prompt.gold).outcome is Outcome.CORRECT
+        assert judge(prompt.trace, prompt.gold, logic_rl=True).outcome is Outcome.CORRECT
+
+
+def test_published_solutions_are_read(data_dir: Path) -> None:
+    for people in (3, 7):
+        for row in read_columns(
+            data_dir / "kk" / f"{people}ppl" / "test.parquet", ["names", "solution", "solution_text", "solution_text_format"]
+        ):
+            for text in (row["solution_text"], row["solution_text_format"]):
+                assert judge(respond(text), gold(row["names"], row["solution"])).outcome is Outcome.CORRECT
 
 
 def test_extracted_is_canonical() -> None:

@@ -115,8 +115,8 @@ def test_a_missed_deadline_gives_the_lowest_reward(preset: str, lowest: float) -
 
 
 def test_resolve_copies() -> None:
-    resolve("logic_rl")["knights_knaves"] = 7.0
-    assert PRESETS["logic_rl"]["knights_knaves"] == 1.0
+    resolve("knights_knaves_format")["knights_knaves"] = 7.0
+    assert PRESETS["knights_knaves_format"]["knights_knaves"] == 1.0
 
 
 @pytest.mark.parametrize(

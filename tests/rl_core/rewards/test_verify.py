@@ -61,7 +61,16 @@ def test_an_unknown_task_is_named() -> None:
         verify("chess", "e4", "e4")
 
 
-@pytest.mark.parametrize("gold", ["", r"\int_0^1", "{5"])
-def test_a_gold_that_cannot_be_read_is_named(gold: str) -> None:
+@pytest.mark.parametrize("gold", ["", "  "])
+def test_an_empty_gold_is_named(gold: str) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         verify("math", r"\boxed{5}", gold)
+
+
+@pytest.mark.parametrize("gold", [r"\int_0^1", "{5", r"2, 4, \ldots, 2n"])
+def test_a_gold_that_cannot_be_read_is_compared_as_a_text_and_the_verdict_says_so(gold: str) -> None:
+    assert verify("math", f"The answer is: {gold}", gold).outcome is Outcome.CORRECT
+    assert verify("math", f"The answer is: {gold}", gold).by_text
+    other = verify("math", r"\boxed{5}", gold)
+    assert (other.outcome, other.by_text) == (Outcome.WRONG, True)
+    assert not verify("math", r"\boxed{5}", "5").by_text
