@@ -37,7 +37,7 @@ def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 
 
 def _over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    sql = "SELECT * FROM families_by_step ORDER BY position, step"
+    sql = "SELECT * FROM families_by_step WHERE step IS NOT NULL ORDER BY position, step"
     data = rows(connection, sql)
     shown = _occurring(data)
     if not shown:

@@ -145,7 +145,7 @@ def _unknown(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
         """,
     )
     missing = [
-        f"{what} (of {total - row[column]:,} of {total:,} responses)"
+        f"{what} ({f'{total - row[column]:,} of {total:,}' if row[column] else f'all {total:,}'} responses)"
         for what, column, total in (
             ("whether the answer is right", "outcome", row["responses"]),
             ("the reward", "reward", row["rollouts"]),
@@ -159,11 +159,15 @@ def _unknown(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
 
 
 def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
-    """Signs of trouble: truncation, missed deadlines, entropy that runs away, groups that teach nothing."""
-    found = [
-        f"{row['stage']} collapsed at step {row['onset']}: responses without an end token, repetition and errors rose together."
-        for row in rows(connection, "SELECT stage, onset FROM collapse ORDER BY position")
-    ]
+    """Signs of trouble: a collapse, truncation, missed deadlines, entropy that runs away, groups that teach nothing."""
+    found = []
+    for row in rows(
+        connection,
+        "SELECT stage, onset, count(no_end) AS no_end, count(errors) AS errors FROM collapse JOIN collapse_by_step "
+        "USING (stage_run, experiment, stage, position) GROUP BY stage_run, stage, position, onset ORDER BY position",
+    ):
+        rose = ["responses without an end token"] * bool(row["no_end"]) + ["repetition"] + ["errors"] * bool(row["errors"])
+        found.append(f"{row['stage']} collapsed at step {row['onset']}: {_and(rose)} rose together.")
     for stage, first, last, _ in edges(connection, "errors_by_step", "truncated"):
         if last > max(0.1, first + 0.05):
             found.append(f"{percent(last)} of the last rollouts of {stage} ran into the token limit: repetition, or too low a limit?")

@@ -35,9 +35,9 @@ def test_own_queries_go_first(database: Path, tmp_path: Path) -> None:
     assert query.run(database, *expand("@reward;", {"least": "13"}, known)).to_pylist() == [{"n": 32}]
     with pytest.raises(QueryError, match="@reward needs least="):
         expand("@reward", {}, known)
-    with pytest.raises(QueryError, match="has no parameter 'lest'; it takes least"):
+    with pytest.raises(QueryError, match="has no parameter 'lest'; did you mean 'least'"):
         expand("@reward", {"lest": "1"}, known)
-    with pytest.raises(QueryError, match="no saved query @rewards; known: @collapse"):
+    with pytest.raises(QueryError, match="no saved query @rewards; did you mean '@reward'"):
         expand("@rewards", {}, known)
 
 

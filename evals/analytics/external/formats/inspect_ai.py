@@ -8,7 +8,7 @@ from typing import Any
 from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format
 from evals.analytics.external.messages import prompt_text, response_text, split_conversation
-from evals.analytics.external.response import FinishReason, Response, Row, count, finish_reason, number, verdict
+from evals.analytics.external.response import ExternalFileError, FinishReason, Response, Row, count, finish_reason, number, verdict
 
 ATTACHMENT = "attachment://"
 # Scores of one letter: correct, incorrect, no answer (which counts as none of the points); a partial one (P) is neither right nor wrong.
@@ -18,14 +18,19 @@ LETTERS = {"C": True, "I": False, "N": False}
 def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
     run = file.head.get("eval") or {}
     config = (file.head.get("plan") or {}).get("config") or run.get("model_generate_config") or {}
+    failed = 0
     for row in rows:
         sample = _with_attachments(row, row.get("attachments") or {})
         choices = (sample.get("output") or {}).get("choices") or []
         written = split_conversation(sample.get("messages") or [])[1] or [choice["message"] for choice in choices[:1]]
+        if not written:
+            failed += 1
+            continue
         text, between = response_text(written)
-        name, score = _score(sample)
-        if name is not None:
-            file.notes[f"{file.path}: the scorer {name} decides whether an answer is right"] = None
+        (name, score), *others = _scores(sample) or [("", {})]
+        if name:
+            rest = f"; {', '.join(other for other, _ in others)} is left out" if others else ""
+            file.notes[f"{file.path}: the scorer {name} decides whether an answer is right{rest}"] = None
         yield Response(
             prompt=prompt_text(sample["input"]),
             response=text,
@@ -39,6 +44,10 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
             benchmark=str(run.get("task") or file.path.stem),
             checkpoint=str(run["model"]).rpartition("/")[2] if run.get("model") else None,
         )
+    if failed == file.row:
+        raise ExternalFileError(f"{file.path}: no generated text in this file: none of its {failed} samples has an output")
+    if failed:
+        file.notes[f"{file.path}: {failed} of {file.row} samples have no output (they failed) and are left out"] = None
 
 
 def _with_attachments(value: Any, attachments: dict[str, str]) -> Any:
@@ -54,10 +63,9 @@ def _with_attachments(value: Any, attachments: dict[str, str]) -> Any:
     return value
 
 
-def _score(sample: Row) -> tuple[str | None, Row]:
-    """The first scorer and its score; early logs have one without a name."""
-    scores = sample.get("scores") or ({"score": sample["score"]} if sample.get("score") else {})
-    return next(iter(scores.items()), (None, {}))
+def _scores(sample: Row) -> list[tuple[str, Row]]:
+    """Scorers and their scores, the first of which decides; early logs have one without a name."""
+    return list((sample.get("scores") or ({"score": sample["score"]} if sample.get("score") else {})).items())
 
 
 def _verdict(value: Any) -> bool | None:

@@ -30,6 +30,7 @@ VERDICTS = (
     "rouge2_acc",
     "rougeL_acc",
 )
+NOT_FOUND = "[invalid]"  # what a filter gives where its pattern is not found
 ROLLING = {"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"}
 
 
@@ -69,7 +70,7 @@ def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
             prompt=prompt_text(_parsed_chat(prompt)),
             response=text,
             gold=prompt_text(row.get("target")),
-            extracted=extracted if isinstance(extracted, str) else None,
+            extracted=extracted if isinstance(extracted, str) and extracted != NOT_FOUND else None,
             correct=right if len(texts) == 1 else None,
             temperature=_temperature(settings),
             benchmark=task,

@@ -32,8 +32,6 @@ SHIPPED = {
     "RepetitionPenalty",
     "soft_overlong",
     "SoftOverlong",
-    "get_soft_overlong_punishment",
-    "get_repetition_penalty_reward",
     "toolbench",
 }
 

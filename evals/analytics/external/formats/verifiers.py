@@ -1,7 +1,7 @@
 """Results of verifiers (`vf-eval`, results.jsonl) and rollouts that prime-rl saves of them.
 
-`reward` is the weighted sum of an environment's functions, whose scale is its own. `metrics` also stand at the top level; they are no
-parts of the reward, for their weights are not written.
+`reward` is the weighted sum of an environment's functions, whose scale is its own; `correct_answer` is the one of the rubric for
+mathematics, 1 or 0. `metrics` also stand at the top level; they are no parts of the reward, for their weights are not written.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ NAMES = {
     "response": ["completion"],
     "gold": ["answer"],
     "reward": ["reward"],
+    "correct": ["correct_answer", "correct_answer_reward_func"],
     "truncated": ["cut"],
     "advantage": ["advantage"],
     "prompt_tokens": ["input_tokens"],
@@ -31,7 +32,7 @@ _READ = table(NAMES)
 def _recognises(row: Row, file: File) -> bool:
     if not {"prompt", "completion", "reward"} <= row.keys():
         return False
-    return bool(row.keys() & {"example_id", "is_completed", "is_truncated", "stop_condition", "metrics"})
+    return bool(row.keys() & {"example_id", "is_completed", "is_truncated", "stop_condition", "metrics", "generation_ms"})
 
 
 def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:

@@ -1,0 +1,137 @@
+"""What a file does not say is unknown everywhere: null in tables and views, no figure, `unknown` on the page."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.analytics import query
+from evals.analytics.figures import draw
+from flows.analyze_files import analyze
+
+
+def analysis(folder: Path, rows: list[dict[str, Any]], *, correct_from: float | None = None, name: str = "rows.jsonl") -> tuple[Path, str]:
+    """Database and text of the page of an analysis of these rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page, _ = analyze([folder / name], folder / "out", think_tags=None, mapping=[], correct_from=correct_from, keywords=None)
+    text = re.sub(r"<(style|script)\b.*?</\1>|<img[^>]*>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
+    return folder / "out" / "analysis.duckdb", " ".join(html.unescape(text).split())
+
+
+@pytest.fixture(scope="module")
+def minimal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    rows = [{"prompt": "1+1?", "response": "<think>1 + 1 = 2. Wait, 2.</think> 2"}, {"prompt": "2+2?", "response": "4"}]
+    return analysis(tmp_path_factory.mktemp("minimal"), rows)
+
+
+# Columns of tables and views that prompt and response alone do not give.
+NEEDS_MORE = {
+    "rollouts": (
+        "step difficulty prompt_tokens response_tokens think_tokens answer_tokens finish_reason outcome extracted temperature "
+        "policy_version reward advantage logprob reflection_effect answer_leaked environment_output"
+    ),
+    "prompts": "gold difficulty",
+    "groups": "step solved reward_spread distinct_answers",
+    "family_counts": "step outcome tokens",
+    "stages": "steps steps_before seconds devices",
+    "reward_by_step": "step total_step reward reward_std correct",
+    "groups_by_step": "step all_correct none_correct informative distinct_answers",
+    "length_by_step": (
+        "step response_tokens think_tokens answer_tokens response_tokens_p90 response_tokens_correct response_tokens_not_correct at_limit"
+    ),
+    "errors_by_step": "step correct wrong unparseable format_error truncated timeout",
+    "keywords_by_step": "step step_wise_per_1000_tokens reflection_per_1000_tokens",
+    "keyword_use": "step correct",
+    "families_by_step": "step per_1000_tokens",
+    "families_by_outcome": "outcome per_1000_tokens",
+    "families_by_difficulty": "difficulty of_the_right of_the_others per_1000_tokens",
+    "reflection_effects": "helps harms nothing no_candidate",
+    "degeneration_by_step": "step no_end answer_leaked",
+    "cost": "steps prompt_tokens response_tokens seconds devices device_hours",
+}
+EMPTY = ("collapse", "collapse_by_step", "reflection_onset", "reward_components", "solve_history", "scores", "metrics", "runs")
+
+
+@pytest.mark.parametrize("relation", NEEDS_MORE)
+def test_prompt_and_response_alone_leave_the_rest_null(minimal: tuple[Path, str], relation: str) -> None:
+    found = query.run(minimal[0], f"FROM {relation}").to_pylist()
+    assert found
+    for row in found:
+        assert {name: row[name] for name in NEEDS_MORE[relation].split()} == dict.fromkeys(NEEDS_MORE[relation].split()), row
+
+
+def test_no_row_is_made_up(minimal: tuple[Path, str]) -> None:
+    for relation in EMPTY:
+        assert query.run(minimal[0], f"FROM {relation}").num_rows == 0, relation
+
+
+def test_the_page_says_unknown_and_claims_nothing(minimal: tuple[Path, str]) -> None:
+    database, page = minimal
+    assert "Unknown whether the answer is right (all 2 responses), the reward (all 2 responses), whether the response ended" in page
+    assert "all responses: their steps are unknown unknown unknown unknown unknown unknown" in page  # reward and the shares of outcomes
+    for claim in (
+        "collapsed",
+        "Training reward",
+        "Wrong answers",
+        "token limit:",
+        "carried a gradient",
+        "never solved ·",
+        "✗",
+        "✓",
+        "noise",
+    ):
+        assert claim not in page.replace("“Noise”", ""), claim
+    assert "? verdict unknown" in page
+    with query.connect(database) as connection:
+        assert [figure.name for figure in draw(connection)] == []  # no step, no outcome: nothing to draw over
+
+
+def test_a_known_part_is_not_spread_over_the_rest(tmp_path: Path) -> None:
+    rows = [
+        {"step": 1, "prompt": "q", "response": "a b", "reward": 1.0, "finish_reason": "stop", "response_tokens": 2},
+        {"step": 1, "prompt": "q", "response": "b c", "reward": 0.0},
+        {"step": 1, "prompt": "r", "response": "c d"},
+    ]
+    database, page = analysis(tmp_path, rows, correct_from=1.0)
+    (errors,) = query.run(database, "FROM errors_by_step").to_pylist()
+    assert (errors["correct"], errors["wrong"]) == (0.5, 0.5)
+    assert (errors["truncated"], errors["format_error"]) == (None, None)
+    (reward,) = query.run(database, "FROM reward_by_step").to_pylist()
+    assert (reward["reward"], reward["responses"]) == (0.5, 3)
+    assert query.run(database, "SELECT solved, reward_spread FROM groups ORDER BY prompt_id").to_pylist() in (
+        [{"solved": 0.5, "reward_spread": 1.0}, {"solved": None, "reward_spread": None}],
+        [{"solved": None, "reward_spread": None}, {"solved": 0.5, "reward_spread": 1.0}],
+    )
+    assert query.run(database, "SELECT response_tokens FROM cost").to_pylist() == [{"response_tokens": None}]
+    assert "the reward (1 of 3 responses)" in page
+
+
+def test_evaluations_without_a_verdict_have_no_score(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "doc": {}, "target": "2", "arguments": [["q", {}]], "resps": [["r"]], "metrics": ["mae"], "mae": 137.5}
+    database, page = analysis(tmp_path, [row], name="samples_melting.jsonl")
+    (sample,) = query.run(database, "SELECT correct, outcome, seed, temperature, mode, finish_reason FROM eval_samples").to_pylist()
+    assert sample == {"correct": None, "outcome": None, "seed": None, "temperature": None, "mode": "unknown", "finish_reason": None}
+    assert query.run(database, "FROM scores").num_rows == 0
+    assert query.run(database, "SELECT correct, wrong FROM errors_by_checkpoint").to_pylist() == [{"correct": None, "wrong": None}]
+    assert "Scores are unknown: the responses have no verdicts." in page
+
+
+@pytest.mark.parametrize("text", ["#" * 240, "答案是答案是" * 60, " ".join(f"Step {number}: wait." for number in range(80))])
+@pytest.mark.parametrize("known", ["ending", "verdict"])
+def test_a_collapse_into_any_loop_is_found(tmp_path: Path, text: str, known: str) -> None:
+    rows = []
+    for step in range(1, 21):
+        lost = step >= 12
+        for sample in range(4):
+            row = {"step": step, "prompt": "3+4?", "response": text if lost else f"Three and four make {7 + sample % 2}, as we see."}
+            row |= {"finish_reason": "length" if lost else "stop"} if known == "ending" else {"reward": 0.0 if lost else 1.0 - sample % 2}
+            rows.append(row)
+    database, page = analysis(tmp_path, rows, correct_from=1.0)
+    assert query.run(database, "SELECT onset FROM collapse").to_pylist() == [{"onset": 12}]
+    assert "collapsed at step 12" in page
