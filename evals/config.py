@@ -17,7 +17,7 @@ MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
 class BenchmarkSettings(Settings):
     """One benchmark of an evaluation; a bare name stands for its defaults."""
 
-    name: str
+    name: str = Field(description="Such as gsm8k, math500, aime24, knights_knaves.")
     limit: int | None = Field(
         None, ge=1, description="Problems (per number of people for puzzles), the same for every run and seed; default: all."
     )
@@ -42,8 +42,8 @@ class EvalConfig(Settings):
     """Checkpoints x benchmarks, greedy and sampled."""
 
     protocol: str | None = Field(None, description="Published settings that stand wherever none are given here: evals/protocols/.")
-    benchmarks: list[BenchmarkSettings] = Field(min_length=1)
-    template: str = "think_answer"
+    benchmarks: list[BenchmarkSettings] = Field(min_length=1, description="Names, or settings of each.")
+    template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
     reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/readers.py.")
     rules: Annotated[list[Rule], Added()] = Field(
         [], description="What is judged otherwise than by default: names in rl_core/rewards/rules.py."
@@ -54,14 +54,16 @@ class EvalConfig(Settings):
         0, description="Sampled responses per problem: avg@k, pass@k, maj@k. auto: as many as `width` needs."
     )
     width: float = Field(0.05, gt=0, lt=1, description="samples auto: how wide the 95% interval of avg@k may be.")
-    temperature: float = Field(1.0, gt=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    max_tokens: int = Field(512, ge=1)
-    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    temperature: float = Field(1.0, gt=0, description="Of sampled responses.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Of sampled responses: only the likeliest tokens of this probability together.")
+    max_tokens: int = Field(512, ge=1, description="A longer response is cut off.")
+    engine: Literal["transformers", "vllm", "openai"] = Field(
+        "transformers", description="What generates; openai: an endpoint at `resources.base_url`."
+    )
     dtype: Precision = Field("auto", description="auto: bfloat16 where that is fast.")
     batch_tokens: int = Field(65536, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory.")
     scoring_deadline: float = Field(2.0, gt=0, description="Seconds per answer.")
-    resources: EvalResources = EvalResources()
+    resources: EvalResources = Field(EvalResources(), description="Where and how; never changes what is computed.")
 
     @model_validator(mode="before")
     @classmethod

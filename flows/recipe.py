@@ -42,42 +42,42 @@ Stages = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
 class KnightsKnavesStage(KnightsKnavesData):
     """Prompts: Knights and Knaves puzzles."""
 
-    kind: Literal["data"]
+    kind: Literal["data"] = Field(description="The kind of stage.")
 
 
 class Gsm8kStage(Gsm8kData):
     """Prompts: grade-school word problems."""
 
-    kind: Literal["data"]
+    kind: Literal["data"] = Field(description="The kind of stage.")
 
 
 class CountdownStage(CountdownData):
     """Prompts: Countdown."""
 
-    kind: Literal["data"]
+    kind: Literal["data"] = Field(description="The kind of stage.")
 
 
 class MathStage(MathData):
     """Prompts: mathematical problems."""
 
-    kind: Literal["data"]
+    kind: Literal["data"] = Field(description="The kind of stage.")
 
 
 class SftStage(SftConfig):
     """Supervised fine-tuning of a model or checkpoint on worked examples."""
 
-    kind: Literal["sft"]
+    kind: Literal["sft"] = Field(description="The kind of stage.")
     start: str = Field(MODEL, description="`model`, or the stage whose checkpoint this one continues.")
-    data: Stages
+    data: Stages = Field(description="The data stages whose prompts are used.")
 
 
 class RlStage(RlConfig):
     """Reinforcement learning of a model or checkpoint."""
 
-    kind: Literal["rl"]
+    kind: Literal["rl"] = Field(description="The kind of stage.")
     start: str = Field(MODEL, description="`model`, or the stage whose checkpoint this one continues.")
     reference: str | None = Field(None, description="`model`, or the stage whose checkpoint the KL term compares with; default: `start`.")
-    data: Stages
+    data: Stages = Field(description="The data stages whose prompts are used.")
 
     @model_validator(mode="after")
     def _reference_is_used(self) -> RlStage:
@@ -89,23 +89,23 @@ class RlStage(RlConfig):
 class EvalStage(EvalConfig):
     """Scores of checkpoints on benchmarks."""
 
-    kind: Literal["eval"]
-    checkpoints: Stages
+    kind: Literal["eval"] = Field(description="The kind of stage.")
+    checkpoints: Stages = Field(description="`model`, or stages whose checkpoints are scored.")
 
 
 class AnalyzeStage(Settings):
     """All responses of the named stages in one DuckDB file, with spans, lengths, outcomes and keywords."""
 
-    kind: Literal["analyze"]
-    of: Stages
+    kind: Literal["analyze"] = Field(description="The kind of stage.")
+    of: Stages = Field(description="Stages whose responses are read.")
     keywords: Families = Field({}, description="Keyword families besides those of evals/analytics/keywords.yaml, or in place of one.")
 
 
 class ReportStage(Settings):
     """One HTML page and its figures."""
 
-    kind: Literal["report"]
-    of: Stages
+    kind: Literal["report"] = Field(description="The kind of stage.")
+    of: Stages = Field(description="The analyze stage, and eval stages whose scores are shown.")
 
 
 DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage | MathStage, Field(discriminator="task")]
@@ -126,18 +126,18 @@ class Best(Settings):
     """By what score of which evaluation a checkpoint becomes `NAME@best` in MLflow's registry. No part of what a stage is."""
 
     stage: str = Field(description="An eval stage.")
-    benchmark: str
+    benchmark: str = Field(description="One that it evaluates.")
     metric: str = Field("accuracy", description="As in the score table: accuracy (greedy), avg@4, pass@4, maj@4.")
 
 
 class Recipe(Settings):
     """An experiment: a model and the stages made of it."""
 
-    name: Annotated[str, Field(pattern=NAME)]
-    model: str | ScratchModel
-    seed: int = Field(0, ge=0, lt=2**31)
-    stages: dict[Annotated[str, Field(pattern=NAME)], Stage] = Field(min_length=1)
-    best: Best | None = None
+    name: Annotated[str, Field(pattern=NAME, description="Of the experiment: its directory in the workspace.")]
+    model: str | ScratchModel = Field(description="Hub id, directory, or settings of a small model made from scratch.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Of shuffling and sampling.")
+    stages: dict[Annotated[str, Field(pattern=NAME)], Stage] = Field(min_length=1, description="By name; stages refer to each other by it.")
+    best: Best | None = Field(None, description="Promote the best checkpoint to NAME@best at the end of a run.")
 
     @field_validator("name")
     @classmethod

@@ -81,8 +81,10 @@ class RlResources(Resources):
 class Schedule(Settings):
     """A value that moves from `start` (or `peak`, after warm-up) to `end` over a stage."""
 
-    schedule: Literal["constant", "linear", "cosine"] = "linear"
-    start: float = Field(validation_alias=AliasChoices("start", "peak"), ge=0)
+    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="The way from `start` to `end`.")
+    start: float = Field(
+        validation_alias=AliasChoices("start", "peak"), ge=0, description="Value at the first step after warm-up; `peak` is the same."
+    )
     end: float | None = Field(None, ge=0, description="Value at the last step; default: 0 for linear and cosine.")
     warmup: int = Field(0, ge=0, description="Steps of linear rise from 0 to `start`.")
 
@@ -110,12 +112,12 @@ def constant_schedules(values: Any, keys: tuple[str, ...]) -> Any:
 class ScratchModel(Settings):
     """A small Qwen2-architecture model trained from random weights, with a tokenizer trained on the SFT texts."""
 
-    architecture: Literal["qwen2"] = "qwen2"
-    hidden_size: int = Field(256, ge=32, le=4096, multiple_of=32)
-    intermediate_size: int = Field(768, ge=32)
-    layers: int = Field(4, ge=1, le=64)
-    heads: int = Field(4, ge=1)
-    key_value_heads: int = Field(2, ge=1)
+    architecture: Literal["qwen2"] = Field("qwen2", description="The family of models that it is one of.")
+    hidden_size: int = Field(256, ge=32, le=4096, multiple_of=32, description="Width of a position's state.")
+    intermediate_size: int = Field(768, ge=32, description="Width of the feed-forward layers.")
+    layers: int = Field(4, ge=1, le=64, description="Transformer blocks.")
+    heads: int = Field(4, ge=1, description="Attention heads of a layer.")
+    key_value_heads: int = Field(2, ge=1, description="Heads of keys and values, shared by groups of `heads`.")
     vocabulary: int = Field(1024, ge=320, description="Upper bound of the tokenizer's size.")
     context: int = Field(1024, ge=64, description="Positions.")
 
@@ -138,8 +140,8 @@ class TrainingData(Settings):
 class KnightsKnavesData(TrainingData):
     """Knights and Knaves puzzles with a unique solution; train and test never share a puzzle."""
 
-    task: Literal["knights_knaves"] = "knights_knaves"
-    people: list[Annotated[int, Field(ge=2, le=8)]] = Field(min_length=1)
+    task: Literal["knights_knaves"] = Field("knights_knaves", description="The family of problems.")
+    people: list[Annotated[int, Field(ge=2, le=8)]] = Field(min_length=1, description="Numbers of people that a puzzle is about.")
     source: Literal["auto", "generate", "files"] = Field(
         "auto", description="`files`: kk/{n}ppl/*.parquet of the data directory; `auto`: files where they exist, else generated."
     )
@@ -163,7 +165,7 @@ class KnightsKnavesData(TrainingData):
 class Gsm8kData(TrainingData):
     """Grade-school word problems (openai/gsm8k)."""
 
-    task: Literal["gsm8k"] = "gsm8k"
+    task: Literal["gsm8k"] = Field("gsm8k", description="The family of problems.")
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
     test: int | None = Field(None, ge=0, description="Held-out rows: the same whatever the seed; default: all.")
 
@@ -171,7 +173,7 @@ class Gsm8kData(TrainingData):
 class CountdownData(TrainingData):
     """Countdown: reach a target with given numbers; train and test never share a set of numbers."""
 
-    task: Literal["countdown"] = "countdown"
+    task: Literal["countdown"] = Field("countdown", description="The family of problems.")
     numbers: list[Annotated[int, Field(ge=2, le=6)]] = Field([3, 4], min_length=1, description="How many numbers a problem gives.")
     source: Literal["auto", "generate", "files"] = Field(
         "auto", description="`files`: countdown/{train,test}.parquet of the data directory; `auto`: files where they exist, else generated."
@@ -183,7 +185,7 @@ class CountdownData(TrainingData):
 class MathData(TrainingData):
     """Mathematical problems with a short answer, of one public set."""
 
-    task: Literal["math"] = "math"
+    task: Literal["math"] = Field("math", description="The family of problems.")
     dataset: str = Field(description="A set of rl_core/data/math_sets.py: math, simplerl_8k, deepscaler, dapo, open_r1, aime.")
     levels: list[Annotated[int, Field(ge=1, le=5)]] | None = Field(
         None, min_length=1, description="Only problems of these levels, for sets that have them; default: all."
@@ -206,22 +208,24 @@ class SftConfig(Settings):
     """Supervised fine-tuning on the traces of the data stages."""
 
     template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, description="Optimizer steps.")
     batch_size: int = Field(32, ge=1, description="Sequences per optimizer step.")
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="`muon`: hidden matrices by Muon, the rest by AdamW; learns much faster from random weights."
     )
-    learning_rate: Schedule = Schedule(schedule="cosine", start=1e-3, end=1e-4, warmup=20)
-    weight_decay: float = Field(0.1, ge=0)
+    learning_rate: Schedule = Field(
+        Schedule(schedule="cosine", start=1e-3, end=1e-4, warmup=20), description="Of the optimizer: a number, or a schedule."
+    )
+    weight_decay: float = Field(0.1, ge=0, description="Of AdamW.")
     adam_betas: AdamBetas = (0.9, 0.95)
     adam_epsilon: AdamEpsilon = 1e-8
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0, description="A longer gradient is scaled down to this length.")
     max_tokens: int = Field(1024, ge=16, description="Longer examples, and those too long for the model, are dropped and counted.")
     shortest_first: float = Field(
         1.0, gt=0, le=1, description="Share of the shortest examples that the first step draws from; grows to all at half of the steps."
     )
     checkpoint_every: int = Field(200, ge=1, description="Steps between checkpoints.")
-    resources: Resources = Resources()
+    resources: Resources = Field(Resources(), description="Where and how; never changes what is computed.")
 
 
 AdvantageEstimator = Literal["group_normalized", "group_centered", "leave_one_out", "returns", "gae"]
@@ -253,21 +257,23 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
 class Algorithm(Settings):
     """The policy-gradient estimator and its loss: a preset by name, and what differs from it."""
 
-    name: Literal["grpo", "dr_grpo", "rloo", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "ppo", "dapo", "gspo"] = "grpo"
+    name: Literal["grpo", "dr_grpo", "rloo", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "ppo", "dapo", "gspo"] = Field(
+        "grpo", description="A preset: choices of its paper, which the settings below can change."
+    )
     advantage: AdvantageEstimator = Field(
         "group_normalized", description="Rewards against those of the group; `returns`: rewards to go; `gae`: against a critic."
     )
     aggregation: Aggregation = Field("token_mean", description="How the losses of tokens become that of a step; see `token_weights`.")
     ratio: RatioLevel = Field("token", description="`sequence`: one probability ratio per response (GSPO).")
-    clip_low: float = Field(0.2, gt=0, lt=1)
-    clip_high: float = Field(0.2, gt=0)
+    clip_low: float = Field(0.2, gt=0, lt=1, description="How far below 1 the probability ratio of a token counts.")
+    clip_high: float = Field(0.2, gt=0, description="How far above 1 it counts.")
     dual_clip: float | None = Field(None, gt=1, description="Bound of the loss of a bad token, in advantages.")
     entropy_coefficient: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
     kl_coefficient: Schedule = Field(
         Schedule(schedule="constant", start=0.0), description="Weight of the KL term against the reference; 0: no reference."
     )
-    kl_estimator: KlEstimator = "k3"
-    kl_in: Literal["loss", "reward"] = "loss"
+    kl_estimator: KlEstimator = Field("k3", description="How the KL of a token is estimated from one sample.")
+    kl_in: Literal["loss", "reward"] = Field("loss", description="Whether the KL term is part of the loss or of each token's reward.")
     kl_clamp: Annotated[float | None, Added()] = Field(
         None,
         gt=0,
@@ -291,7 +297,7 @@ class Algorithm(Settings):
     value_aggregation: Annotated[Aggregation, Added()] = Field(
         "token_mean", description="How the critic's losses of tokens become that of a step, as in verl; OpenRLHF: sequence_mean_token_mean."
     )
-    value_learning_rate: Schedule = Schedule(schedule="constant", start=1e-5)
+    value_learning_rate: Schedule = Field(Schedule(schedule="constant", start=1e-5), description="Of the critic, for `gae`.")
     max_refills: int = Field(
         0, ge=0, description="Dynamic sampling: how often prompts whose responses all score the same are replaced by new ones; 0: kept."
     )
@@ -324,15 +330,15 @@ class Algorithm(Settings):
 class Repetition(Settings):
     """Whole-response penalty of repeated n-grams, as in open-r1."""
 
-    ngram: int = Field(3, ge=1)
+    ngram: int = Field(3, ge=1, description="Tokens of an n-gram.")
     lowest: float = Field(-1.0, le=0, description="Where every n-gram is the same.")
 
 
 class DenseRepetition(Settings):
     """Penalty of each token of a repeated n-gram, as in demystify-long-cot."""
 
-    ngram: int = Field(40, ge=1)
-    penalty: float = Field(-0.05, le=0)
+    ngram: int = Field(40, ge=1, description="Tokens of an n-gram.")
+    penalty: float = Field(-0.05, le=0, description="Added to the reward of each token of a repeated n-gram.")
     discount: Annotated[float | None, Revised(2)] = Field(
         None, gt=0, le=1, description="Of later penalties, for `returns` and `gae`; default: the algorithm's."
     )
@@ -341,10 +347,10 @@ class DenseRepetition(Settings):
 class CosineLength(Settings):
     """Reward by length in tokens, from that of an empty response to that at the limit, as in demystify-long-cot."""
 
-    correct_short: float = 2.0
-    correct_long: float = 1.0
-    wrong_short: float = -10.0
-    wrong_long: float = 0.0
+    correct_short: float = Field(2.0, description="Of a right response without a token.")
+    correct_long: float = Field(1.0, description="Of a right response at the limit of tokens.")
+    wrong_short: float = Field(-10.0, description="Of a wrong response without a token.")
+    wrong_long: float = Field(0.0, description="Of a wrong response at the limit of tokens.")
     exceeded: float = Field(-10.0, description="At the limit of tokens.")
     margin: int = Field(0, ge=0, description="Tokens before the limit from which a response counts as at it.")
 
@@ -353,23 +359,25 @@ class Overlong(Settings):
     """DAPO's soft punishment of the last tokens before the limit."""
 
     buffer: int = Field(4096, ge=1, description="Tokens before the limit over which it grows.")
-    factor: float = Field(1.0, gt=0)
+    factor: float = Field(1.0, gt=0, description="What is taken off at the limit.")
 
 
 class Penalties(Settings):
     """Rewards of length and repetition beside `reward`; what is absent is off. Lengths are in tokens, limits `max_response_tokens`."""
 
-    repetition: Repetition | None = None
-    dense_repetition: DenseRepetition | None = None
-    cosine_length: CosineLength | None = None
-    overlong: Overlong | None = None
+    repetition: Repetition | None = Field(None, description="Of repeated n-grams, for the whole response, as in open-r1.")
+    dense_repetition: DenseRepetition | None = Field(None, description="Of repeated n-grams, token by token, as in demystify-long-cot.")
+    cosine_length: CosineLength | None = Field(
+        None, description="A reward by length in the place of one by outcome, as in demystify-long-cot."
+    )
+    overlong: Overlong | None = Field(None, description="Of the last tokens before the limit, as in DAPO.")
     group_length: float = Field(0.0, ge=0, description="Weight of Kimi k1.5's preference for the shorter of a prompt's right responses.")
 
 
 class Lora(Settings):
     """Low-rank adapters (arXiv 2106.09685): only they are trained; checkpoints hold the merged model and the adapter."""
 
-    rank: int = Field(16, ge=1)
+    rank: int = Field(16, ge=1, description="Of the matrices that are trained.")
     alpha: int | None = Field(None, ge=1, description="Scale of the update, over the rank; default: the rank.")
     targets: list[str] | None = Field(
         None, min_length=1, description="Names of the adapted layers; default: every linear one of the blocks."
@@ -379,19 +387,19 @@ class Lora(Settings):
 class RlConfig(Settings):
     """Reinforcement learning from verifiable rewards."""
 
-    template: str = "think_answer"
+    template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
     reward: dict[str, float] | str = Field("knights_knaves_format", description="A preset of rl_core/rewards, or component: weight.")
-    penalties: Penalties = Penalties()
-    algorithm: Algorithm = Algorithm()
-    prompts_per_step: int = Field(16, ge=1)
+    penalties: Penalties = Field(Penalties(), description="Of length and repetition, added to the reward.")
+    algorithm: Algorithm = Field(Algorithm(), description="The estimator and its loss.")
+    prompts_per_step: int = Field(16, ge=1, description="Prompts of one step, each answered `group_size` times.")
     group_size: int = Field(16, ge=1, description="Responses per prompt; those that compare within a group need two.")
     steps: int | None = Field(None, ge=1, description="Optimizer steps; default: from `epochs`.")
     epochs: float | None = Field(None, gt=0, description="Passes over the prompts; used where `steps` is absent.")
     updates_per_step: int = Field(1, ge=1, description="Passes over the rollouts of one step.")
     minibatches: int = Field(1, ge=1, description="Optimizer updates of one pass, each on an equal share of the prompts.")
-    learning_rate: Schedule = Schedule(schedule="constant", start=1e-6)
-    temperature: Schedule = Schedule(schedule="constant", start=1.0)
-    max_response_tokens: int = Field(512, ge=1)
+    learning_rate: Schedule = Field(Schedule(schedule="constant", start=1e-6), description="Of the optimizer: a number, or a schedule.")
+    temperature: Schedule = Field(Schedule(schedule="constant", start=1.0), description="Of sampling: a number, or a schedule.")
+    max_response_tokens: int = Field(512, ge=1, description="A longer response is cut off.")
     max_prompt_tokens: Annotated[int | None, Added()] = Field(
         None, ge=1, description="Longer prompts are dropped and counted, as are those that leave a response too little of the context."
     )
@@ -400,19 +408,19 @@ class RlConfig(Settings):
     )
     adam_betas: AdamBetas = (0.9, 0.95)
     adam_epsilon: AdamEpsilon = 1e-8
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0, description="A longer gradient is scaled down to this length.")
     scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
-    checkpoint_every: int = Field(20, ge=1)
+    checkpoint_every: int = Field(20, ge=1, description="Steps between checkpoints.")
     keep_last: int = Field(2, ge=1, description="Newest checkpoints that are kept, the final one among them; `keep_best` adds one.")
     keep_best: Literal["reward", "outcome/correct"] | None = Field(
         None, description="Keep the checkpoint, too, whose steps since the one before had the highest mean of this metric."
     )
     asynchronous: bool = Field(False, description="Sample a step's responses while the step before trains: one step off policy.")
-    lora: Lora | None = None
+    lora: Lora | None = Field(None, description="Train low-rank adapters only; default: all weights.")
     precision: Precision = Field("auto", description="Of the trainer's products (auto: bfloat16 where that is fast); weights are float32.")
-    engine: Literal["transformers", "vllm"] = "transformers"
-    backend: Literal["torch", "deepspeed"] = "torch"
-    resources: RlResources = RlResources()
+    engine: Literal["transformers", "vllm"] = Field("transformers", description="What samples responses.")
+    backend: Literal["torch", "deepspeed"] = Field("torch", description="What trains.")
+    resources: RlResources = Field(RlResources(), description="Where and how; never changes what is computed.")
 
     @model_validator(mode="before")
     @classmethod

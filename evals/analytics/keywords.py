@@ -26,19 +26,19 @@ OUTPUT = ("```output", "```result", "```stdout", "```console", "```text")
 class PatternSettings(Settings):
     """A pattern and the lower-case texts one of which each of its matches contains."""
 
-    pattern: str
-    needs: tuple[str, ...] = ()
+    pattern: str = Field(description="A regular expression.")
+    needs: tuple[str, ...] = Field((), description="Lower-case texts one of which each match contains; saves the search in other texts.")
 
 
 class FamilySettings(Settings):
     """One keyword family of `keywords.yaml` or of a recipe."""
 
-    version: int = Field(1, ge=1)
-    about: str = ""
+    version: int = Field(1, ge=1, description="Grows with every change of its patterns.")
+    about: str = Field("", description="What its words show.")
     turn: bool = Field(False, description="Its words turn the reasoning round: answers before and after are compared.")
     unless_prompt: bool = Field(False, description="Counted only where the prompt has no such text.")
     beyond_ascii: bool = Field(False, description="Every match has a character beyond ASCII; saves the search in texts without one.")
-    patterns: dict[str, str | PatternSettings] = Field(min_length=1)
+    patterns: dict[str, str | PatternSettings] = Field(min_length=1, description="By the name that tables show.")
 
 
 Families = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], FamilySettings]

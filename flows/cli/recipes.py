@@ -67,17 +67,17 @@ def plan(recipe: str, on: str | None, **options: Any) -> None:
 @set_option
 @profile_option
 def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None:
-    """Print RECIPE with every default written out."""
-    import yaml
-
+    """Print RECIPE with every setting and what it means, as a recipe that can be changed and run."""
     from flows.checks import check_names
+    from flows.commented import commented
     from flows.estimate import derived
     from flows.profile import apply_profile
-    from flows.recipe import load_recipe, resolved
+    from flows.recipe import load_recipe
 
     loaded = apply_profile(load_recipe(recipe, changes), profile)
     check_names(loaded)
-    click.echo(yaml.safe_dump(resolved(loaded), sort_keys=False, allow_unicode=True, width=110), nl=False)
+    for line in commented(loaded):
+        click.echo(line)
     for stage, text in derived(loaded).items():
         click.echo(f"# {stage}: {text}")
 
