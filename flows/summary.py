@@ -31,10 +31,11 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped}){shared}{by_text}"
         case "sft" | "rl":
             what = "prompts" if spec.kind == "rl" else "examples"
-            dropped = f", {left:,} {what} too long and left out" if (left := result.get(f"dropped_{what}")) else ""
+            left = result.get(f"dropped_{what}", 0)
+            dropped = f", left out as too long: {left:,} of {left + result[what]:,} {what}" if left else ""
             return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {result['checkpoint']}"
         case "eval":
-            not_asked = f", {left:,} problems too long and not asked" if (left := result.get("not_asked")) else ""
+            not_asked = f", problems not asked as too long: {left:,}" if (left := result.get("not_asked")) else ""
             return f"{count(result.get('tokens', 0))} tokens{not_asked}"
         case "analyze":
             return ", ".join(f"{rows:,} {table}" for table, rows in result["rows"].items() if rows)

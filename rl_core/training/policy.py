@@ -192,11 +192,9 @@ class Policy:
             device = scores.log_probs_N.device
             rows = [used[index] for index in batch.indices]
             lengths = [len(experiences[row].sequence.response) for row, _ in rows]
-            rollout_N = torch.tensor([p for row, _ in rows for p in experiences[row].rollout_log_probs], device=device)
+            rollout_N = torch.cat([torch.tensor(experiences[row].rollout_log_probs) for row, _ in rows]).to(device)
             advantages_N = torch.cat([advantages[row] for row, _ in rows]).to(device)
-            weights_N = torch.tensor(
-                [weight for (_, weight), length in zip(rows, lengths, strict=True) for _ in range(length)], device=device
-            )
+            weights_N = torch.tensor([weight for _, weight in rows]).repeat_interleave(torch.tensor(lengths)).to(device)
             old_N = torch.cat([old[row] for row, _ in rows]).to(device) if old else scores.log_probs_N.detach()
             policy = clipped_policy_loss(
                 scores.log_probs_N,
