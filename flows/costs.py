@@ -3,7 +3,7 @@
 What a step takes follows from two limits: products per second (training, and large batches of responses) and bytes per second (the weights
 and the cache are read for every token). What decides beside them is not known before a run: how long responses get, and which share of both
 limits is reached. The constants below are middles of what is published; `SPREAD` says how far off a time may be in either direction.
-tests/flows/test_costs.py holds published times of five projects against it.
+tests/flows/test_costs.py holds published times of three projects, and those of the quickstart, against it.
 """
 
 from __future__ import annotations

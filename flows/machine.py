@@ -78,7 +78,8 @@ def this_machine() -> Machine:
     names = [name for name, _ in gpus]
     label = f"{len(gpus)} x {names[0]}" if gpus else f"{cores} cores of {platform.node()}"
     if gpus:
-        return Machine(len(gpus), device_called(names[0]), min(size for _, size in gpus), cores, memory, packages, label)
+        sizes = [size for _, size in gpus if size is not None]
+        return Machine(len(gpus), device_called(names[0]), min(sizes, default=None), cores, memory, packages, label)
     return Machine(_amd_gpus(), None, None, cores, memory, packages, label)
 
 
@@ -97,8 +98,8 @@ def machine_called(text: str) -> Machine:
     return Machine(count, device, device.memory, label=f"{count} x {device.name}")
 
 
-def _nvidia_gpus() -> list[tuple[str, float]]:
-    """Name and bytes of the GPUs that this process may use."""
+def _nvidia_gpus() -> list[tuple[str, float | None]]:
+    """Name and bytes of the GPUs that this process may use; those that share the memory of the machine name none (DGX Spark: [N/A])."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
@@ -107,11 +108,11 @@ def _nvidia_gpus() -> list[tuple[str, float]]:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    found = []
+    found: list[tuple[str, float | None]] = []
     for line in answer.splitlines():
         name, _, size = line.rpartition(",")
-        if name and size.strip().isdigit():
-            found.append((name.strip(), float(size) * 1024**2))
+        if name:
+            found.append((name.strip(), float(size) * 1024**2 if size.strip().isdigit() else None))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return found if visible is None else found[: len([part for part in visible.split(",") if part.strip() not in ("", "-1")])]
 

@@ -52,7 +52,7 @@ _QWEN_7B = _shape(28, 3584, 28, 4, 18944, 152064, tied=False)
 _LLAMA_8B = _shape(32, 4096, 32, 8, 14336, 128256, tied=False)
 _QWEN_1_5B = _shape(28, 1536, 12, 2, 8960, 151936, tied=True)
 
-# From the config.json of each repository on the hub; variants (`-Instruct`, `-Instruct-1M`) have the shape of their base.
+# From the config.json of each repository on the hub. Variants (`-Base`, `-Instruct`) and copies by others have the shape of their namesake.
 KNOWN = {
     "Qwen/Qwen2.5-0.5B": _shape(24, 896, 14, 2, 4864, 151936, tied=True),
     "Qwen/Qwen2.5-1.5B": _QWEN_1_5B,
@@ -60,6 +60,7 @@ KNOWN = {
     "Qwen/Qwen2.5-3B": _shape(36, 2048, 16, 2, 11008, 151936, tied=True),
     "Qwen/Qwen2.5-7B": _QWEN_7B,
     "Qwen/Qwen2.5-Math-7B": _QWEN_7B,
+    "Qwen/Qwen2.5-Coder-7B": _QWEN_7B,
     "Qwen/Qwen2.5-14B": _shape(48, 5120, 40, 8, 13824, 152064, tied=False),
     "Qwen/Qwen2.5-32B": _shape(64, 5120, 40, 8, 27648, 152064, tied=False),
     "Qwen/Qwen3-0.6B": _shape(28, 1024, 16, 8, 3072, 151936, tied=True, head=128),
@@ -76,7 +77,9 @@ KNOWN = {
     "HuggingFaceTB/SmolLM2-360M": _shape(32, 960, 15, 5, 2560, 49152, tied=True),
     "HuggingFaceTB/SmolLM2-1.7B": _shape(24, 2048, 32, 32, 8192, 49152, tied=True),
 }
-_VARIANT = re.compile(r"-Instruct(-1M)?$")
+_VARIANT = re.compile(r"-(Base|Instruct(-1M)?)$")
+_BY_NAME = {name.rpartition("/")[2]: model for name, model in KNOWN.items()}
+_EXPERTS = re.compile(r"\d[bB]-[aA]\d")  # 30B-A3B: a mixture of experts, which these formulas do not know
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([mMbB])\b")
 
 
@@ -97,7 +100,7 @@ def describe_model(model: str | ScratchModel) -> Model | None:
         )
     if Path(model).is_dir():
         return _from_config(read_json(Path(model) / "config.json"))
-    return KNOWN.get(_VARIANT.sub("", model)) or _from_config(_cached_config(model)) or _guess(model)
+    return _BY_NAME.get(_VARIANT.sub("", model.rpartition("/")[2])) or _from_config(_cached_config(model)) or _guess(model)
 
 
 def _from_config(config: Any) -> Model | None:
@@ -130,7 +133,7 @@ def _cached_config(model: str) -> Any:
 def _guess(name: str) -> Model | None:
     """Width and depth that models of this size have: parameters = 12 x layers x width^2, width = 128 x layers."""
     size = _SIZE.search(name)
-    if not size:
+    if not size or _EXPERTS.search(name):
         return None
     parameters = float(size[1]) * (1e9 if size[2] in "bB" else 1e6)
     layers = max(1, round((parameters / (12 * 128**2)) ** (1 / 3)))

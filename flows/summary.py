@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.format import count
 from flows.plan import Plan
+from flows.profile import STAND_IN
 from flows.stage_warnings import stage_warnings
 from tasks.data import OVERLAP
 from tasks.report import REPORT, where_to_look
@@ -24,11 +25,12 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
     result = manifest["result"]
     match spec.kind:
         case "data":
+            source = "made up" if spec.data_dir == STAND_IN and result["source"] == "files" else result["source"]
             dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
             there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
             shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
             by_text = f"; {result['golds_by_text']:,} golds cannot be read, compared as texts" if result.get("golds_by_text") else ""
-            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({result['source']}{dropped}){shared}{by_text}"
+            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({source}{dropped}){shared}{by_text}"
         case "sft" | "rl":
             what = "prompts" if spec.kind == "rl" else "examples"
             left = result.get(f"dropped_{what}", 0)

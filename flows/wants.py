@@ -228,7 +228,9 @@ def _candidates(stage: Trained, machine: Machine) -> list[Changes]:
 
 def _fewer_workers(resources: RlResources, machine: Machine) -> list[Changes]:
     if machine.gpus == 0:
-        return [[("resources.training_workers", 1), ("resources.rollout_workers", 1)]] if resources.ray else []
+        usual = RlResources.model_fields["start_timeout"].default
+        patience = [("resources.start_timeout", usual)] if resources.start_timeout < usual else []
+        return [[("resources.training_workers", 1), ("resources.rollout_workers", 1), *patience]] if resources.ray else []
     if machine.gpus is None:
         return []
     width = min(resources.tensor_parallel, machine.gpus)

@@ -25,6 +25,7 @@ class Device:
 
 # From the data sheet or white paper of each. Sheets that give products with sparsity are halved.
 DEVICES = [
+    Device("b300", 270, 2250e12, 8.0e12),  # NVIDIA DGX B300: 2.1 TB of eight
     Device("b200", 180, 2250e12, 8.0e12),  # NVIDIA DGX B200: 1,440 GB and 64 TB/s of eight
     Device("h200", 141, 989e12, 4.8e12),
     Device("h100", 80, 989e12, 3.35e12),  # SXM
@@ -40,6 +41,9 @@ DEVICES = [
     Device("l40", 48, 181e12, 864e9),
     Device("a40", 48, 150e12, 696e9),
     Device("a6000", 48, 155e12, 768e9),
+    Device("a5000", 24, 111e12, 768e9),
+    Device("rtx-pro-6000", 96, 503e12, 1.792e12),
+    Device("rtx6000-ada", 48, 364e12, 960e9),
     Device("rtx5090", 32, 209e12, 1.792e12),
     Device("rtx4090", 24, 165e12, 1.008e12),
     Device("rtx3090", 24, 71e12, 936e9),

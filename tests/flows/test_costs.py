@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flows.costs import SPREAD, rl_memory, rl_seconds, rl_step_seconds, state_bytes
-from flows.machine import machine_called
+from flows.costs import SPREAD, rl_memory, rl_seconds, rl_step_seconds, sft_seconds, state_bytes
+from flows.machine import Machine, machine_called
 from flows.models import describe_model
-from flows.recipe import RlStage, load_recipe
+from flows.recipe import RlStage, SftStage, load_recipe
 
 HOUR = 3600.0
 
@@ -59,6 +59,20 @@ def test_published_times_lie_in_the_range(run: str) -> None:
         assert ratio > SPREAD
     else:
         assert 1 / SPREAD <= ratio <= SPREAD
+
+
+def test_the_quickstart_on_two_cores() -> None:
+    """README: 6 minutes for the cold start and 5 for the three RL stages, on two cores."""
+    recipe, machine = load_recipe("quickstart"), Machine(0, cores=2)
+    model = describe_model(recipe.model)
+    assert model is not None
+    cold = recipe.stages["cold_start"]
+    assert isinstance(cold, SftStage)
+    taught = sft_seconds(cold, model, machine, cold.steps * cold.batch_size * cold.max_tokens / 2)
+    assert taught is not None
+    assert 1 / SPREAD < 360 / taught < SPREAD
+    rewarded = [rl_seconds(stage, model, machine, stage.steps or 0) or 0 for stage in recipe.stages.values() if isinstance(stage, RlStage)]
+    assert 1 / SPREAD < 300 / sum(rewarded) < SPREAD
 
 
 def test_time_goes_with_model_tokens_and_device() -> None:

@@ -44,6 +44,12 @@ def test_a_gpu_that_the_table_does_not_have_is_there_all_the_same(nvidia_smi: Pa
     assert (machine.gpus, machine.gpu_memory, machine.flops) == (1, 11264 * 1024**2, None)
 
 
+def test_a_gpu_that_shares_the_memory_of_the_machine(nvidia_smi: Path) -> None:
+    nvidia_smi.write_text("#!/bin/sh\necho 'NVIDIA GB10, [N/A]'\n")  # as a DGX Spark answers
+    machine = this_machine()
+    assert (machine.gpus, machine.gpu_memory, machine.flops) == (1, None, None)
+
+
 def test_a_driver_that_does_not_answer(nvidia_smi: Path) -> None:
     nvidia_smi.write_text("#!/bin/sh\nexit 9\n")
     assert this_machine().gpus == 0

@@ -30,6 +30,8 @@ def test_parameters_of_a_small_model_by_hand() -> None:
         ("Qwen/Qwen2.5-32B", 32_763_876_352),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", 1_777_088_000),
         ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", 8_030_261_248),
+        ("unsloth/Llama-3.2-1B-Instruct", 1_235_814_400),
+        ("Qwen/Qwen3-8B-Base", 8_190_735_360),
         ("HuggingFaceTB/SmolLM2-135M-Instruct", 134_515_008),
     ],
 )
@@ -71,3 +73,4 @@ def test_a_size_in_a_name_is_a_guess(name: str, parameters: float) -> None:
 def test_a_name_without_a_size_is_not_guessed() -> None:
     assert describe_model("someone/something") is None
     assert describe_model("./no/such/directory") is None
+    assert describe_model("Qwen/Qwen3-30B-A3B") is None  # a mixture of experts

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.plan import Plan, make_plan
+from flows.profile import STAND_IN
 from flows.recipe import RecipeError
 from flows.resume import order_of
 from flows.runs import RunRecord, find_run
@@ -137,3 +138,22 @@ def test_runs_keep_their_order_when_the_clock_is_set_back(
     second, third = RunRecord.begin(plan_of()), RunRecord.begin(plan_of())
     assert first.name < second.name < third.name
     assert find_run(Workspace.at(tmp_path / "runs"), "mini")["run"] == third.name
+
+
+def test_a_run_in_the_smoke_profile_goes_on_with_the_same_problems(
+    plan_of: Callable[..., Plan], make: Callable[..., None], tmp_path: Path
+) -> None:
+    plan = plan_of(recipe="open_r1", profile="smoke")
+    RunRecord.begin(plan).end("failed", "out of luck")
+    make(plan.stages[0].spec)
+    workspace = Workspace.at(tmp_path / "runs")
+    again = make_plan(order_of(workspace, find_run(workspace, "open_r1-smoke"), changes=[]))
+    assert [stage.action for stage in again.stages[:2]] == ["reuse", "run"]
+    assert again.stages[0].spec.data_dir == STAND_IN
+
+
+@pytest.mark.parametrize(("before", "now", "then"), [(True, False, True), (False, True, True), (False, False, False)])
+def test_what_was_to_run_anyway_goes_on_anyway(before: bool, now: bool, then: bool, plan_of: Callable[..., Plan], tmp_path: Path) -> None:
+    RunRecord.begin(plan_of(anyway=before)).end("stopped")
+    workspace = Workspace.at(tmp_path / "runs")
+    assert order_of(workspace, find_run(workspace, "mini"), changes=[], anyway=now).anyway is then

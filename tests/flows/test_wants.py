@@ -69,7 +69,8 @@ def test_more_workers_than_cores_can_start(plan_of: Planner, on: Callable[[Machi
     message = refusal(plan_of(resources))
     assert message == (
         f"stages.warm wants 16 workers; here: {LAPTOP}; its 16 workers need about 80 s to start on 2 cores, and start_timeout gives them "
-        "30. Try --set warm.resources.training_workers=1 --set warm.resources.rollout_workers=1, or --profile smoke, or --anyway"
+        "30. Try --set warm.resources.training_workers=1 --set warm.resources.rollout_workers=1 --set warm.resources.start_timeout=180.0, "
+        "or --profile smoke, or --anyway"
     )
     require_machine(plan_of(resources, *remedies(message)))
     on(Machine(0, cores=16, memory=23 * GIB, packages=frozenset()))
