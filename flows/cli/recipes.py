@@ -56,7 +56,7 @@ def plan(recipe: str, on: str | None, **options: Any) -> None:
     from flows.machine import machine_called
     from flows.plan import make_plan
 
-    machine = machine_called(on) if on else None
+    machine = None if on is None else machine_called(on)
     planned = make_plan(make_order(recipe, options))
     check_names(planned.recipe)
     print_plan(planned, make_console(), machine)

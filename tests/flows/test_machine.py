@@ -67,7 +67,7 @@ def test_a_machine_by_its_name(text: str, gpus: int, memory: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "8", "8xh1000", "0xh100", "h100x8", "-1xh100"])
 def test_a_machine_that_nobody_knows(text: str) -> None:
-    with pytest.raises(InputError, match=r"--on .*such as 8xh100; known devices: b200, h200, h100,"):
+    with pytest.raises(InputError, match=r"--on .*such as 8xh100; known devices: b300, b200, h200, h100,"):
         machine_called(text)
 
 
