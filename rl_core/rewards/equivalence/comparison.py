@@ -31,7 +31,7 @@ _BASE = re.compile(
 
 _CLAUSE = re.compile(
     r"(?:,? (?:for|where|with|over|when|if)\b|,? ?\(? ?\\forall)(?: (?:all|every|each|any|real|some))*[^=]*$"
-    r"|,? [a-z] ?\u2208 ?[\u211d\u2115\u2124][^=]*$|,? ?[a-z] ?[>\u2260] ?0$"
+    r"|,? [a-z] ?\u2208 ?[\u211d\u2115\u2124][^=]*$|(?:,|(?<=[0-9A-Za-z)}])(?= )) ?[a-z] ?[>\u2260] ?0$"
 )
 
 
@@ -199,7 +199,7 @@ def _same_region(gold: str, answer: str) -> bool | None:
     expected = regions.read(gold) if written or bracketed(gold) else None
     if expected is None:
         return None
-    if not written and not re.search(r"[<>\u2264\u2265\u2208]|^\]|\[$", answer):
+    if not written and not re.search(r"[<>\u2264\u2265\u2208]|^\]|\[$|inclusive", answer):
         return None
     given = regions.read(answer)
     if given is None and written and any(sign in gold for sign in "<>\u2264\u2265") and not bracketed(answer):

@@ -28,7 +28,7 @@ _INVERSE |= {short: f"arc{short[1:]}" for short in ("asin", "acos", "atan")}
 FUNCTIONS = {name: name for name in (*_CIRCULAR, "exp", "ln", "abs", "floor", "ceil", "max", "min", "gcd", "lcm")} | _INVERSE
 
 
-_NAMES = (*FUNCTIONS, "log", "lg", "sqrt", "cbrt")
+_NAMES = (*FUNCTIONS, "log", "lg", "sqrt", "cbrt", "cis")
 
 
 _TOKEN = re.compile(
@@ -210,6 +210,8 @@ class _Parser:
             return ("/", self.argument(), self.argument())
         if text == r"\binom":
             return ("binom", self.argument(), self.argument())
+        if text == r"\Gamma" and self.next == "(":
+            return ("!", ("+", self.group("(", ")"), Fraction(-1)))
         if text in (r"\sum", r"\prod"):
             return self.series(text[1:])
         if text in (r"\overline", r"\bar", r"\vec", r"\hat", r"\tilde"):
@@ -284,6 +286,8 @@ class _Parser:
         if power == ("neg", Fraction(1)) and name in _CIRCULAR:
             name, power = f"arc{name}", None
         inside = self.operand()
+        if name == "cis":
+            return ("+", ("cos", inside), ("*", "i", ("sin", inside)))
         found: Node = ("log", base, inside) if name in ("log", "lg", "ln") and (base is not None or name != "ln") else (name, inside)
         return found if power is None else ("^", found, power)
 

@@ -7,7 +7,7 @@ import re
 from rl_core.rewards.equivalence import families, regions, scalars, words
 from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS, clean, join_thousands
 from rl_core.rewards.equivalence.comparison import is_based
-from rl_core.rewards.equivalence.items import coordinates
+from rl_core.rewards.equivalence.items import ASSIGNED, coordinates
 from rl_core.rewards.equivalence.structure import elements, matrix, split
 
 
@@ -24,5 +24,7 @@ def _is_item(text: str) -> bool:
         return True
     if (parts := coordinates(text)) is not None:
         return all(map(_is_item, parts))
+    if (assigned := ASSIGNED.fullmatch(text)) and scalars.is_value(assigned["value"]):
+        return True
     sides = [side for side in split(text, re.compile("[=\u2248<>\u2264\u2265]")) if side]
     return bool(sides) and all(map(scalars.is_value, sides))

@@ -21,7 +21,7 @@ _FUNCTION = re.compile(
 
 
 ASSIGNED = re.compile(
-    rf"(?P<name>{_NAME}|\([A-Za-z ,\\]+\)|\\angle [A-Z](?: ?[A-Z](?:_\{{?[0-9]\}}?)?)*|{_NAME} ?\([A-Za-z, ]*\)) ?"
+    rf"(?P<name>{_NAME}|\([A-Za-z ,\\]+\)|\\angle [A-Z](?: ?[A-Z](?:_\{{?[0-9]\}}?)?)*|{_NAME} ?\([A-Za-z, \u2229\u222a\u00a6|']*\)) ?"
     r"(?:=|\u2248)\s?(?P<value>[^=].*)"
 )
 
@@ -122,6 +122,10 @@ def same_item(gold: str, answer: str) -> bool:
         return _same_matrix(table, gold, answer)
     if (point := coordinates(gold)) is not None:
         other = coordinates(answer)
+        if other is None and any(sign in answer for sign in VECTORS.values()):
+            return _same_vector(answer, point)
+        if other is None and re.match(r"C ?\(", gold):
+            return scalars.same(gold, answer)  # a binomial coefficient, or a point of that name
         if other is None or other_brackets(gold, answer, point):
             return False
         return len(point) == len(other) and all(is_same_item(first, second) for first, second in zip(point, other, strict=True))
@@ -140,7 +144,7 @@ def same_item(gold: str, answer: str) -> bool:
         return _same_words(gold, answer)
     if any(sign in gold for sign in "<>\u2264\u2265"):
         return equations.same_inequality(gold, answer)
-    if "=" in gold or "\u2248" in gold:
+    if len(sides(gold)) > 1 or "\u2248" in gold:
         return _same_equation(gold, answer)
     return _same_single(gold, answer)
 
@@ -199,7 +203,7 @@ def _same_equation(gold: str, answer: str) -> bool:
         return False
     value = assigned["value"] if assigned else ""
     if not assigned or "=" in value or "\u2248" in value or symbols_of(value) & {assigned["name"]}:
-        parts = [side for side in re.split("=|\u2248", gold) if side.strip()]
+        parts = [side for side in split(gold, re.compile("=|\u2248")) if side]
         if not any(symbols_of(part) for part in parts):
             return any(is_same_item(part.strip(), answer) for part in parts)
     if assigned and scalars.is_value(value):

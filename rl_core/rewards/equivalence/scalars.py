@@ -112,7 +112,7 @@ def _with_units(expected: Node, gold_unit: Unit | None, gold_text: str, given: N
         return same_value(expected, ("/", given, Fraction(100))) or (_whole_percent(expected) and close(expected, gold_text, given, text))
     if gold_unit is None and unit is not None and unit.is_angle and "\u03c0" in gold_text:
         return _same_angle(expected, None, given, unit)
-    if gold_unit is not None and gold_unit.is_angle and unit is None and "\u03c0" in text:
+    if gold_unit is not None and gold_unit.is_angle and unit is None and re.search("\u03c0|arc|(?:sin|cos|tan) ?\\^\\{-1", text):
         return _same_angle(expected, gold_unit, given, None)
     if gold_unit is not None and gold_unit.is_angle and unit is not None and unit.is_radian:
         return _same_angle(expected, gold_unit, given, unit)

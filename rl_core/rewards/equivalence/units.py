@@ -194,7 +194,7 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
     for start in _START.finditer(text):
         value = text[: start.start()].rstrip()
         scale, rest = _magnitude(text[start.start() :].strip())
-        if text[start.start() :].startswith("\u00b0") and re.search(r"sin|cos|tan|cot|sec|csc", value):
+        if text[start.start() :].startswith("\u00b0") and re.search(r"sin|cos|tan|cot|sec|csc|cis", value):
             continue
         if value[-1:] in "+-/=^_(,<>" or not re.search(r"[0-9\u03c0]|[a-z]$", value):
             continue
@@ -231,7 +231,7 @@ def read_unit(text: str) -> Unit | None:
     if (
         any(word.lower() in SAYING for word in words)
         or any(len(word) < 3 and not word.isupper() for word in words)
-        or not words[-1].islower()
+        or not re.fullmatch(r"[a-z]+\.?|[A-Z]{2,5}s", words[-1])
     ):
         return None
     return Unit(Fraction(1), (), noun=True)

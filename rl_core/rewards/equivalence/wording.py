@@ -10,9 +10,19 @@ _THING = "(?:solution|answer|value|result|equation|line|function|point|curve|set
 # Each with the word that it must not swallow behind it: what follows is a formula.
 _BEFORE = (
     re.compile(r"(?i)^(?:[=\u2248] ?|(?:about|approximately|approx\.?|roughly|around|exactly|precisely|only|just|a total of) )"),
-    re.compile(r"(?i)^(?:(?:for )?(?:all|every|each|any) )(?=[a-z] ?[<>\u2264\u2265])"),
+    re.compile(r"(?i)^(?:at )?(?:the points? )?(?=\()"),
+    re.compile(r"(?i)^(?:(?:for )?(?:all|every|each|any) )(?:integers? (?=[kmn]\b))?(?=[a-z] ?[<>\u2264\u2265])"),
     re.compile(rf"(?i)^(?:so|thus|hence|therefore),? (?=[^a-z]|[a-z]\b)|^(?:the )?(?:only )?{_THING}(?: is| are)?:? (?=[^a-z]|[a-z]\b)"),
 )
+_COMPARED = {
+    sign: re.compile(rf"(?i)(?<=\b[a-z]) (?:is |must be )?(?:strictly )?(?:{words}) (?=[-0-9\\\u03c0])")
+    for sign, words in {
+        "\u2265": "greater than or equal to|at least|no less than|not less than",
+        "\u2264": "less than or equal to|at most|no more than|no greater than",
+        ">": "greater than|more than|larger than",
+        "<": "less than|smaller than",
+    }.items()
+}
 _NEARLY = r"(?:about|approximately|approx\.|roughly|\u2248)"
 _ABOUT = re.compile(rf"(?i)(?<=\S) ?(?:\((?:or )?{_NEARLY} ?([^()]*)\)|(?:,|,? or)? {_NEARLY} (.*))$")
 _AFTER = re.compile(
@@ -25,6 +35,8 @@ _DENYING = (SAYING | {"wrong", "incorrect", "without", "unless", "other", "exclu
 
 def bare(text: str) -> str:
     """The text without such words."""
+    for sign, pattern in _COMPARED.items():
+        text = pattern.sub(sign, text)
     for pattern in _BEFORE:
         text = pattern.sub("", text)
     text = _ABOUT.sub(lambda match: "\u2248" + (match[1] or match[2]), text)

@@ -173,6 +173,8 @@ def is_word(text: str) -> bool:
 
 def is_text(text: str) -> bool:
     """Whether a cleaned answer is words, not mathematics."""
+    if re.match(r"(?:euros|pounds_sterling|USD|EUR|GBP|Rs\.?) ?[0-9]", text):
+        return False
     bare = re.sub(r"\\[A-Za-z]+", "", text)
     return bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9 .,'-]+", bare)) and bare == text and bool(re.search(r"[A-Za-z]{3}", text))
 
