@@ -73,7 +73,7 @@ def grade(
     graded.by_text = sum(verdict.by_text for verdict in verdicts)
     for row, verdict in zip(rows, verdicts, strict=True):
         row |= {"correct": verdict.outcome is Outcome.CORRECT, "outcome": verdict.outcome.value, "extracted": verdict.extracted}
-        if graded.by_text:
+        if graded.by_text or BY_TEXT in row:
             row[BY_TEXT] = verdict.by_text
     _write(output, rows)
     return graded

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
-from rl_core.rewards.extraction import last_boxed
-from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking, box_or_r1_tags
+from rl_core.rewards.readers import Reader, answer_line, answer_tags, box, box_after_thinking, box_or_r1_tags
 
 LENIENT = "anywhere"
 # `anywhere` is the extraction that takes all usual places.
 READERS: dict[str, Reader | None] = {
     LENIENT: None,
-    "boxed": last_boxed,
+    "boxed": box,
     "box_after_thinking": box_after_thinking,
     "box_or_r1_tags": box_or_r1_tags,
     "answer_line": answer_line,

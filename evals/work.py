@@ -170,7 +170,7 @@ def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, c
     shares = ", ".join(f"{outcome} {count / len(rows):.1%}" for outcome, count in outcomes)
     print(
         f"{cell.checkpoint.name} on {cell.benchmark.name}: {len(cell.benchmark.problems)} problems, {len(rows)} responses: {shares}"
-        + (f"; {by_text} golds cannot be read and were compared as texts" if by_text else ""),
+        + (f"; golds that cannot be read: {by_text}, compared as texts" if by_text else ""),
         flush=True,
     )
 

@@ -29,7 +29,7 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
             there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
             shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
-            by_text = f"; {result['golds_by_text']:,} golds cannot be read, compared as texts" if result.get("golds_by_text") else ""
+            by_text = f"; golds that cannot be read: {result['golds_by_text']:,}, compared as texts" if result.get("golds_by_text") else ""
             return f"{result['train']:,} training and {result['test']:,} held-out prompts ({source}{dropped}){shared}{by_text}"
         case "sft" | "rl":
             what = "prompts" if spec.kind == "rl" else "examples"

@@ -197,6 +197,11 @@ class MathData(TrainingData):
     answer_form: str = Field(
         BOX, pattern=r"\{answer\}", description="How a worked response gives the answer that its solution does not; {answer} stands for it."
     )
+    unreadable_golds: Annotated[Literal["keep", "drop", "refuse"], Added()] = Field(
+        "keep",
+        description="Problems whose answer cannot be read as mathematics; `keep`: compare responses with its text, and count them; "
+        "`refuse`: stop and name one.",
+    )
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
     test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")
 

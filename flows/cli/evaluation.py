@@ -86,7 +86,13 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
 @click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
 @click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
 @click.option("--protocol", help="Look for the answer where this protocol does; default: in all usual places.")
-@click.option("--rule", "rules", multiple=True, type=click.Choice([*Rule]), help="Judge by a rule of rl_core/rewards; can be repeated.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=click.Choice([rule.value for rule in Rule]),
+    help="Judge by a rule of rl_core/rewards; can be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Refuse golds that cannot be read; default: compare the texts, and say how many there are.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes for symbolic work; default: one per core, at most 8.")
 def grade(file: Path, benchmark: str, output: Path, **options: Any) -> None:

@@ -87,6 +87,17 @@ def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prom
     prompts, dropped = math_sets.load(
         config.dataset, config.levels, data_dir, bare_answers=config.bare_answers, answer_form=config.answer_form
     )
+    if config.unreadable_golds != "keep":
+        readable = [prompt for prompt in prompts if not judged_by_text(prompt.task, prompt.gold)]
+        if config.unreadable_golds == "refuse" and len(readable) < len(prompts):
+            first = next(prompt for prompt in prompts if judged_by_text(prompt.task, prompt.gold))
+            count = len(prompts) - len(readable)
+            raise DataError(
+                f"set {config.dataset!r}: {count:,} answers cannot be read, such as {first.gold[:80]!r} of {first.question[:60]!r}; repair "
+                "them, or set unreadable_golds: drop, or keep"
+            )
+        dropped += len(prompts) - len(readable)
+        prompts = readable
     held_out = {prompt.prompt_id for prompt in sorted(prompts, key=lambda prompt: prompt.prompt_id)[: config.test]}
     train = [prompt for prompt in prompts if prompt.prompt_id not in held_out]
     return _first(train, config.train, "train", seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped

@@ -66,6 +66,10 @@ def after_thinking(text: str) -> str:
     return text[max(closed, default=0) :]
 
 
+# What a program printed, and no more than one sentence after it.
+_PRINTED = re.compile(r"```output\s*\n\s*(-?[0-9][0-9,]*(?:\.[0-9]+)?)\s*\n```\s*[^\n=]{0,200}\s*\Z")
+
+
 def _last_number(text: str) -> str | None:
     numbers = list(NUMBER.finditer(text))
     if not numbers:
@@ -73,8 +77,10 @@ def _last_number(text: str) -> str | None:
     last = numbers[-1]
     if _DENIED.search(text, max(0, last.start() - 40), last.start()):
         return f"not {last[0]}"
-    if len(numbers) > 1 and last.start() - numbers[-2].end() <= _LONGEST_JOIN:
-        before = numbers[-2]
+    if printed := _PRINTED.search(text):
+        return printed[1]
+    before = numbers[-2] if len(numbers) > 1 else last
+    if 0 < last.start() - before.end() <= _LONGEST_JOIN and not re.search(r"[-=+*/\u00d7\u00f7(]\s*\$?$", text[: before.start()][-4:]):
         between = text[before.end() : last.start()]
         if re.fullmatch(rf"(?ai)[\s$*,]*(?:[a-z]+\s+)?(?:{_JOINED})[\s$*]*", between) and re.search(r"(?ai)\bor\b", between):
             return text[before.start() : last.end()]
@@ -82,9 +88,11 @@ def _last_number(text: str) -> str | None:
 
 
 def _without_prose(text: str) -> str:
-    """A single number among words that leave it what it is; any other text as it is."""
-    numbers = NUMBER.findall(text)
-    return numbers[0] if len(numbers) == 1 and _is_prose(text) else text
+    """A single number among words that leave it what it is, also that behind the `=` of a calculation; any other text as it is."""
+    if not _is_prose(text):
+        return text
+    numbers = NUMBER.findall(text.rpartition("=")[2])
+    return numbers[0] if len(numbers) == 1 else text
 
 
 def _is_prose(text: str) -> bool:
@@ -105,7 +113,8 @@ def boxed_answers(text: str) -> str | None:
     for command in reversed(boxes):
         if not outermost or boxes[command][1] < outermost[-1]:
             outermost.append(command)
-    return _joined(text, [(command, boxes[command][1] + 1, _innermost(text, boxes, command)) for command in reversed(outermost)])
+    found = [(command, boxes[command][1] + 1, _innermost(text, boxes, command)) for command in reversed(outermost)]
+    return _joined(text, [box for box in found if box[2]])  # an empty box repeats what was asked for
 
 
 def _joined(text: str, candidates: Sequence[tuple[int, int, str]]) -> str | None:

@@ -19,6 +19,8 @@ from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS, clean, compact
 from rl_core.rewards.equivalence.gold import is_readable
 
 _INTEGER = r"(?:[0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+)"
+_OR = re.compile(r"\s*(?:\$\s*)?(?:\bor\b|\\text\s*\{\s*or\s*\})\s*")
+MOST_FORMS = 4  # of one answer, joined by "or"
 _PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _DECIMAL = re.compile(rf"([+-]?)({_INTEGER}(?:\.[0-9]*)?|\.[0-9]+)")
 _RATIO = re.compile(r"([+-]?)([0-9]+)/([0-9]+)")
@@ -53,6 +55,9 @@ def equivalent(gold: str, answer: str) -> Outcome:
     decided = quick(gold, answer)
     if decided is not None:
         return decided
+    forms = _OR.split(answer)
+    if 1 < len(forms) <= MOST_FORMS and not _OR.search(gold) and all(equivalent(gold, form) is Outcome.CORRECT for form in forms):
+        return Outcome.CORRECT  # "1/2 or 0.5" is one answer in two forms, "5 or 7" is none
     same = comparison.same(gold, answer)
     if same is None:
         return _symbolic(gold, answer)

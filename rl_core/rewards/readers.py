@@ -1,4 +1,4 @@
-r"""Where published rewards look for the answer. Each takes less than `extract_answer` does.
+r"""Where published rewards look for the answer. Each takes less than `extract_answer` does, and does as its project does.
 
 A reader returns the answer as written, or None where the response does not have the form that its project asks for. All take time linear
 in the length of the response.
@@ -9,13 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rl_core.rewards.extraction import last_boxed
+from rl_core.rewards.extraction import boxed_answers, last_boxed
+from rl_core.rewards.run_on import own_answer
 from rl_core.rewards.spans import find_spans
 
 Reader = Callable[[str], str | None]
 
 TAIL = 300  # characters that DAPO looks at
 _ANSWER = re.compile(r"(?ai)\banswer\s*:\s*")
+
+
+def box(response: str) -> str | None:
+    r"""The last `\boxed{}` anywhere, with those joined to it; of no project."""
+    return boxed_answers(own_answer(response))
 
 
 def box_after_thinking(response: str) -> str | None:
@@ -51,5 +57,5 @@ def answer_tags(response: str) -> str | None:
 
 
 def _unboxed(text: str) -> str:
-    inner = last_boxed(text)
+    inner = boxed_answers(text)
     return text.strip() if inner is None else inner

@@ -11,6 +11,7 @@ from evals.readers import READERS
 from rl_core.data.prompts import DataError
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.rules import Rule
 
 ROWS = [
     {"id": 7, "gold": "#### 1,234", "response": "so it is 1234."},
@@ -54,6 +55,52 @@ def test_graded_again_the_verdicts_are_replaced(tmp_path: Path) -> None:
     file = lines(tmp_path / "in.jsonl", [ROWS[0] | {"correct": False, "outcome": "x", "extracted": "y"}])
     grade(file, "gsm8k", tmp_path / "out.jsonl", workers=1)
     assert json.loads((tmp_path / "out.jsonl").read_text()) == ROWS[0] | {"correct": True, "outcome": "correct", "extracted": "1234"}
+
+
+# Golds of public sets that no formula stands for: with dots, sets by a condition, differences of sets, halves of a formula.
+UNREADABLE = [
+    (r"2, 4, \ldots, 2n", r"\boxed{2, 4, \dots, 2n}", r"\boxed{2, 4, \dots, 2n+2}"),
+    (r"3, 6, 9, \dots", r"\boxed{3, 6, 9, ...}", r"\boxed{3, 5, 7, \dots}"),
+    (r"1+2+\cdots+n", r"\boxed{1+2+\dots+n}", r"\boxed{1+2+\dots+2n}"),
+    (
+        r"\{n\in\mathbb{N}\mid n \text{ is even}\}",
+        r"\boxed{\{n \in \mathbb{N} : n\text{ is even}\}}",
+        r"\boxed{\{n \in \mathbb{N} : n\text{ is odd}\}}",
+    ),
+    (r"A \setminus B", r"\boxed{A\backslash B}", r"\boxed{B \setminus A}"),
+    (r"\frac{1}{2", r"the answer is: \frac{1}{2", r"\boxed{3}"),
+]
+
+
+def test_golds_that_cannot_be_read_are_compared_as_texts_marked_and_counted(tmp_path: Path) -> None:
+    rows = [{"gold": gold, "response": response} for gold, *responses in UNREADABLE for response in responses]
+    file = lines(tmp_path / "in.jsonl", [{"gold": "5", "response": r"\boxed{5}"}, *rows])
+    graded = grade(file, "math500", tmp_path / "out.jsonl", workers=1)
+    assert graded.by_text == len(rows)
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["correct"] for row in written] == [True, *[True, False] * len(UNREADABLE)]
+    assert [row["gold_by_text"] for row in written] == [False, *[True] * len(rows)]
+    with pytest.raises(DataError, match=r"row 2: the gold .* cannot be read; repair or remove it, or leave --strict out"):
+        grade(file, "math500", tmp_path / "strict.jsonl", strict=True, workers=1)
+    assert not (tmp_path / "strict.jsonl").exists()
+    # Graded again without such rows the mark is not left behind.
+    again = lines(tmp_path / "again.jsonl", [written[0], written[0] | {"gold_by_text": True}])
+    assert grade(again, "math500", tmp_path / "second.jsonl", strict=True, workers=1).by_text == 0
+    assert [json.loads(line).get("gold_by_text") for line in (tmp_path / "second.jsonl").read_text().splitlines()] == [False, False]
+
+
+def test_rules_judge_otherwise(tmp_path: Path) -> None:
+    file = lines(
+        tmp_path / "in.jsonl", [{"gold": "120", "response": r"\boxed{\frac{6!}{3!}}"}, {"gold": "120", "response": r"\boxed{120}"}]
+    )
+    assert grade(file, "math500", tmp_path / "out.jsonl", workers=1) == {Outcome.CORRECT: 2}
+    simplified = grade(file, "math500", tmp_path / "out.jsonl", rules=frozenset({Rule.SIMPLIFIED}), workers=1)
+    assert simplified == {Outcome.WRONG: 1, Outcome.CORRECT: 1}
+    puzzle = {"gold": "(1) Zoey is a knight", "response": "<think>a</think><answer>If Zoey is a knight</answer>"}
+    file = lines(tmp_path / "puzzle.jsonl", [puzzle])
+    assert grade(file, "knights_knaves", tmp_path / "out.jsonl", workers=1) == {Outcome.UNPARSEABLE: 1}
+    logic_rl = grade(file, "knights_knaves", tmp_path / "out.jsonl", rules=frozenset({Rule.LOGIC_RL}), workers=1)
+    assert logic_rl == {Outcome.CORRECT: 1}
 
 
 @pytest.mark.parametrize(

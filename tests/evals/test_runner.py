@@ -71,6 +71,17 @@ def progress(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (output / "progress.jsonl").read_text().splitlines()]
 
 
+def test_golds_that_cannot_be_read_are_counted(
+    checkpoints: list[NamedCheckpoint], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data" / "math500" / "test.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps({"problem": "1?", "answer": gold}) + "\n" for gold in ("1", r"1, 2, \dots")))
+    scores = evaluate(job(checkpoints[:1], tmp_path / "out", tmp_path / "data", benchmarks=["math500"], samples=0))
+    assert scores["cells"][0]["data"]["golds_by_text"] == 1
+    assert "golds that cannot be read: 1, compared as texts" in capsys.readouterr().out
+
+
 def test_samples_scores_and_resumption(checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path) -> None:
     whole = job(checkpoints, tmp_path / "out", data_dir_of_two)
     evaluate(whole)

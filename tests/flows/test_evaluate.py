@@ -81,3 +81,17 @@ def test_grade(tmp_path: Path) -> None:
     assert "2 responses: 50.0 % correct" in strict.output
     graded = [json.loads(line) for line in (tmp_path / "strict.jsonl").read_text().splitlines()]
     assert [row["outcome"] for row in graded] == ["format_error", "correct"]
+
+
+def test_grade_says_how_many_golds_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"gold": "2, 4, \\\\ldots, 2n", "response": "\\\\boxed{2, 4, \\\\dots, 2n}"}\n')
+    call = ["grade", tmp_path / "in.jsonl", "--benchmark", "math500", "--output", tmp_path / "out.jsonl"]
+    lenient = r1flow(*call)
+    assert lenient.exit_code == 0, lenient.output
+    assert "1 responses: 100.0 % correct" in lenient.output
+    assert "golds that cannot be read: 1, compared as texts (column gold_by_text; --strict refuses them)" in lenient.output
+    refused = r1flow(*call, "--strict")
+    assert refused.exit_code == 2
+    assert "row 1: the gold '2, 4, " in refused.output
+    plain = r1flow(*call, "--rule", "simplified", "--rule", "logic_rl")
+    assert plain.exit_code == 0, plain.output

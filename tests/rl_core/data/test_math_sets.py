@@ -82,6 +82,21 @@ def test_the_stage_holds_out_the_same_problems_whatever_the_seed(tmp_path: Path)
     assert pq.read_table(tmp_path / "0" / "train.parquet") != pq.read_table(tmp_path / "1" / "train.parquet")
 
 
+def test_answers_that_cannot_be_read_are_kept_and_counted_or_dropped_or_refused(tmp_path: Path) -> None:
+    rows = [{"problem": f"{n}?", "answer": r"1, 2, \dots, n" if n == 1 else str(n)} for n in range(4)]
+    data, output = directory(tmp_path, rows), tmp_path / "out"
+    output.mkdir()
+    found = prepare(MathData(dataset="math"), output, data_dir=data, seed=0)
+    assert (found["train"], found["golds_by_text"], found["dropped_rows"]) == (4, 1, 0)
+    found = prepare(MathData(dataset="math", unreadable_golds="drop"), output, data_dir=data, seed=0)
+    assert (found["train"], found["dropped_rows"]) == (3, 1)
+    assert "golds_by_text" not in found
+    with pytest.raises(
+        DataError, match=r"1 answers cannot be read, such as '1, 2, .* of '1\?'; repair them, or set unreadable_golds: drop"
+    ):
+        prepare(MathData(dataset="math", unreadable_golds="refuse"), output, data_dir=data, seed=0)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -162,6 +162,53 @@ def test_a_decided_or_corrected_answer_is_right(response: str) -> None:
     assert verify("gsm8k", response, "5").outcome is Outcome.CORRECT
 
 
+@pytest.mark.parametrize(
+    "response", ["The answer is 1/2 or 0.5.", r"\boxed{\frac12 \text{ or } 0.5}", "The answer is 0.5 or 50%", "#### 1/2 or 0.5"]
+)
+def test_two_forms_of_one_answer_are_one(response: str) -> None:
+    assert verify("math", response, r"\frac{1}{2}").outcome is Outcome.CORRECT
+    assert verify("math", response, r"\frac{1}{3}").outcome is not Outcome.CORRECT
+
+
+# Responses in the tests and threads of other projects, with what those say of them.
+@pytest.mark.parametrize(
+    ("response", "gold"),
+    [
+        (r"The final answer is \(\boxed{18}\) dollars.", "18"),
+        (r"Thus \boxed{\frac{26}{2}}.", "13"),
+        ("The final answer is [366].", "366"),
+        ("The final answer is [80 sheep].", "80"),
+        ("The final answer is [The profit would be $125].", "125"),
+        ("The answer is -18.", "-18"),
+        ("The answer is $20,800.", "20800"),
+        ("The answer is 18.\n\nQ: A new problem\nA: The answer is 99.", "18"),
+        ("The answer is [80].\n\nGiven the following question, put it in \\boxed{}.", "80"),
+        (r"\boxed{5} corrected to \boxed{7}", "7"),
+        ("reasoning\n#### 18\n\nQuestion: another one\n#### 12", "18"),
+        ("reasoning\n#### 7\n\nQuestion: unrelated\nAnswer: 12", "7"),
+        ("Answer: 12 -- wait, that double counts. Answer: 18", "18"),
+        ("Format: #### <number>\n\nReasoning: 3+2=5\n#### 5", "5"),
+        ("The total is 18.\n#### 18\n\nQuestion: Bob has 99 marbles", "18"),
+        ("answer\n#### 18\n\nQuestion: next\n\nProblem: another", "18"),
+        (r"First attempt gives \boxed{5}. That is wrong; correcting, the answer is \boxed{7}.", "7"),
+        (r"the answer is \boxed{2}. wait, actually \boxed{3}", "3"),
+        ("Answer: **18**", "18"),
+        ("so the total comes to 42", "42"),
+        ("192 / 1.2 = 1.2Y / 1.2 or 160 = Y.", "160"),  # GSM8K's own solutions use "or" for "that is"
+        ("That means she saved $210 / $350 = 0.60 or 60% off on the dress.", "60"),
+        ("the final answer is 15 gallons * 8 pints / gallon = 120 pints", "120"),
+        ("print(n)\n```output\n7\n```\n7 buses left the depot in the first 20 minutes.", "7"),
+        ("```output\n4.0\n```\nFour vans will be needed to carry 90 crates.", "4"),
+    ],
+)
+def test_responses_of_other_projects(response: str, gold: str) -> None:
+    assert verify("gsm8k", response, gold).outcome is Outcome.CORRECT
+
+
+def test_a_sum_after_what_was_printed_counts_by_its_last_number() -> None:
+    assert extract_answer("```output\n7\n```\nSo there are 7 * 3 = 21 buses.", any_number=True) == "21"
+
+
 def test_candidates_that_are_all_of_them_wanted_are_right() -> None:
     for response in ("The answer is 5 or 7.", r"\boxed{5} and \boxed{7}", "<answer>5</answer> or <answer>7</answer>", "#### 7, 5"):
         assert verify("math", response, "5, 7").outcome is Outcome.CORRECT

@@ -4,9 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking, box_or_r1_tags
+from rl_core.rewards.readers import Reader, answer_line, answer_tags, box, box_after_thinking, box_or_r1_tags
 
-READERS = [box_after_thinking, answer_line, box_or_r1_tags, answer_tags]
+READERS = [box, box_after_thinking, answer_line, box_or_r1_tags, answer_tags]
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (r"\boxed{4}, no: \boxed{5}", "5"),
+        (r"\boxed{4} or \boxed{5}", "4, 5"),
+        (r"\boxed{4}" + "\nQuestion: 1 + 1?\n" + r"\boxed{2}", "4"),
+        ("The answer is 4", None),
+    ],
+)
+def test_a_box_wherever_it_stands(response: str, answer: str | None) -> None:
+    assert box(response) == answer
 
 
 @pytest.mark.parametrize(
