@@ -15,6 +15,7 @@ from rl_core.fence import Fence
 
 FILES = "files.json"  # written last: size and sha256 of every other file
 STATE = "trainer.json"
+PARTIAL, REPLACED = ".partial", ".replaced"  # endings of directories aside: one that is being written, one that makes way for it
 OPTIMIZER = "optimizer.safetensors"
 CRITIC, OPTIMIZER_OF_CRITIC = "critic.safetensors", "critic_optimizer.safetensors"
 ONLY_TO_TRAIN = {OPTIMIZER, CRITIC, OPTIMIZER_OF_CRITIC}  # what the model itself is loaded without
@@ -49,11 +50,11 @@ def save_checkpoint(
         OSError: what was written does not read back as it should; the checkpoints before it are untouched.
     """
     final = root / f"step-{step:06d}"
-    aside = root / f".step-{step:06d}.partial"
+    aside = root / f".{final.name}{PARTIAL}"
     fence = fence or Fence(None)
     fence.require()
-    for left in root.glob(".step-*.partial"):  # of an attempt that was killed as it wrote
-        shutil.rmtree(left)
+    _bring_back(root)
+    _clear(root)
     aside.mkdir(parents=True)
     write(aside)
     (aside / STATE).write_text(json.dumps(state))
@@ -65,14 +66,29 @@ def save_checkpoint(
         raise OSError(f"{aside}: the checkpoint does not read back as it was written; check the disk")
     fence.require()
     if final.exists():
-        shutil.rmtree(final)
+        final.rename(root / f".{final.name}{REPLACED}")
     aside.rename(final)
     _flush(root)
+    _clear(root)
     spared = best(root) if keep_best else None
     for old in checkpoints(root)[:-keep_last]:
         if old != spared:
             shutil.rmtree(old)
     return final
+
+
+def _bring_back(root: Path) -> None:
+    """Put an old checkpoint back whose place stayed empty: the attempt to replace it was killed in between."""
+    for old in root.glob(f".step-*{REPLACED}"):
+        place = root / old.name.removeprefix(".").removesuffix(REPLACED)
+        if not place.exists():
+            old.rename(place)
+
+
+def _clear(root: Path) -> None:
+    """Remove what is half written, and what was replaced."""
+    for left in (*root.glob(f".step-*{PARTIAL}"), *root.glob(f".step-*{REPLACED}")):
+        shutil.rmtree(left)
 
 
 def best(root: Path) -> Path | None:
@@ -88,6 +104,7 @@ def checkpoints(root: Path) -> list[Path]:
 
 def latest_whole(root: Path) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint whose files match their digests, with its loop state; damaged ones are passed over, which is said on stderr."""
+    _bring_back(root)
     for path in reversed(checkpoints(root)):
         if verify(path):
             return path, json.loads((path / STATE).read_text())

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from rl_core.training.checkpoint import checkpoints, latest_whole, save_checkpoint, verify
@@ -44,3 +46,27 @@ def test_a_failed_write_leaves_the_older_checkpoints(tmp_path) -> None:
         save_checkpoint(tmp_path, 2, fail, {"step": 2}, keep_last=1)
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000001"]
     assert latest_whole(tmp_path / "nowhere") is None
+
+
+def test_a_step_is_replaced_without_a_moment_in_which_none_is_there(tmp_path, monkeypatch) -> None:
+    old = save(tmp_path, 3)
+    (old / "old").touch()
+    rename, seen = Path.rename, []
+
+    def killed(path: Path, target: Path) -> Path:
+        seen.append(sorted(directory.name for directory in tmp_path.iterdir()))
+        if target == old:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path, 3)
+    assert seen == [[".step-000003.partial", "step-000003"], [".step-000003.partial", ".step-000003.replaced"]]
+    monkeypatch.undo()
+    path, state = latest_whole(tmp_path)  # the next start finds the old one, in its place
+    assert (path, state) == (old, {"step": 3})
+    assert (old / "old").exists()
+    save(tmp_path, 3)
+    assert not (old / "old").exists()
+    assert [directory.name for directory in tmp_path.iterdir()] == ["step-000003"]
