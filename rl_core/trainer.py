@@ -117,7 +117,9 @@ class _Run:
             return
         start = str(job.model)
         reference = (job.reference or start) if config.algorithm.uses_reference else None
-        workers = start_workers(Models(start, resumed[0] if resumed else None, reference, job.seed, job.output), config, self.stop)
+        longest = max(len(encoded.token_ids) for encoded in self.prompts) + config.max_response_tokens
+        models = Models(start, resumed[0] if resumed else None, reference, job.seed, job.output, longest)
+        workers = start_workers(models, config, self.stop)
         try:
             with ScoringPool(config.resources.scoring_workers, config.scoring_deadline) as pool, ThreadPoolExecutor(1) as ahead:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])

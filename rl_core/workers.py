@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rl_core.config import Resources, RlConfig
-from rl_core.model.pretrained import device
+from rl_core.model.precision import dtype_of
+from rl_core.model.pretrained import device, release_memory
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.vllm_weights import Transfer, transfer_of
 from rl_core.training.journal import StopRequest
+from rl_core.training.lora import kept_apart
 
 if TYPE_CHECKING:
     from vllm.distributed.weight_transfer.base import TrainerWeightTransferEngine
@@ -35,6 +37,7 @@ class Models:
     reference: str | None  # of the KL term
     seed: int
     output: Path  # where checkpoints are written
+    longest: int | None = None  # tokens of a prompt and its response together; default: what the model takes
 
     @property
     def files(self) -> list[Path]:
@@ -91,14 +94,22 @@ def start_workers(models: Models, config: RlConfig, stop: StopRequest) -> Worker
 def make_engine(models: Models, config: RlConfig, transfer: Transfer) -> RolloutEngine:
     """The rollout engine of a recipe. It has the policy's weights only after the first sync, which brings them by `transfer` to vLLM."""
     use_threads(config.resources)
+    dtype, lora = dtype_of(config.precision), kept_apart(config)
     if config.engine == "vllm":
         from rl_core.rollout.vllm_engine import VllmEngine
 
-        width, share = config.resources.tensor_parallel, config.resources.engine_memory
-        return VllmEngine(models.start, tensor_parallel=width, memory_share=share, transfer=transfer)
+        return VllmEngine(
+            models.start,
+            tensor_parallel=config.resources.tensor_parallel,
+            memory_share=config.resources.engine_memory,
+            dtype=dtype,
+            longest=models.longest,
+            transfer=transfer,
+            lora=lora,
+        )
     from rl_core.rollout.transformers_engine import TransformersEngine
 
-    return TransformersEngine(models.start)
+    return TransformersEngine(models.start, dtype=dtype, lora=lora)
 
 
 def make_policy(models: Models, config: RlConfig, group: TrainingGroup | None = None) -> Policy:
@@ -130,9 +141,12 @@ class LocalWorkers:
 
     def __init__(self, models: Models, config: RlConfig) -> None:
         transfer = transfer_of(config, gpus=device() == "cuda")
-        self.engine: Any = make_engine(models, config, transfer)
         self.policy = make_policy(models, config)
+        release_memory()
+        self.engine: Any = make_engine(models, config, transfer)
         self.tokenizer = self.engine.tokenizer
+        self.apart = kept_apart(config) is not None  # then the weights under the adapters go to the engine once
+        self.synced = False
         self.sender = None if transfer == "shared_memory" else self._sender(transfer, config.resources.tensor_parallel)
 
     def _sender(self, transfer: Transfer, devices: int) -> TrainerWeightTransferEngine[Any]:
@@ -141,7 +155,7 @@ class LocalWorkers:
         def call_each(step: str, arguments: Sequence[dict[str, Any]]) -> None:
             self.engine.transfer_step(step, *arguments)
 
-        return weight_sender(transfer, Engines(call_each, 1, devices), PolicyWeights(self.policy.engine_weights, self.engine.vocabulary))
+        return weight_sender(transfer, Engines(call_each, 1, devices), PolicyWeights(self.policy.engine_weights, self.engine.form))
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `Workers.generate`."""
@@ -150,7 +164,9 @@ class LocalWorkers:
     def train(self, experiences: Sequence[Experience], settings: StepSettings) -> TrainedStep:
         """See `Workers.train`."""
         self.engine.sleep()
-        return self.policy.train(experiences, settings)
+        trained = self.policy.train(experiences, settings)
+        release_memory()
+        return trained
 
     def log_probs(self, sequences: Sequence[TokenSequence], temperature: float) -> list[list[float]]:
         """See `Workers.log_probs`."""
@@ -159,10 +175,14 @@ class LocalWorkers:
     def sync(self) -> None:
         """See `Workers.sync`."""
         self.engine.wake()
-        if self.sender:
-            self.sender.send_weights()
-        else:
-            self.engine.update_weights(self.policy.weights())
+        if not (self.apart and self.synced):
+            if self.sender:
+                self.sender.send_weights()
+            else:
+                self.engine.update_weights(self.policy.weights())
+            self.synced = True
+        if self.apart:
+            self.engine.update_weights(self.policy.adapters())
 
     def save(self, directory: Path) -> None:
         """See `Workers.save`."""

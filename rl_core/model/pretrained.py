@@ -100,12 +100,40 @@ def end_tokens(name: str, tokenizer: Any) -> set[int]:
     return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
 
 
-def load_model(name: str, *, dtype: torch.dtype, attention: str = "sdpa") -> PreTrainedModel:
-    """The causal language model of a hub id or directory, from safetensors, on the CPU."""
+def takes_fused_attention(config: PreTrainedConfig) -> bool:
+    """Whether torch's fused attention does what the model's own does: it has neither soft caps nor sinks."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    model: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    capped = getattr(config.get_text_config(decoder=True), "attn_logit_softcapping", None)
+    return bool(model and model._supports_sdpa) and not capped
+
+
+def layer_kinds(config: PreTrainedConfig) -> set[str]:
+    """What the layers are: full_attention, sliding_attention, linear_attention, ..."""
+    text = config.get_text_config(decoder=True)
+    windowed = "sliding_attention" if getattr(text, "sliding_window", None) else "full_attention"
+    return set(getattr(text, "layer_types", None) or [windowed])
+
+
+def release_memory() -> None:
+    """Give memory that torch keeps for later back to the GPU, for who shares it."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def load_model(name: str, *, dtype: torch.dtype, fused: str = "sdpa") -> PreTrainedModel:
+    """The causal language model of a hub id or directory, from safetensors, on the CPU.
+
+    Args:
+        fused: the implementation of attention where `takes_fused_attention`; elsewhere it is the model's own.
+    """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    check_model(name)
+    attention = fused if takes_fused_attention(load_config(name)) else "eager"
     logging.disable_progress_bar()  # logs are files: a bar there is noise
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(

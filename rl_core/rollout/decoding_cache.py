@@ -29,10 +29,7 @@ class _DoublingLayer(DynamicLayer):
             return key_states, value_states
         used, new = self._keys.shape[2], key_states.shape[2]
         if self._buffers is None or self._buffers[0].shape[2] < used + new:
-            shape = (*self._keys.shape[:2], 2 * (used + new), self._keys.shape[3])
-            self._buffers = (self._keys.new_empty(shape), self._values.new_empty(shape))
-            self._buffers[0][:, :, :used] = self._keys
-            self._buffers[1][:, :, :used] = self._values
+            self._buffers = (_doubled(self._keys, used + new), _doubled(self._values, used + new))
         keys, values = self._buffers
         keys[:, :, used : used + new] = key_states
         values[:, :, used : used + new] = value_states
@@ -47,6 +44,14 @@ class _DoublingLayer(DynamicLayer):
         self.keys = self._keys = keys  # `keys` and `values` are what the base class and the mask functions look at
         self.values = self._values = values
         self._buffers = buffers
+
+
+def _doubled(part: torch.Tensor, length: int) -> torch.Tensor:
+    """A buffer of twice the length that begins with `part`; keys and values may have different widths."""
+    rows, heads, used, width = part.shape
+    buffer = part.new_empty((rows, heads, 2 * length, width))
+    buffer[:, :, :used] = part
+    return buffer
 
 
 class DecodingCache(Cache):
@@ -73,11 +78,11 @@ def _attention(
 ) -> tuple[torch.Tensor, None]:
     """`query` (B, query heads, T, D), `key` and `value` (B, key-value heads, S, D) -> (B, T, query heads, D)."""
     rows, heads, length, width = query.shape
-    if length > 1:
+    if length > 1 or kwargs.get("position_bias") is not None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
     grouped = query.view(rows, key.shape[1], heads // key.shape[1], width)
     output = torch.nn.functional.scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=scaling)
-    return output.reshape(rows, 1, heads, width), None
+    return output.reshape(rows, 1, heads, value.shape[-1]), None
 
 
 AttentionInterface.register(ATTENTION, _attention)

@@ -68,10 +68,10 @@ def at_stop_text(tokenizer: Any, token_ids: list[int], stop: tuple[str, ...]) ->
     return any(text in tail for text in stop)
 
 
-def check_context(requests: list[Request], sampling: Sampling, context: int) -> None:
+def check_context(requests: list[Request], sampling: Sampling, context: int | None) -> None:
     """Raises InputError if a prompt and a response of the longest kind do not fit the model's context together."""
     for request in requests:
-        if len(request.prompt_token_ids) + sampling.max_tokens > context:
+        if context and len(request.prompt_token_ids) + sampling.max_tokens > context:
             raise InputError(
                 f"a prompt of {len(request.prompt_token_ids)} tokens and a response of {sampling.max_tokens} exceed the model's "
                 f"context of {context}; lower max_tokens or drop the prompt"

@@ -64,3 +64,7 @@ WeightTransferEngineFactory.register_engine(NAME, SharedMemoryTransfer)
 
 class WorkerExtension:
     """Named to vLLM as its workers' extension, so that they load this module."""
+
+    def has_own_head(self: Any) -> bool:
+        """Whether the model has an output head of its own: some architectures always take the embedding."""
+        return any("lm_head." in name for name, _ in self.get_model().named_parameters())

@@ -10,12 +10,18 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.config import Lora
+from rl_core.context import context_length
+from rl_core.errors import InputError
+from rl_core.model.logits import logits_at
 from rl_core.model.precision import fast_dtype
-from rl_core.model.pretrained import device, end_tokens, load_model, load_tokenizer
+from rl_core.model.pretrained import device, end_tokens, layer_kinds, load_tokenizer, release_memory, takes_fused_attention
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
+from rl_core.training.lora import add_adapters, in_format, is_adapter, load_with_adapters
 
 SHRINK_BELOW = 0.8  # share of unfinished rows under which the batch is cut to them
+LAYER_KINDS = {"full_attention", "sliding_attention", "chunked_attention"}  # whose past is the keys and values of tokens
 ROW_STEP = 32  # ... rounded up to a multiple of it, for few shapes (see `rl_core.training.sequences.WIDTH_STEP`)
 
 
@@ -35,11 +41,26 @@ class _Row:
 class TransformersEngine:
     """Batched decoding: the prompt of a group is read once, finished rows leave the batch."""
 
-    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536, dtype: torch.dtype | None = None) -> None:
-        """`dtype`: default: bfloat16 where that is fast."""
+    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536, dtype: torch.dtype | None = None, lora: Lora | None = None) -> None:
+        """
+        Args:
+            dtype: default: bfloat16 where that is fast.
+            lora: adapters beside the weights, to be filled by `update_weights`.
+
+        Raises:
+            InputError: the model keeps a state that is not of tokens.
+        """
         self.tokenizer = load_tokenizer(checkpoint)
-        model = load_model(checkpoint, dtype=dtype or fast_dtype(), attention=ATTENTION)
+        dtype = dtype or fast_dtype()
+        model = load_with_adapters(checkpoint, dtype=dtype, fused=ATTENTION)
+        if model._is_stateful or not layer_kinds(model.config) <= LAYER_KINDS:
+            raise InputError(f"{checkpoint}: engine: transformers writes with layers of attention only; use engine: vllm for this model")
+        if lora:
+            add_adapters(model, lora, seed=0)
+            in_format(model, dtype)
         self.model: PreTrainedModel = model.to(device()).eval()  # type: ignore[arg-type]
+        # One mask serves all layers of full attention; the model makes those of layers with a window.
+        self.one_mask = layer_kinds(model.config) == {"full_attention"} and takes_fused_attention(model.config)
         self.batch_tokens = batch_tokens
         # Rows of the embedding that no token stands for must never be drawn.
         self.vocabulary = min(len(self.tokenizer), self.model.config.get_text_config().vocab_size)
@@ -48,12 +69,13 @@ class TransformersEngine:
     def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """Copy `weights` into the running model."""
         missing, unexpected = self.model.load_state_dict(weights, strict=False)
-        missing = sorted(set(missing) - set(self.model.all_tied_weights_keys))
+        missing = sorted(set(missing) - set(self.model.all_tied_weights_keys)) if not all(map(is_adapter, weights)) else []
         if unexpected or missing:
             raise ValueError(f"weights of another architecture: {', '.join([*unexpected, *missing][:3])} …")
 
     def sleep(self) -> None:
-        """The weights stay where they are: there is no cache between calls that could be freed."""
+        """The weights stay where they are; what the calls before left reserved is freed."""
+        release_memory()
 
     def wake(self) -> None:
         """Always awake."""
@@ -61,7 +83,7 @@ class TransformersEngine:
     @torch.inference_mode()
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `RolloutEngine.generate`. Requests are sorted by prompt length and cut into batches of `batch_tokens`."""
-        check_context(requests, sampling, self.model.config.get_text_config().max_position_embeddings)
+        check_context(requests, sampling, context_length(self.model.config))
         order = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_token_ids), reverse=True)
         while order:
             batch: list[int] = []
@@ -89,13 +111,15 @@ class TransformersEngine:
             mask_PT[prompt, width - len(request.prompt_token_ids) :] = True
         positions_PT = (mask_PT.cumsum(1) - 1).clamp(min=0)
         cache = DecodingCache(self.model.config)
-        hidden_PTH = self.model.base_model(
+        logits_PV = logits_at(
+            self.model,
+            width * torch.arange(1, len(batch) + 1, device=device) - 1,
             input_ids=tokens_PT.to(device),
             attention_mask=mask_PT.to(device),
             position_ids=positions_PT.to(device),
             past_key_values=cache,
             use_cache=True,
-        ).last_hidden_state
+        )
         rows = {
             index: [
                 _Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens))
@@ -105,14 +129,14 @@ class TransformersEngine:
         }
         prompt_of_row = torch.tensor([prompt for prompt, (_, request) in enumerate(batch) for _ in range(request.samples)])
         cache.select_rows(prompt_of_row.to(device))
-        hidden_BH = hidden_PTH[:, -1][prompt_of_row.to(device)]
+        logits_BV = logits_PV[prompt_of_row.to(device)]
         # The mask's columns for tokens still to come are open: a row never pads after its prompt.
         mask_BS = torch.nn.functional.pad(mask_PT[prompt_of_row], (0, sampling.max_tokens), value=True).to(device)
         positions_B = positions_PT[:, -1][prompt_of_row].to(device)
         alive = [row for group in rows.values() for row in group]
         writing = {index: len(group) for index, group in rows.items()}  # rows of each request that are not finished
         for step in range(sampling.max_tokens):
-            tokens_B, logprobs_B = self._sample(hidden_BH, [row.uniforms[step] for row in alive], sampling)
+            tokens_B, logprobs_B = self._sample(logits_BV, [row.uniforms[step] for row in alive], sampling)
             for row, token, logprob in zip(alive, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
                 if not row.finished:
                     row.token_ids.append(token)
@@ -135,17 +159,20 @@ class TransformersEngine:
                 cache.select_rows(keep)
                 tokens_B, mask_BS, positions_B = tokens_B[keep], mask_BS[keep], positions_B[keep]
             positions_B = positions_B + 1
-            hidden_BH = self.model.base_model(
+            seen_BS = mask_BS[:, : width + step + 1]
+            logits_BV = logits_at(
+                self.model,
+                torch.arange(len(alive), device=device),
                 input_ids=tokens_B[:, None],
-                attention_mask=mask_BS[:, None, None, : width + step + 1],
+                attention_mask=seen_BS[:, None, None] if self.one_mask else seen_BS,
                 position_ids=positions_B[:, None],
                 past_key_values=cache,
                 use_cache=True,
-            ).last_hidden_state[:, -1]
+            )
 
-    def _sample(self, hidden_BH: torch.Tensor, uniforms: list[float], sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+    def _sample(self, logits_BV: torch.Tensor, uniforms: list[float], sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
         """Next tokens and their log-probabilities, both (B,), by inversion of the cumulative distribution."""
-        logits_BV = self.model.get_output_embeddings()(hidden_BH).float()
+        logits_BV = logits_BV.float()
         logits_BV[:, self.vocabulary :] = -torch.inf
         log_probs_BV = torch.log_softmax(logits_BV / (sampling.temperature or 1.0), dim=-1)
         if sampling.top_p < 1 and sampling.temperature > 0:
@@ -154,7 +181,7 @@ class TransformersEngine:
             tokens_B = log_probs_BV.argmax(-1)
         else:
             cumulative_BV = log_probs_BV.exp().cumsum(-1)
-            draws_B1 = torch.tensor(uniforms, device=hidden_BH.device, dtype=torch.float32)[:, None] * cumulative_BV[:, -1:]
+            draws_B1 = torch.tensor(uniforms, device=logits_BV.device, dtype=torch.float32)[:, None] * cumulative_BV[:, -1:]
             tokens_B = torch.searchsorted(cumulative_BV, draws_B1, right=True)[:, 0].clamp(max=self.vocabulary - 1)
         return tokens_B, log_probs_BV.gather(-1, tokens_B[:, None])[:, 0]
 

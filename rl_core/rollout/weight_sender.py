@@ -16,7 +16,7 @@ from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 from vllm.distributed.weight_transfer.packed_tensor import DEFAULT_PACKED_BUFFER_SIZE_BYTES
 
-from rl_core.rollout.vllm_weights import Transfer, for_vllm
+from rl_core.rollout.vllm_weights import Form, Transfer, for_vllm
 
 CallEach = Callable[[str, Sequence[dict[str, Any]]], object]
 
@@ -57,12 +57,12 @@ class Engines:
 class PolicyWeights(WeightSource):
     """The weights as engines want them, gathered anew whenever it is gone through."""
 
-    def __init__(self, weights: Callable[[], Iterable[tuple[str, torch.Tensor]]], vocabulary: int) -> None:
-        self.weights, self.vocabulary = weights, vocabulary
+    def __init__(self, weights: Callable[[], Iterable[tuple[str, torch.Tensor]]], form: Form) -> None:
+        self.weights, self.form = weights, form
         self.found: list[ParamMeta] = []
 
     def __iter__(self) -> Iterator[tuple[str, torch.Tensor]]:
-        return for_vllm(self.weights(), self.vocabulary)
+        return for_vllm(self.weights(), self.form)
 
     def metadata(self) -> list[ParamMeta]:
         """Names, types and shapes: they never change, so that the weights are gathered for them only once."""

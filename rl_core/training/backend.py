@@ -34,8 +34,8 @@ class TrainingBackend(Protocol):
         between processes. A gradient that is not finite skips the step; the returned norm then is not finite either.
         """
 
-    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """The state dict weight by weight, float32, each whole and on every process, tied copies left out."""
+    def weights(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, torch.Tensor]]:
+        """The state dict weight by weight, each whole and on every process, tied copies and names that are not wanted left out."""
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """The optimizer's moments by `parameter name|moment`, on the CPU; empty on processes other than the first."""

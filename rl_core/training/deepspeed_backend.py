@@ -81,14 +81,15 @@ class DeepSpeedBackend:
         # DeepSpeed takes the mean over processes; the loss is already this process's part of a sum.
         self.engine.backward(loss * self.group.size)
 
-    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+    def weights(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, torch.Tensor]]:
         """See `TrainingBackend.weights`."""
         tied = set(self.model.all_tied_weights_keys)
         for name, tensor in self.model.state_dict(keep_vars=True).items():
-            sharded = self.zero_stage == 3 and isinstance(tensor, torch.nn.Parameter) and name not in tied
+            if name in tied or not wanted(name):
+                continue
+            sharded = self.zero_stage == 3 and isinstance(tensor, torch.nn.Parameter)
             with _deepspeed().zero.GatheredParameters([tensor], enabled=sharded):
-                if name not in tied:
-                    yield name, tensor.detach()
+                yield name, tensor.detach()
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """See `TrainingBackend.optimizer_state`."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
+from rl_core.model.logits import logits_at
 from rl_core.training.sequences import PaddedBatch
 
 HEAD_STEP = 256  # rows of the output head are padded to multiples of it, for the same reason as `sequences.WIDTH_STEP`
@@ -21,18 +22,15 @@ class TokenScores(NamedTuple):
 
 
 def response_scores(model: PreTrainedModel, batch: PaddedBatch, temperature: float, *, entropy_gradient: bool = False) -> TokenScores:
-    """Score the response tokens of a batch under softmax(logits / temperature).
-
-    The output head runs on response positions only: with a vocabulary of 50,000 its logits are most of the memory.
-    """
+    """Score the response tokens of a batch under softmax(logits / temperature)."""
     device = model.device
     tokens_BT = batch.tokens_BT.to(device)
     mask_BT = batch.response_mask_BT.to(device)
-    hidden_BTH = model.base_model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state  # (B, T-1, H)
     positions_N = mask_BT.flatten().nonzero()[:, 0]
     spare = -len(positions_N) % HEAD_STEP
-    hidden_MH = hidden_BTH.flatten(0, 1)[torch.nn.functional.pad(positions_N, (0, spare))]  # M: N and the padding
-    logits_NV = model.get_output_embeddings()(hidden_MH)[: len(positions_N)].float() / temperature  # (N, V)
+    positions_M = torch.nn.functional.pad(positions_N, (0, spare))
+    logits_MV = logits_at(model, positions_M, input_ids=tokens_BT[:, :-1], use_cache=False)
+    logits_NV = logits_MV[: len(positions_N)].float() / temperature
     all_log_probs_NV = torch.log_softmax(logits_NV, dim=-1)
     targets_N = tokens_BT[:, 1:].flatten()[positions_N]
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):

@@ -1,28 +1,79 @@
-"""Low-rank adapters: put into a model, switched off for the reference, merged for engines and checkpoints.
+"""Low-rank adapters: put into a model, switched off for the reference, kept apart for engines, merged for checkpoints.
 
 The adapters sit inside the model's own layers, so the model keeps its class, and everything that runs it works as before.
+
+An update is small against the weights it is added to: bfloat16 has 8 bits for both, and the sum in it loses most of the update. So merging
+is done in float32 only; where products are in bfloat16, weights and adapters stay apart.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from rl_core.config import Lora
+from rl_core.config import Lora, RlConfig
 from rl_core.errors import InputError
+from rl_core.model.precision import dtype_of
+from rl_core.model.pretrained import load_model
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
 ADAPTER = "adapter"  # directory within a checkpoint, in peft's own layout
-_WEIGHTS = "adapter_model.safetensors"
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _NAME = "default"
+
+
+def kept_apart(config: RlConfig) -> Lora | None:
+    """The adapters of a recipe whose engines get weights and adapters apart."""
+    return config.lora if dtype_of(config.precision) == torch.bfloat16 else None
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a weight of that name belongs to an adapter."""
+    return ".lora_" in name
+
+
+def adapters_of(checkpoint: str, dtype: torch.dtype) -> Lora | None:
+    """The adapters that a checkpoint's weights were merged from, where they must be taken apart again to be run in `dtype`."""
+    path = Path(checkpoint) / ADAPTER / _CONFIG
+    if dtype == torch.float32 or not path.is_file():
+        return None
+    saved = json.loads(path.read_text())
+    targets = saved["target_modules"]
+    return Lora(rank=saved["r"], alpha=saved["lora_alpha"], targets=None if isinstance(targets, str) else targets)
+
+
+def load_with_adapters(checkpoint: str, *, dtype: torch.dtype, fused: str = "sdpa") -> PreTrainedModel:
+    """`load_model` of a checkpoint that may have adapters: in bfloat16 they stay apart from the weights they were added to."""
+    settings = adapters_of(checkpoint, dtype)
+    if settings is None:
+        return load_model(checkpoint, dtype=dtype, fused=fused)
+    from peft.tuners.lora import LoraLayer
+
+    model = load_model(checkpoint, dtype=torch.float32, fused=fused)
+    add_adapters(model, settings, seed=0)
+    load_adapters(Path(checkpoint), model)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, LoraLayer):
+                layer: Any = module
+                layer.base_layer.weight -= layer.get_delta_weight(_NAME)
+    return in_format(model, dtype)
+
+
+def in_format(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+    """The model with its parameters in `dtype`; buffers, the angles of positions among them, stay what they are."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+    return model
 
 
 def add_adapters(model: PreTrainedModel, settings: Lora, seed: int) -> None:
@@ -87,16 +138,17 @@ def merged(weights: Iterable[tuple[str, torch.Tensor]], settings: Lora) -> Itera
             yield name.replace(".base_layer.", "."), tensor
 
 
-def save_adapters(directory: Path, weights: Mapping[str, torch.Tensor], settings: Lora, base: str) -> None:
-    """Write what peft loads: the adapters alone and the name of the model they belong to."""
+def save_adapters(directory: Path, weights: Mapping[str, torch.Tensor], settings: Lora, base: str) -> Path:
+    """Write what peft loads: the adapters alone and the name of the model they belong to; returns the directory of it."""
     config = _config(settings)
     config.base_model_name_or_path = base
     config.inference_mode = True
     config.save_pretrained(str(directory / ADAPTER))
     adapters = {
-        f"base_model.model.{name.replace(f'.{_NAME}.', '.')}": tensor.contiguous() for name, tensor in weights.items() if ".lora_" in name
+        f"base_model.model.{name.replace(f'.{_NAME}.', '.')}": tensor.contiguous() for name, tensor in weights.items() if is_adapter(name)
     }
     save_file(adapters, directory / ADAPTER / _WEIGHTS)
+    return directory / ADAPTER
 
 
 def load_adapters(directory: Path, model: PreTrainedModel) -> None:

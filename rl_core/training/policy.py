@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from rl_core.algorithms.credit import StepRewards, token_advantages
 from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_weights
 from rl_core.config import RlConfig
-from rl_core.model.precision import dtype_of, fast_dtype, products_in
+from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
 from rl_core.training.backend import by_response, on_first
 from rl_core.training.backends import rl_backend
@@ -23,7 +23,16 @@ from rl_core.training.collective import TrainingGroup
 from rl_core.training.critic import Critic
 from rl_core.training.flops import peak_flops, size_of
 from rl_core.training.log_probs import response_scores
-from rl_core.training.lora import add_adapters, load_adapters, merged, save_adapters, without_adapters
+from rl_core.training.lora import (
+    add_adapters,
+    is_adapter,
+    kept_apart,
+    load_adapters,
+    load_with_adapters,
+    merged,
+    save_adapters,
+    without_adapters,
+)
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
 
 Scorer = Callable[[PaddedBatch, float], torch.Tensor]  # batch and temperature -> log-probs of its response tokens (N,)
@@ -77,7 +86,7 @@ class Policy:
         """`start`: the checkpoint that the stage began with; `resumed`: the one of this stage to go on from."""
         self.config, self.start, self.group = config, start, group or TrainingGroup()
         self.tokenizer = load_tokenizer(start)
-        dtype = dtype_of(config.precision)
+        self.dtype = dtype = dtype_of(config.precision)
         if config.lora:
             model = load_model(start, dtype=dtype)
             add_adapters(model, config.lora, seed)
@@ -103,7 +112,7 @@ class Policy:
                     return self.backend.run(response_scores, batch, temperature).log_probs_N
 
             return without
-        model = load_model(reference, dtype=dtype).eval()
+        model = load_with_adapters(reference, dtype=dtype).eval()
         if self.config.backend == "deepspeed" and self.config.resources.zero_stage == 3:
             from rl_core.training.deepspeed_backend import sharded_reference
 
@@ -251,16 +260,23 @@ class Policy:
         """Per response the log-probs of its tokens under the policy as it is."""
         return [row.tolist() for row in self._log_probs(self._score, sequences, temperature)]
 
-    def engine_weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """For engines: tied copies left out, adapters merged, on this process's device; all processes must go through them together."""
-        weights = self.backend.weights()
-        if self.config.lora:
+    def engine_weights(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, torch.Tensor]]:
+        """For engines, those with a name that is wanted: tied copies left out, adapters apart or merged, on this process's device.
+
+        All processes must go through them together.
+        """
+        weights = self.backend.weights(wanted)
+        if self.config.lora and not kept_apart(self.config):
             weights = merged(weights, self.config.lora)
-        return ((name, tensor.to(fast_dtype())) for name, tensor in weights)
+        return ((name, tensor.to(self.dtype)) for name, tensor in weights)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The same on the CPU; empty on processes other than the first."""
+        """All of them on the CPU; empty on processes other than the first."""
         return on_first(self.group, self.engine_weights())
+
+    def adapters(self) -> dict[str, torch.Tensor]:
+        """Of them the adapters alone: the only ones that change, where they are kept apart."""
+        return on_first(self.group, self.engine_weights(is_adapter))
 
     def save(self, directory: Path) -> None:
         """Write model, tokenizer and optimizer state, adapters by themselves, and the critic; the first process does."""

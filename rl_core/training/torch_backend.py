@@ -84,9 +84,9 @@ class TorchBackend:
         for parameter, gradient in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = gradient.view_as(parameter)
 
-    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+    def weights(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, torch.Tensor]]:
         """See `TrainingBackend.weights`."""
-        yield from trained_weights(self.model).items()
+        return ((name, tensor) for name, tensor in trained_weights(self.model).items() if wanted(name))
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """See `TrainingBackend.optimizer_state`."""

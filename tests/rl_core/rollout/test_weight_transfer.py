@@ -12,7 +12,7 @@ import torch
 from rl_core.config import RlConfig
 from rl_core.errors import InputError
 from rl_core.rollout.engine import Request, Sampling
-from rl_core.rollout.vllm_weights import for_vllm, transfer_of
+from rl_core.rollout.vllm_weights import Form, for_vllm, transfer_of
 from rl_core.training.journal import StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
@@ -48,14 +48,33 @@ def test_the_other_engine_has_no_choice() -> None:
 
 
 def test_rows_without_a_token_go_and_a_tied_head_becomes_one_of_its_own() -> None:
-    found = dict(for_vllm(WEIGHTS.items(), 4))
+    form = Form(4, own_head=True)
+    found = dict(for_vllm(WEIGHTS.items(), form))
     assert list(found) == ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"]
     assert found["model.embed_tokens.weight"].tolist() == found["lm_head.weight"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
     assert found["model.embed_tokens.weight"].data_ptr() != found["lm_head.weight"].data_ptr()
     head = torch.full((5, 2), 3.0)
-    assert dict(for_vllm({"lm_head.weight": head, **WEIGHTS}.items(), 4))["lm_head.weight"].tolist() == [[3, 3]] * 4
+    untied = {"lm_head.weight": head, "lm_head.bias": torch.arange(5.0), **WEIGHTS}
+    found = dict(for_vllm(untied.items(), form))
+    assert found["lm_head.weight"].tolist() == [[3, 3]] * 4
+    assert found["lm_head.bias"].tolist() == [0, 1, 2, 3]
     with pytest.raises(InputError, match=r"engine: vllm wants a model whose embedding is called embed_tokens.weight"):
-        dict(for_vllm({"transformer.wte.weight": head}.items(), 4))
+        dict(for_vllm({"transformer.wte.weight": head}.items(), form))
+
+
+def test_a_model_that_vllm_ties_gets_no_head() -> None:
+    assert list(dict(for_vllm(WEIGHTS.items(), Form(4, own_head=False)))) == ["model.embed_tokens.weight", "model.norm.weight"]
+    with pytest.raises(InputError, match=r"engine: vllm ties this model's lm_head.weight to its embed_tokens.weight"):
+        dict(for_vllm({"lm_head.weight": torch.ones(5, 2), **WEIGHTS}.items(), Form(4, own_head=False)))
+
+
+def test_adapters_stay_behind_and_the_weights_under_them_have_their_plain_names() -> None:
+    adapted = WEIGHTS | {
+        "model.layers.0.mlp.up_proj.base_layer.weight": torch.ones(2, 2),
+        "model.layers.0.mlp.up_proj.lora_A.default.weight": torch.ones(1, 2),
+        "model.layers.0.mlp.up_proj.lora_B.default.weight": torch.ones(2, 1),
+    }
+    assert list(dict(for_vllm(adapted.items(), Form(4, own_head=False)))) == [*WEIGHTS, "model.layers.0.mlp.up_proj.weight"]
 
 
 def largest_difference(workers: Any) -> float:

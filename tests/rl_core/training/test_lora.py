@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 
 from rl_core.config import Lora, RlConfig
 from rl_core.errors import InputError
-from rl_core.model.pretrained import load_model
-from rl_core.training.lora import add_adapters, merged
+from rl_core.model.pretrained import load_model, load_tokenizer
+from rl_core.rollout.transformers_engine import TransformersEngine
+from rl_core.training.lora import add_adapters, in_format, kept_apart, merged
 from rl_core.training.policy import Experience, Policy, StepSettings
 from rl_core.training.sequences import TokenSequence
 
@@ -78,6 +80,40 @@ def test_checkpoint_engine_and_peft_see_the_same_model_and_training_goes_on_bit_
     torch.testing.assert_close(for_engine(TOKENS).logits, logits, atol=0.05, rtol=0)  # bfloat16
     second = policy(tiny_checkpoint, resumed=tmp_path)
     assert straight.train(experiences(), SETTINGS)[:3] == second.train(experiences(), SETTINGS)[:3]
+
+
+@pytest.mark.parametrize("engine_format", [torch.bfloat16, torch.float32])
+def test_an_engine_runs_a_saved_model_with_its_whole_update(tiny_checkpoint: Path, tmp_path: Path, engine_format: torch.dtype) -> None:
+    with torch.no_grad():  # a base whose weights are on bfloat16's grid, as those of pretrained models are
+        base = load_model(str(tiny_checkpoint), dtype=torch.bfloat16)
+    base.save_pretrained(tmp_path / "base")
+    load_tokenizer(str(tiny_checkpoint)).save_pretrained(tmp_path / "base")
+    trained = policy(tmp_path / "base", precision="bfloat16")
+    before = in_format(deepcopy(trained.backend.model), torch.float32)(TOKENS).logits.detach()
+    trained.train(experiences(), SETTINGS._replace(learning_rate=1e-5))
+    trained.save(tmp_path / "step")
+    expected = in_format(trained.backend.model, torch.float32)(TOKENS).logits.detach() - before
+    engine = TransformersEngine(str(tmp_path / "step"), dtype=engine_format)
+    assert {parameter.dtype for parameter in engine.model.parameters()} == {engine_format}
+    found = in_format(engine.model, torch.float32)(TOKENS).logits.detach() - before
+    assert float((found * expected).sum() / expected.square().sum()) == pytest.approx(1, abs=0.02)
+    rounded = in_format(load_model(str(tmp_path / "step"), dtype=torch.bfloat16), torch.float32)(TOKENS).logits.detach() - before
+    assert float((rounded * expected).sum() / expected.square().sum()) < 0.5  # what it would be without care
+
+
+def test_an_engine_of_a_bfloat16_stage_keeps_the_adapters_apart_and_takes_them_alone(tiny_checkpoint: Path) -> None:
+    trained = policy(tiny_checkpoint, precision="bfloat16")
+    engine = TransformersEngine(str(tiny_checkpoint), dtype=trained.dtype, lora=kept_apart(trained.config))
+    engine.update_weights(trained.weights())
+    base = engine.model.model.layers[0].mlp.up_proj.base_layer.weight.clone()
+    trained.train(experiences(), SETTINGS)
+    engine.update_weights(trained.adapters())
+    assert torch.equal(engine.model.model.layers[0].mlp.up_proj.base_layer.weight, base)
+    own = dict(trained.backend.model.named_parameters())
+    for name, parameter in engine.model.named_parameters():
+        assert torch.equal(parameter, own[name].to(torch.bfloat16))
+    with pytest.raises(ValueError, match="weights of another architecture"):
+        engine.update_weights({"model.norm.weight": torch.ones(64)})
 
 
 def test_targets_that_fit_nothing_are_said(tiny_checkpoint: Path) -> None:
