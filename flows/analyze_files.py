@@ -64,7 +64,7 @@ def analyze(
         "correct_from": "unknown without a verdict" if correct_from is None else correct_from,
     }
     page = report.write(output / DATABASE, output, recipe=settings, title=name, reading=_reading(counts, output))[0]
-    return page, list(counts.notes)
+    return page, counts.lines()
 
 
 def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
     ):
         if missing:
             found.append({"title": title, "where": remedy, "note": f"unknown for {missing:,} of {total:,} responses: {what}"})
-    return [*found, *({"title": "Read as", "where": line, "note": ""} for line in counts.notes)]
+    return [*found, *({"title": "Read as", "where": line, "note": ""} for line in counts.lines())]
 
 
 def _tags(text: str | None) -> tuple[str, str] | None:

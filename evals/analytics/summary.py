@@ -167,7 +167,7 @@ def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
         "USING (stage_run, experiment, stage, position) GROUP BY stage_run, stage, position, onset ORDER BY position",
     ):
         rose = ["responses without an end token"] * bool(row["no_end"]) + ["repetition"] + ["errors"] * bool(row["errors"])
-        found.append(f"{row['stage']} collapsed at step {row['onset']}: {_and(rose)} rose together.")
+        found.append(f"{row['stage']} collapsed at step {row['onset']}: {_and(rose)} rose{' together' if len(rose) > 1 else ''}.")
     for stage, first, last, _ in edges(connection, "errors_by_step", "truncated"):
         if last > max(0.1, first + 0.05):
             found.append(f"{percent(last)} of the last rollouts of {stage} ran into the token limit: repetition, or too low a limit?")

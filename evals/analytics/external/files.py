@@ -12,7 +12,9 @@ from typing import Any, BinaryIO
 
 from evals.analytics.external.response import ExternalFileError, Row
 
+LONGEST = 2**31 - 1  # characters of a cell of a CSV file
 ZSTANDARD = 93  # a method of compression that `zipfile` of Python 3.11 does not know
+Notes = dict[str, dict[Path, None]]  # files by note, in the order of discovery
 TORCH = (".pt", ".pth", ".pkl", ".bin")
 
 
@@ -24,14 +26,18 @@ class File:
         mapping: columns by role as the user named them, such as {"reward": "score"}.
         head: what stands beside the rows of a JSON file or archive.
         row: number of the row that was read last, from 1.
-        notes: what a reader of the result should know, in the order of its discovery.
+        notes: what a reader of the result should know, with the files it is about.
     """
 
     path: Path
     mapping: Mapping[str, str] = field(default_factory=dict)
     head: Row = field(default_factory=dict)
     row: int = 0
-    notes: dict[str, None] = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
+
+    def note(self, text: str) -> None:
+        """Note something about this file, once."""
+        self.notes.setdefault(text, {})[self.path] = None
 
     def rows(self) -> Iterator[Row]:
         """Rows in their order.
@@ -56,6 +62,7 @@ class File:
                 case ".parquet":
                     yield from _parquet(path)
                 case ".csv":
+                    csv.field_size_limit(LONGEST)
                     with path.open(newline="", encoding="utf-8") as file:
                         yield from csv.DictReader(file)
                 case ".json":
@@ -77,7 +84,13 @@ class File:
             raise ExternalFileError(f"{path}: not a readable {path.suffix or 'JSON lines'} file: {str(error).splitlines()[0]}") from error
 
     def _json(self) -> Iterator[Any]:
-        content = json.loads(self.path.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+            yield from _lines(self.path)  # JSON lines that are called .json
+            return
         if isinstance(content, dict):
             lists = {name: part for name, part in content.items() if isinstance(part, list)}
             name = "samples" if "samples" in lists else next(iter(lists), None)  # such as {"data": [rows]}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from evals.analytics.external.files import File
+from evals.analytics.external.files import File, Notes
 from evals.analytics.external.formats import Format, formats
 from evals.analytics.external.response import ExternalFileError, Response
 from evals.analytics.external.table import ROLES, table
@@ -14,12 +14,12 @@ from evals.analytics.external.table import ROLES, table
 ANY_TABLE = Format("table", recognises=lambda row, file: True, read=table(ROLES), columns=True)
 
 
-def read_responses_of(path: Path, mapping: Mapping[str, str], notes: dict[str, None] | None = None) -> Iterator[Response]:
+def read_responses_of(path: Path, mapping: Mapping[str, str], notes: Notes | None = None) -> Iterator[Response]:
     """The responses of one file.
 
     Args:
         mapping: names of columns by role (see `ROLES`), where they are not called as usual; a reward may be several columns with commas.
-        notes: takes what a reader of the result should know: one line each.
+        notes: takes what a reader of the result should know, with the file.
 
     Raises:
         ExternalFileError: the file is broken or empty, has no column for the response or no generated text.

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evals.analytics.external.files import Notes
 from evals.analytics.external.read import read_responses_of
 from evals.analytics.external.response import Response
 from evals.config import StageRun
@@ -34,7 +35,13 @@ class Counts:
     rollouts: int = 0  # responses that belong to no evaluation
     without_reward: int = 0  # rollouts
     without_step: int = 0  # rollouts
-    notes: dict[str, None] = field(default_factory=dict)  # lines about single files
+    notes: Notes = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """The notes, each with the files it is about."""
+        return [
+            f"{next(iter(files))}{f' and {len(files) - 1:,} more' if len(files) > 1 else ''}: {note}" for note, files in self.notes.items()
+        ]
 
 
 def write_stages(
@@ -58,7 +65,7 @@ def write_stages(
         ExternalFileError: a file is not what it should be; files that were written for others are left there.
     """
     counts = Counts()
-    groups: dict[tuple[int | None, str], int] = {}
+    groups: dict[int | None, dict[str, int]] = defaultdict(dict)  # by step, and there by prompt
     samples: dict[Any, int] = defaultdict(int)
     evaluated: dict[Cell, list[dict[str, Any]]] = defaultdict(list)
     trained = False
@@ -71,7 +78,7 @@ def write_stages(
             row["prompt_id"] = hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:16]
             if response.benchmark is None:
                 step = response.step
-                group = groups.setdefault((step, row["prompt_id"]), sum(1 for known in groups if known[0] == step))
+                group = groups[step].setdefault(row["prompt_id"], len(groups[step]))
                 row |= {"step": step, "group": group, "sample": samples[step, group], "reward": response.reward}
                 samples[step, group] += 1
                 row |= {"components": list(response.components.items()), "advantage": response.advantage}
@@ -96,11 +103,12 @@ def write_stages(
 
 def _row(response: Response, think_tags: tuple[str, str] | None, correct_from: float | None, counts: Counts) -> dict[str, Any]:
     """The columns that rollouts and samples share; None is what is not known."""
-    spans = find_spans(response.response, THINKING if think_tags is None else (think_tags,))
+    text = _whole(response.response) or ""
+    spans = find_spans(text, THINKING if think_tags is None else (think_tags,))
     right = response.correct
     if right is None and response.reward is not None and correct_from is not None:
         right = response.reward >= correct_from
-    tokens = response.response_tokens if response.response else 0
+    tokens = response.response_tokens if text else 0
     counts.responses += 1
     counts.without_tokens += tokens is None
     counts.without_verdict += right is None
@@ -109,22 +117,27 @@ def _row(response: Response, think_tags: tuple[str, str] | None, correct_from: f
     return {
         "task": "other",
         "difficulty": response.difficulty,
-        "prompt": response.prompt,
-        "response": response.response,
-        ENVIRONMENT_OUTPUT.name: response.environment_output,
+        "prompt": _whole(response.prompt),
+        "response": text,
+        ENVIRONMENT_OUTPUT.name: _whole(response.environment_output),
         **_offsets("think", spans.think),
         **_offsets("answer", spans.answer),
         "prompt_tokens": response.prompt_tokens,
         "response_tokens": tokens,
-        "think_tokens": _tokens(response.response, tokens, spans.think),
-        "answer_tokens": _tokens(response.response, tokens, spans.answer),
+        "think_tokens": _tokens(text, tokens, spans.think),
+        "answer_tokens": _tokens(text, tokens, spans.answer),
         "finish_reason": response.finish_reason,
         "correct": right,
         "outcome": None if right is None else "correct" if right else failed,
-        "extracted": response.extracted,
-        "gold": response.gold,
+        "extracted": _whole(response.extracted),
+        "gold": _whole(response.gold),
         "temperature": response.temperature,
     }
+
+
+def _whole(text: str | None) -> str | None:
+    """The text with a replacement character for half of a character, which a file of JSON can hold and no table."""
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _offsets(part: str, span: Span | None) -> dict[str, int | None]:

@@ -101,7 +101,7 @@ def _response(row: Row, chosen: dict[str, str | None], file: File, parts: list[s
     ending = finish_reason(value["finish_reason"])
     if ending is None and value["truncated"] is not None:
         ending = "length" if verdict(value["truncated"]) else "stop"
-    if reward is None and correct is None:
+    if chosen["reward"] is None and chosen["correct"] is None and not parts:
         _ask(row, {name for names in chosen.values() if names for name in names.split(",")}, file)
     step = value["step"] if value["step"] is not None else step_of(file.path)
     return Response(
@@ -138,7 +138,7 @@ def _ask(row: Row, taken: set[str], file: File) -> None:
     """Note that neither reward nor verdict is known, and the column that might be one."""
     usable = [name for name, cell in row.items() if isinstance(cell, bool | int | float) and name not in taken and _TELLING.search(name)]
     hint = f"; column {usable[0]} may tell: --map reward={usable[0]} or --map correct={usable[0]}" if usable else ""
-    file.notes[f"{file.path}: rewards and verdicts are unknown{hint or ': --map reward=COLUMN or --map correct=COLUMN names them'}"] = None
+    file.note(f"rewards and verdicts are unknown{hint or ': --map reward=COLUMN or --map correct=COLUMN names them'}")
 
 
 def step_of(path: Path) -> int | None:

@@ -269,13 +269,12 @@ WITH marks AS (
 )
 SELECT
     marks.* EXCLUDE (nth),
-    CASE WHEN marks.no_end IS NOT NULL OR marks.errors IS NOT NULL THEN
-        coalesce(marks.no_end >= sound.no_end + 0.25, true) AND coalesce(marks.errors >= least(0.95, sound.errors + 0.1), true)
-        AND (marks.repetition >= sound.repetition + 0.15
-            OR coalesce(marks.character_repetition >= sound.character_repetition + 0.15, false)) END AS collapsed
+    coalesce(marks.no_end >= sound.no_end + 0.25, true) AND coalesce(marks.errors >= least(0.95, sound.errors + 0.1), true)
+        AND greatest(marks.repetition - sound.repetition, marks.character_repetition - sound.character_repetition)
+            >= if(marks.no_end IS NULL AND marks.errors IS NULL, 0.5, 0.15) AS collapsed
 FROM marks JOIN sound USING (stage_run);
 COMMENT ON VIEW collapse_by_step IS
-    'The signature of a collapse: many more responses without an end token, repetition (of words or characters) and errors than in the median of the first ten steps. What is not known of endings and errors is left out; null if neither is known.';
+    'The signature of a collapse: many more responses without an end token, repetition (of words or characters) and errors than in the median of the first ten steps. What is not known of endings and errors is left out; where neither is known, repetition must rise by half of the text.';
 
 CREATE OR REPLACE VIEW collapse AS
 SELECT stage_run, experiment, stage, position, min(step) AS onset, min(total_step) AS total_step

@@ -92,6 +92,26 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     assert "cannot be read" in message(lines(tmp_path / "f.jsonl", {"doc": {}, "resps": [], "doc_id": 1, "arguments": []}))
 
 
+def test_odd_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "lines.json").write_text('{"prompt": "q", "response": "a"}\n{"prompt": "q", "response": "b"}\n')
+    assert [one.response for one in read_responses_of(tmp_path / "lines.json", {})] == ["a", "b"]
+    (tmp_path / "long.csv").write_text(f"prompt,response,reward\nq,{'a' * 200_000},0.5\n")
+    (found,) = read_responses_of(tmp_path / "long.csv", {})
+    assert (len(found.response), found.reward) == (200_000, 0.5)
+    half = lines(tmp_path / "half.jsonl", {"prompt": "q", "response": "a \ud83d"})  # half of an emoji, cut by the token limit
+    stages, _ = write_stages([half], tmp_path / "out", name="n", mapping={}, think_tags=None, correct_from=None)
+    (row,) = pq.read_table(stages[0].directory / "rollouts").to_pylist()
+    assert row["response"] == "a ?"
+
+
+def test_a_note_names_its_files_once(tmp_path: Path) -> None:
+    files = [lines(tmp_path / f"{step}.jsonl", {"prompt": "q", "response": "a"}) for step in range(3)]
+    _, counts = write_stages(files, tmp_path / "out", name="n", mapping={}, think_tags=None, correct_from=None)
+    (line,) = counts.lines()
+    assert line.startswith(f"{files[0]} and 2 more: rewards and verdicts are unknown")
+    assert (counts.responses, counts.rollouts, counts.without_step, counts.without_reward) == (3, 3, 0, 3)
+
+
 def test_stages_of_several_files(tmp_path: Path) -> None:
     rollouts = [
         lines(tmp_path / f"{step}.jsonl", *({"input": "q", "output": f"<t>a {s}</t> b", "score": float(s), "step": step} for s in range(2)))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from evals.analytics.external import formats
+from evals.analytics.external.files import Notes
 from evals.analytics.external.read import read_responses_of
 from evals.analytics.external.response import ExternalFileError, Response
 
@@ -22,10 +23,11 @@ def lines(path: Path, *rows: object) -> Path:
 
 
 def read(path: Path, **mapping: str) -> tuple[list[Response], list[str]]:
-    """Responses and notes, these without the path."""
-    notes: dict[str, None] = {}
+    """Responses and notes."""
+    notes: Notes = {}
     found = list(read_responses_of(path, mapping, notes))
-    return found, [note.removeprefix(f"{path}: ") for note in notes]
+    assert all(list(files) == [path] for files in notes.values())
+    return found, list(notes)
 
 
 def refusal(path: Path) -> str:

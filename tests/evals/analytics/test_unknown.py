@@ -123,15 +123,19 @@ def test_evaluations_without_a_verdict_have_no_score(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["#" * 240, "答案是答案是" * 60, " ".join(f"Step {number}: wait." for number in range(80))])
-@pytest.mark.parametrize("known", ["ending", "verdict"])
+@pytest.mark.parametrize("known", ["ending", "verdict", "nothing"])
 def test_a_collapse_into_any_loop_is_found(tmp_path: Path, text: str, known: str) -> None:
     rows = []
     for step in range(1, 21):
         lost = step >= 12
         for sample in range(4):
             row = {"step": step, "prompt": "3+4?", "response": text if lost else f"Three and four make {7 + sample % 2}, as we see."}
-            row |= {"finish_reason": "length" if lost else "stop"} if known == "ending" else {"reward": 0.0 if lost else 1.0 - sample % 2}
+            if known == "ending":
+                row["finish_reason"] = "length" if lost else "stop"
+            elif known == "verdict":
+                row["reward"] = 0.0 if lost else 1.0 - sample % 2
             rows.append(row)
     database, page = analysis(tmp_path, rows, correct_from=1.0)
     assert query.run(database, "SELECT onset FROM collapse").to_pylist() == [{"onset": 12}]
-    assert "collapsed at step 12" in page
+    rose = {"ending": "responses without an end token and repetition", "verdict": "repetition and errors", "nothing": "repetition"}
+    assert f"collapsed at step 12: {rose[known]} rose" in page

@@ -30,7 +30,7 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
         (name, score), *others = _scores(sample) or [("", {})]
         if name:
             rest = f"; {', '.join(other for other, _ in others)} is left out" if others else ""
-            file.notes[f"{file.path}: the scorer {name} decides whether an answer is right{rest}"] = None
+            file.note(f"the scorer {name} decides whether an answer is right{rest}")
         yield Response(
             prompt=prompt_text(sample["input"]),
             response=text,
@@ -47,7 +47,7 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
     if failed == file.row:
         raise ExternalFileError(f"{file.path}: no generated text in this file: none of its {failed} samples has an output")
     if failed:
-        file.notes[f"{file.path}: {failed} of {file.row} samples have no output (they failed) and are left out"] = None
+        file.note(f"{failed} of {file.row} samples have no output (they failed) and are left out")
 
 
 def _with_attachments(value: Any, attachments: dict[str, str]) -> Any:

@@ -32,9 +32,9 @@ def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
         raise ExternalFileError(f"{file.path}: no generated text in this file: its task compares log-likelihoods")
     name, right = _verdict(row.get("metric") or row.get("metrics") or {})
     if name is None:
-        file.notes[f"{file.path}: verdicts are unknown: no metric says whether an answer is right"] = None
+        file.note("verdicts are unknown: no metric says whether an answer is right")
     else:
-        file.notes[f"{file.path}: {name} decides whether an answer is right"] = None
+        file.note(f"{name} decides whether an answer is right")
     for at, text in enumerate(texts):
         thought = thoughts[at] if at < len(thoughts) else None
         yield Response(

@@ -45,7 +45,7 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
             yield from _responses(row, task, file)
     if len(filters) > 1:
         first, *others = filters
-        file.notes[f"{file.path}: the verdicts are those of the filter {first}; those of {', '.join(others)} are left out"] = None
+        file.note(f"the verdicts are those of the filter {first}; those of {', '.join(others)} are left out")
 
 
 def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
@@ -57,11 +57,11 @@ def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
     right = verdict(row.get(name)) if name else None
     if name is None:
         listed = ", ".join(metrics) if "metrics" in row else "no metric"
-        file.notes[f"{file.path}: verdicts are unknown: {listed} does not say whether an answer is right"] = None
+        file.note(f"verdicts are unknown: {listed} does not say whether an answer is right")
     else:
-        file.notes[f"{file.path}: {name} decides whether an answer is right"] = None
+        file.note(f"{name} decides whether an answer is right")
     if len(texts) > 1 and right is not None:
-        file.notes[f"{file.path}: {name} judges the {len(texts)} answers to a problem together, so the verdict on each is unknown"] = None
+        file.note(f"{name} judges the {len(texts)} answers to a problem together, so the verdict on each is unknown")
     request = next(iter(row["arguments"].values())) if isinstance(row["arguments"], dict) else row["arguments"][0]
     prompt, settings = list(request.values() if isinstance(request, dict) else request)[:2] if len(request) > 1 else (_first(request), {})
     extracted = row["filtered_resps"][0] if row.get("filtered_resps") else None
