@@ -71,14 +71,15 @@ def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
     """Where to go on, and what the files do not say."""
     found = [{"title": "SQL", "where": f"r1flow sql --database {output / DATABASE} @queries", "note": "every response"}]
     for missing, total, title, remedy, what in (
-        (counts.without_verdict, counts.responses, "Verdicts", "--map correct=COLUMN, or --correct-from REWARD", "whether they are right"),
+        (counts.without_verdict, counts.responses, "Verdicts", "--map correct=COLUMN or --correct-from REWARD", "whether they are right"),
         (counts.without_reward, counts.rollouts, "Rewards", "--map reward=COLUMN", "their reward"),
         (counts.without_ending, counts.responses, "Endings", "--map finish_reason=COLUMN", "whether they are cut off"),
         (counts.without_tokens, counts.responses, "Tokens", "--map response_tokens=COLUMN", "their tokens; characters are counted"),
         (counts.without_step, counts.rollouts, "Steps", "--map step=COLUMN", "their step"),
     ):
         if missing:
-            found.append({"title": title, "where": remedy, "note": f"unknown for {missing:,} of {total:,} responses: {what}"})
+            where = remedy if counts.columns else "not in these files"  # whose form leaves nothing to name
+            found.append({"title": title, "where": where, "note": f"unknown for {missing:,} of {total:,} responses: {what}"})
     return [*found, *({"title": "Read as", "where": line, "note": ""} for line in counts.lines())]
 
 

@@ -229,8 +229,10 @@ def two_decimals(value: float) -> str:
     return f"{value:.2f}".replace("-", MINUS)
 
 
-def percent(share: float) -> str:
-    """`0.123` as `12.3%`."""
+def percent(share: float | None) -> str:
+    """`0.123` as `12.3%`; None is not known."""
+    if share is None:
+        return "unknown"
     return f"{100 * share:.1f}%"
 
 

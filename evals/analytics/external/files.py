@@ -23,9 +23,11 @@ class File:
     """A file that is being read.
 
     Attributes:
-        mapping: columns by role as the user named them, such as {"reward": "score"}.
+        mapping: columns by role (`ROLES` in table.py) as the user named them, such as {"response": "text"}; a reward may be several
+            columns with commas between.
         head: what stands beside the rows of a JSON file or archive.
         row: number of the row that was read last, from 1.
+        columns: whether `mapping` can name its columns; known once its format is.
         notes: what a reader of the result should know, with the files it is about.
     """
 
@@ -33,6 +35,7 @@ class File:
     mapping: Mapping[str, str] = field(default_factory=dict)
     head: Row = field(default_factory=dict)
     row: int = 0
+    columns: bool = True
     notes: Notes = field(default_factory=dict)
 
     def note(self, text: str) -> None:

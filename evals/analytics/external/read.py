@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 
-from evals.analytics.external.files import File, Notes
+from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format, formats
 from evals.analytics.external.response import ExternalFileError, Response
 from evals.analytics.external.table import ROLES, table
@@ -14,27 +13,23 @@ from evals.analytics.external.table import ROLES, table
 ANY_TABLE = Format("table", recognises=lambda row, file: True, read=table(ROLES), columns=True)
 
 
-def read_responses_of(path: Path, mapping: Mapping[str, str], notes: Notes | None = None) -> Iterator[Response]:
-    """The responses of one file.
-
-    Args:
-        mapping: names of columns by role (see `ROLES`), where they are not called as usual; a reward may be several columns with commas.
-        notes: takes what a reader of the result should know, with the file.
+def read_responses_of(file: File) -> Iterator[Response]:
+    """The responses of one file, whose notes and form are known after the last.
 
     Raises:
         ExternalFileError: the file is broken or empty, has no column for the response or no generated text.
     """
-    file = File(path, mapping, notes={} if notes is None else notes)
     rows = file.rows()
     first = next(rows)
     # Who names the column of the response has a table.
-    found = ANY_TABLE if "response" in mapping else next((one for one in formats() if one.recognises(first, file)), ANY_TABLE)
-    if mapping and not found.columns:
-        raise ExternalFileError(f"{path}: --map names columns of tables; this is a file of {found.name}, whose form is known")
+    found = ANY_TABLE if "response" in file.mapping else next((one for one in formats() if one.recognises(first, file)), ANY_TABLE)
+    file.columns = found.columns
+    if file.mapping and not found.columns:
+        raise ExternalFileError(f"{file.path}: --map names columns of tables; this is a file of {found.name}, whose form is known")
     try:
         yield from found.read(chain([first], rows), file)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         if isinstance(error, ExternalFileError):
             raise
         kind = "" if found is ANY_TABLE else f" as a file of {found.name}"
-        raise ExternalFileError(f"{path}, row {file.row}: cannot be read{kind} ({type(error).__name__}: {error})") from error
+        raise ExternalFileError(f"{file.path}, row {file.row}: cannot be read{kind} ({type(error).__name__}: {error})") from error

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evals.analytics.external.files import Notes
+from evals.analytics.external.files import File, Notes
 from evals.analytics.external.read import read_responses_of
 from evals.analytics.external.response import Response
 from evals.config import StageRun
@@ -35,6 +35,7 @@ class Counts:
     rollouts: int = 0  # responses that belong to no evaluation
     without_reward: int = 0  # rollouts
     without_step: int = 0  # rollouts
+    columns: bool = True  # `mapping` can name columns of every file
     notes: Notes = field(default_factory=dict)
 
     def lines(self) -> list[str]:
@@ -57,7 +58,7 @@ def write_stages(
 
     Args:
         name: stands for the experiment.
-        mapping: see `read_responses_of`.
+        mapping: see `File`.
         think_tags: opening and closing tag of the thinking; default: the usual ones.
         correct_from: reward from which a response without a verdict counts as correct; default: its verdict is unknown.
 
@@ -71,7 +72,8 @@ def write_stages(
     trained = False
     for number, path in enumerate(files):
         rollouts = []
-        for nth, response in enumerate(read_responses_of(path, mapping, counts.notes)):
+        file = File(path, mapping, notes=counts.notes)
+        for nth, response in enumerate(read_responses_of(file)):
             row = _row(response, think_tags, correct_from, counts)
             # Without a prompt nothing says which responses belong together.
             known = response.prompt if response.prompt is not None else f"{path}, response {nth}"
@@ -91,6 +93,7 @@ def write_stages(
                 row |= {"checkpoint": cell[0], "benchmark": cell[1], "task": cell[1], "sample": samples[cell, row["prompt_id"]]}
                 samples[cell, row["prompt_id"]] += 1
                 evaluated[cell].append(row)
+        counts.columns &= file.columns
         if rollouts:
             trained = True
             _write(output / "rollouts" / "rollouts" / f"file-{number:05d}.parquet", rollouts, ROLLOUT_SCHEMA)

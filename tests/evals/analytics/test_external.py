@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evals.analytics.external.files import File
 from evals.analytics.external.read import read_responses_of
 from evals.analytics.external.response import ExternalFileError, Response
 from evals.analytics.external.stages import write_stages
@@ -21,20 +22,20 @@ def lines(path: Path, *rows: object) -> Path:
 
 def test_verl_dump(tmp_path: Path) -> None:
     path = lines(tmp_path / "12.jsonl", {"input": "user\n1+1?", "output": "<think>2</think>2", "gts": "2", "score": 1.0, "step": 12})
-    (found,) = read_responses_of(path, {})
+    (found,) = read_responses_of(File(path))
     assert found == Response(prompt="user\n1+1?", response="<think>2</think>2", gold="2", reward=1.0, step=12)
 
 
 def test_openrlhf_generations_take_the_step_of_the_file_name(tmp_path: Path) -> None:
     path = lines(tmp_path / "global_step40.jsonl", {"input": "q", "output": "a", "reward": -0.5})
-    assert [(found.response, found.reward, found.step) for found in read_responses_of(path, {})] == [("a", -0.5, 40)]
+    assert [(found.response, found.reward, found.step) for found in read_responses_of(File(path))] == [("a", -0.5, 40)]
 
 
 def test_trl_completions_add_their_rewards_up(tmp_path: Path) -> None:
     row = {"step": 5, "prompt": [{"role": "user", "content": "q"}], "completion": "a", "accuracy_reward": 1.0, "format_reward": 0.5}
     path = tmp_path / "completions_00005.parquet"
     pq.write_table(pa.Table.from_pylist([row | {"advantage": 0.25}]), path)
-    (found,) = read_responses_of(path, {})
+    (found,) = read_responses_of(File(path))
     assert (found.prompt, found.reward, found.components) == ("q", 1.5, {"accuracy_reward": 1.0, "format_reward": 0.5})
     assert found.advantage == 0.25
 
@@ -53,7 +54,7 @@ def test_lm_evaluation_harness_samples(tmp_path: Path) -> None:
     path = lines(
         tmp_path / "model" / "samples_gsm8k_2026-01-02T03-04-05.jsonl", row, row | {"filter": "flexible-extract", "exact_match": 0.0}
     )
-    (found,) = read_responses_of(path, {})
+    (found,) = read_responses_of(File(path))
     assert found == Response(prompt="Q: 1+1?", response="It is 2", gold="2", extracted="2", correct=True, benchmark="gsm8k")
 
 
@@ -66,7 +67,7 @@ def test_lm_evaluation_harness_samples(tmp_path: Path) -> None:
 )
 def test_lighteval_details(tmp_path: Path, row: dict) -> None:
     path = lines(tmp_path / "details_math_500_2026-01-02T03-04-05.jsonl", row)
-    found = list(read_responses_of(path, {}))
+    found = list(read_responses_of(File(path)))
     assert [(one.prompt, one.response, one.gold, one.correct, one.benchmark) for one in found] == [
         ("q", answer, "7", False, "math_500") for answer in ("7", "8")
     ]
@@ -75,7 +76,7 @@ def test_lighteval_details(tmp_path: Path, row: dict) -> None:
 def test_bad_files_are_named(tmp_path: Path) -> None:
     def message(path: Path, **mapping: str) -> str:
         with pytest.raises(ExternalFileError) as caught:
-            list(read_responses_of(path, mapping))
+            list(read_responses_of(File(path, mapping)))
         return str(caught.value)
 
     assert message(tmp_path / "none.jsonl").endswith("none.jsonl: no such file")
@@ -94,9 +95,9 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 
 def test_odd_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "lines.json").write_text('{"prompt": "q", "response": "a"}\n{"prompt": "q", "response": "b"}\n')
-    assert [one.response for one in read_responses_of(tmp_path / "lines.json", {})] == ["a", "b"]
+    assert [one.response for one in read_responses_of(File(tmp_path / "lines.json"))] == ["a", "b"]
     (tmp_path / "long.csv").write_text(f"prompt,response,reward\nq,{'a' * 200_000},0.5\n")
-    (found,) = read_responses_of(tmp_path / "long.csv", {})
+    (found,) = read_responses_of(File(tmp_path / "long.csv"))
     assert (len(found.response), found.reward) == (200_000, 0.5)
     half = lines(tmp_path / "half.jsonl", {"prompt": "q", "response": "a \ud83d"})  # half of an emoji, cut by the token limit
     stages, _ = write_stages([half], tmp_path / "out", name="n", mapping={}, think_tags=None, correct_from=None)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from evals.analytics.external import formats
-from evals.analytics.external.files import Notes
+from evals.analytics.external.files import File
 from evals.analytics.external.read import read_responses_of
 from evals.analytics.external.response import ExternalFileError, Response
 
@@ -24,10 +24,10 @@ def lines(path: Path, *rows: object) -> Path:
 
 def read(path: Path, **mapping: str) -> tuple[list[Response], list[str]]:
     """Responses and notes."""
-    notes: Notes = {}
-    found = list(read_responses_of(path, mapping, notes))
-    assert all(list(files) == [path] for files in notes.values())
-    return found, list(notes)
+    file = File(path, mapping)
+    found = list(read_responses_of(file))
+    assert all(list(files) == [path] for files in file.notes.values())
+    return found, list(file.notes)
 
 
 def refusal(path: Path) -> str:

@@ -112,6 +112,19 @@ def test_a_known_part_is_not_spread_over_the_rest(tmp_path: Path) -> None:
     assert "the reward (1 of 3 responses)" in page
 
 
+def test_the_remedies_that_the_page_names_work(tmp_path: Path) -> None:
+    row = {"prompt": "q", "response": "a", "n": 3, "end": "length", "ok": True, "points": 0.5, "at": 4}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    remedies = {"correct": "ok", "reward": "points", "finish_reason": "end", "response_tokens": "n", "step": "at"}
+    for known in (0, len(remedies)):
+        mapping = [f"{role}={column}" for role, column in list(remedies.items())[:known]]
+        page, _ = analyze([tmp_path / "rows.jsonl"], tmp_path / "out", think_tags=None, mapping=mapping, correct_from=None, keywords=None)
+        for role in remedies:
+            assert (f"--map {role}=COLUMN" in page.read_text()) is (known == 0), role
+    found = query.run(tmp_path / "out" / "analysis.duckdb", "SELECT outcome, reward, finish_reason, response_tokens, step FROM rollouts")
+    assert found.to_pylist() == [{"outcome": "correct", "reward": 0.5, "finish_reason": "length", "response_tokens": 3, "step": 4}]
+
+
 def test_evaluations_without_a_verdict_have_no_score(tmp_path: Path) -> None:
     row = {"doc_id": 0, "doc": {}, "target": "2", "arguments": [["q", {}]], "resps": [["r"]], "metrics": ["mae"], "mae": 137.5}
     database, page = analysis(tmp_path, [row], name="samples_melting.jsonl")
@@ -120,6 +133,20 @@ def test_evaluations_without_a_verdict_have_no_score(tmp_path: Path) -> None:
     assert query.run(database, "FROM scores").num_rows == 0
     assert query.run(database, "SELECT correct, wrong FROM errors_by_checkpoint").to_pylist() == [{"correct": None, "wrong": None}]
     assert "Scores are unknown: the responses have no verdicts." in page
+
+
+def test_one_benchmark_with_and_one_without_verdicts(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "doc": {}, "target": "2", "arguments": [["q", {}]], "resps": [["r"]]}
+    for task, metric in (("sums", {"metrics": ["exact_match"], "exact_match": 0.0}), ("melting", {"metrics": ["mae"], "mae": 137.5})):
+        (tmp_path / f"samples_{task}.jsonl").write_text(json.dumps(row | metric))
+    files = [tmp_path / "samples_sums.jsonl", tmp_path / "samples_melting.jsonl"]
+    page, _ = analyze(files, tmp_path / "out", think_tags=None, mapping=[], correct_from=None, keywords=None)
+    text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.read_text())).split())
+    assert "not in these files unknown for 1 of 2 responses: whether they are right" in text  # `--map` would be refused
+    assert "1 responses, 0 with a verdict unknown unknown" in text
+    assert query.run(tmp_path / "out" / "analysis.duckdb", "SELECT benchmark, value FROM scores").to_pylist() == [
+        {"benchmark": "sums", "value": 0.0}
+    ]
 
 
 @pytest.mark.parametrize("text", ["#" * 240, "答案是答案是" * 60, " ".join(f"Step {number}: wait." for number in range(80))])

@@ -28,7 +28,10 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
             continue
         text, between = response_text(written)
         (name, score), *others = _scores(sample) or [("", {})]
-        if name:
+        right = _verdict(score.get("value"))
+        if name and right is None:
+            file.note(f"the scorer {name} leaves verdicts unknown: a score such as {score.get('value')!r:.20} is neither right nor wrong")
+        elif name:
             rest = f"; {', '.join(other for other, _ in others)} is left out" if others else ""
             file.note(f"the scorer {name} decides whether an answer is right{rest}")
         yield Response(
@@ -37,7 +40,7 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
             environment_output=between,
             gold=prompt_text(sample.get("target")),
             extracted=score.get("answer") if isinstance(score.get("answer"), str) else None,
-            correct=_verdict(score.get("value")),
+            correct=right,
             finish_reason=_ending(sample, choices),
             response_tokens=_tokens(sample, written),
             temperature=number(config.get("temperature")),
