@@ -32,7 +32,8 @@ BYTES_HALF = 2
 BYTES_FULL = 4
 LOGIT_COPIES = 3.9  # float32 copies of tokens x vocabulary that the output head makes
 CONTEXT_GPU = 2e9  # bytes of CUDA, NCCL and what is not returned
-PROCESS = 0.5e9  # an interpreter with torch
+PROCESS = 0.7e9  # an interpreter with torch and a small model, as measured
+SCORER = 0.3e9  # an interpreter that verifies answers
 RAY = 1.2e9  # a local cluster and the interpreters of its other actors
 
 

@@ -18,6 +18,7 @@ from flows.costs import (
     LENGTH,
     PROCESS,
     RAY,
+    SCORER,
     SPREAD,
     Memory,
     eval_memory,
@@ -206,7 +207,7 @@ def memory_needed(stage: SftStage | RlStage | EvalStage, model: Model | None, ma
         return (max(training, needed.engine) if resources.placement == "separate" else together) + CONTEXT_GPU
     processes = resources.training_workers + resources.rollout_workers if resources.ray else 1
     memory = resources.training_workers * training + resources.rollout_workers * resources.tensor_parallel * needed.engine
-    return memory + processes * PROCESS + (RAY if resources.ray else 0)
+    return memory + processes * PROCESS + resources.scoring_workers * SCORER + (RAY if resources.ray else 0)
 
 
 def memory_of(stage: SftStage | RlStage | EvalStage, model: Model, *, gpus: bool) -> Memory:

@@ -137,6 +137,13 @@ def _late(stage: Trained, machine: Machine) -> str | None:
     return f"its {workers_of(stage)} workers need about {late:.0f} s to start on {machine.cores} cores, and {given}"
 
 
+def crowding(stage: Trained, machine: Machine) -> str | None:
+    """What more workers than cores come to: they start, and are slower than fewer would be."""
+    if not isinstance(stage, RlStage) or machine.gpus != 0 or machine.cores is None or workers_of(stage) <= max(2, machine.cores):
+        return None
+    return f"{workers_of(stage)} workers take turns on {machine.cores} cores"
+
+
 def wanted(stage: Trained, model: Model | None, machine: Machine, missing: list[str]) -> str:
     """What a stage wants, as far as it matters there: without GPUs that may be cores for its workers alone."""
     if isinstance(stage, RlStage) and machine.gpus == 0 and missing == [_late(stage, machine)]:

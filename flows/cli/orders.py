@@ -30,13 +30,17 @@ def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -
     from flows.checks import check_names
     from flows.plan import make_plan
     from flows.recipe import shipped
+    from flows.wants import require_machine
 
     if recipe not in shipped():
         recipe = str(Path(recipe).resolve())
     data_dir = options["data_dir"]
     fixed = {"workspace": workspace.root, "data_dir": data_dir.expanduser().resolve() if data_dir else None}
     order = make_order(recipe, options | fixed)
-    check_names(make_plan(order).recipe)
+    plan = make_plan(order)
+    check_names(plan.recipe)
+    if not order.anyway:
+        require_machine(plan)
     return order
 
 

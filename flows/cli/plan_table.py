@@ -78,7 +78,7 @@ def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> I
     """What the stages want beside what is there, a line for those that want the same, and then what does not fit."""
     from flows.estimate import machine_of, remote
     from flows.models import describe_model
-    from flows.wants import short_of, trained_stages, wanted, wants_of
+    from flows.wants import crowding, short_of, trained_stages, wanted, wants_of
 
     model = describe_model(plan.recipe.model)
     short: list[str] = []
@@ -94,6 +94,8 @@ def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> I
             continue
         missing = short_of(stage, model, there, costs[name])
         short += [f"does not fit: {name}: {reason}" for reason in missing]
+        if not missing and (crowd := crowding(stage, there)):
+            short.append(f"{name}: {crowd}")
         if there.gpus or missing:
             here = f"{'there' if machine else 'here'}: {there}"
             groups.setdefault((wanted(stage, model, there, missing), here), []).append(name)

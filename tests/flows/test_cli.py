@@ -48,6 +48,12 @@ def test_the_list_of_recipes_says_what_each_is_made_for() -> None:
     assert lines["quickstart"].split()[1:3] == ["grpo", "none"]
 
 
+def test_a_schedule_of_what_cannot_run_here_is_refused(tmp_path: Path) -> None:
+    message = refused(r1flow("schedule", "dapo", "--cron", "0 2 * * *", "--workspace", tmp_path))
+    assert message.startswith("stages.dapo wants 128 GPUs of 80 GB, vllm, deepspeed; here: ")
+    assert message.endswith("or --anyway")
+
+
 def test_a_plan_on_other_devices() -> None:
     text = r1flow("plan", "oat_zero", "--on", "8xa100").stdout
     assert " on 8 x a100, " in text

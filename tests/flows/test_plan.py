@@ -316,6 +316,12 @@ def test_a_plan_of_years_says_so(plan_of: Planner, monkeypatch: pytest.MonkeyPat
     assert "grpo wants 16 GPUs of 80 GB, vllm, deepspeed; here: no GPU, 2 cores, 21 GB of memory, no vllm, no deepspeed" in text
 
 
+def test_a_plan_says_that_workers_take_turns(plan_of: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.estimate.this_machine", lambda: Machine(0, cores=2, memory=23e9, packages=frozenset()))
+    assert "warm: 4 workers take turns on 2 cores" in printed(plan_of("warm.resources={training_workers: 2, rollout_workers: 2}"))
+    assert "take turns" not in printed(plan_of())
+
+
 def test_a_plan_names_the_problems_that_are_made_up(plan_of: Planner) -> None:
     text = printed(plan_of(recipe="open_r1", profile="smoke"))
     assert "stand-in problems, made up: open_r1, math500, aime24; --data-dir DIR takes the real ones" in text
