@@ -27,7 +27,8 @@ from pydantic import create_model
 
 from flows.order import Order
 from flows.recipe import Recipe, RecipeError, load_recipe, shipped
-from flows.schedules import Schedule, path_of, read_schedules
+from flows.schedules import Schedule, path_of
+from flows.served import offered
 from tasks.workspace import Workspace, write_json
 
 TAG = "r1flow"
@@ -104,8 +105,7 @@ class _Served:
 
     async def refresh(self) -> None:
         """Register what is new, apply changed schedules, take away what is not offered any more."""
-        wanted = {name: Schedule(order=Order(recipe=name, workspace=self.workspace.root)) for name in shipped()}
-        wanted |= read_schedules(self.workspace)
+        wanted = offered(self.workspace)
         if self.known == wanted:
             return
         for name, schedule in wanted.items():

@@ -25,6 +25,7 @@ from flows.order import DEFAULT_WORKSPACE, Order, Profile
 from flows.plan import Plan, PlannedStage, make_plan
 from flows.recipe import resolved
 from flows.runs import RunRecord
+from flows.served import check_served
 from flows.stage_warnings import stage_warnings
 from flows.summary import note_of
 from flows.terminal import Display
@@ -74,6 +75,7 @@ def experiment(
         data_dir=data_dir,
         workspace=workspace,
     )
+    check_served(order)
     plan = make_plan(order)
     check_names(plan.recipe)
     check_before_run(plan)

@@ -6,6 +6,7 @@ minutes how the interrupted run should be recorded. Ours lives in a session of i
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import ctypes
 import os
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 from flows.servers import QUIET, Servers, answers
 from tasks.workspace import Workspace, WorkspaceError
@@ -66,7 +68,7 @@ class PrefectServer:
             listener.listen(128)
             self._url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.prefect_server", str(listener.fileno()), str(os.getpid())],
+                [sys.executable, "-m", "flows.prefect_server", "--listener", str(listener.fileno()), "--parent", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -111,18 +113,46 @@ class PrefectServer:
             self._process.wait()
 
 
-def serve(listener: int, parent: int) -> None:
-    """Be the server on an inherited socket for as long as the parent lives."""
+def serve_for(parent: int, listener: int) -> None:
+    """Be the server of a run, on an inherited socket, for as long as the parent lives."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-    if os.getppid() != parent:
-        return
-    import uvicorn
-    from prefect.server.api.server import create_app
+    if os.getppid() == parent:
+        _serve(ephemeral=True, sockets=[socket.socket(fileno=listener)])
 
-    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="error", lifespan="on"))
-    server.run(sockets=[socket.socket(fileno=listener)])
+
+def _serve(*, ephemeral: bool, sockets: list[socket.socket] | None = None, **listen: Any) -> None:
+    """Prefect's server behind the guard, after one at a time of this Prefect home has made or migrated its database.
+
+    Args:
+        ephemeral: without the UI and the services that only matter beyond a run.
+    """
+    import uvicorn
+    from filelock import FileLock
+    from prefect.server.api.server import create_app
+    from prefect.settings import PREFECT_HOME
+
+    from flows.request_guard import RequestGuard
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            # Several first runs at once would all create the same tables.
+            with FileLock(PREFECT_HOME.value() / ".start.lock"):
+                await super().startup(sockets)
+
+    app = create_app(ephemeral=ephemeral)
+    app.add_middleware(RequestGuard, guarded_by_login=bool(os.environ.get("PREFECT_SERVER_API_AUTH_STRING")))
+    Server(uvicorn.Config(app, log_level="error", lifespan="on", **listen)).run(sockets=sockets)
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), int(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parent", type=int, help="of a run's server: its number")
+    parser.add_argument("--listener", type=int, help="of a run's server: the inherited socket")
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int)
+    options = parser.parse_args()
+    if options.parent:
+        serve_for(options.parent, options.listener)
+    else:
+        _serve(ephemeral=False, host=options.host, port=options.port)

@@ -17,6 +17,8 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from flows.login import AUTH, PASSWORD, login
+from flows.request_guard import LOOPBACK
+from flows.served import SERVED
 from rl_core.errors import InputError
 from tasks.process_mark import is_alive, process_mark
 from tasks.workspace import Workspace, WorkspaceError, read_json, write_json
@@ -26,7 +28,6 @@ NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")
 NAMED_BY = {"prefect": "PREFECT_API_URL", "mlflow": "MLFLOW_TRACKING_URI"}
 PATIENCE = 150.0  # seconds; a fresh database is migrated first, slowly on a busy machine
 GRACE = 28.0  # seconds: a runner that is stopped lets the stage it runs write its checkpoint, for which trainers have 20
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -146,7 +147,7 @@ class Servers:
         python = [sys.executable, "-m"]
         match name:
             case "prefect":
-                return [*python, "prefect", "server", "start", "--host", host, "--port", str(port)]
+                return [*python, "flows.prefect_server", "--host", host, "--port", str(port)]
             case "mlflow":
                 files = self.workspace.root / ".mlflow-artifacts"
                 guard = ["--app-name", "basic-auth"] if guarded else []
@@ -163,8 +164,12 @@ class Servers:
             if auth:
                 environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
         if auth and name == "mlflow":
+            # With a login any name that leads here will do; only its own pages may change anything.
+            own_pages = ",".join(f"http://{host}:{url.rpartition(':')[2]}" for host in _names_of_this_machine())
+            environment = {"MLFLOW_SERVER_ALLOWED_HOSTS": "*", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": own_pages} | environment
             environment |= self._mlflow_login(auth)
         if name == "runner":
+            environment[SERVED] = str(self.workspace.root)
             environment["PREFECT_API_URL"] = self._named("prefect") or f"{self._url('prefect')}/api"
         return environment
 
@@ -176,6 +181,7 @@ class Servers:
             database = f"sqlite:///{self.folder}/mlflow-auth.db"
         path = self.folder / "mlflow-auth.ini"
         path.touch(mode=0o600)
+        password = password.replace("%", "%%")  # in such a file % begins a reference
         path.write_text(
             f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}\nadmin_username = {user}\nadmin_password = {password}\n"
         )
@@ -207,6 +213,14 @@ def answers(url: str, path: str = "") -> bool:
         return error.code < 500  # a server that wants a login first is there
     except (OSError, ValueError):
         return False
+
+
+def _names_of_this_machine() -> list[str]:
+    """Its names and addresses, as a browser writes them."""
+    import psutil
+
+    addresses = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET]
+    return sorted({socket.gethostname(), socket.getfqdn(), "localhost", *addresses})
 
 
 def _paths() -> list[str]:

@@ -165,7 +165,7 @@ def arriving_share(checkpoint: Path, steps: int, **changes: Any) -> tuple[float,
     before = [log_probs(model) for model in models]
     for step in range(1, steps + 1):
         experiences = [
-            Experience(sequence, completion.logprobs, float((row + step) % 2), row // 2, [0.0] * len(sequence.response))
+            Experience(sequence, completion.logprobs, float((row + step) % 2), row // 2)
             for row, (sequence, completion) in enumerate(zip(sequences, completions, strict=True))
         ]
         workers.train(experiences, StepSettings(5e-6 * min(1, step / 25), 1.0, 0.0, 0.0))

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from rl_core.errors import InputError
 from tasks.lease import LeaseLost
 from tasks.stage_record import StageRecord
@@ -54,13 +56,15 @@ class Lineage:
         mlflow.set_tracking_uri(self.uri)  # models of runs are made by a function without a client
         local = workspace.tracking_server is None
         try:
-            self._client: MlflowClient = mlflow.MlflowClient(self.uri)
-            found = self._client.get_experiment_by_name(experiment)
-            self.experiment_id: str = (
-                found.experiment_id
-                if found
-                else self._client.create_experiment(experiment, workspace.artifacts(experiment) if local else None)
-            )
+            # Several first runs at once would all create the same tables, and the same experiment.
+            with FileLock(workspace.root / ".mlflow.lock"):
+                self._client: MlflowClient = mlflow.MlflowClient(self.uri)
+                found = self._client.get_experiment_by_name(experiment)
+                self.experiment_id: str = (
+                    found.experiment_id
+                    if found
+                    else self._client.create_experiment(experiment, workspace.artifacts(experiment) if local else None)
+                )
             self.run_id: str = self._client.create_run(self.experiment_id, run_name=run_name).info.run_id
         except Exception as error:  # the clients of its stores raise their own, MLflow's, and SQLAlchemy's
             if self.uri.startswith("sqlite:"):

@@ -88,7 +88,6 @@ def experiences(length: int, tokens: int, vocabulary: int) -> list[Any]:
             [-12.0] * response,
             float(row % 2),
             row // 8,
-            [0.0] * response,
         )
         for row in range(count)
     ]

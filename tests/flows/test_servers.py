@@ -163,6 +163,45 @@ def test_a_run_from_the_form_makes_what_the_command_line_makes(api: str, root: P
 
 
 @pytest.mark.slow
+def test_a_page_elsewhere_cannot_use_the_api(api: str) -> None:
+    own = api.removesuffix("/api")
+    for headers, status in [
+        ({"origin": own}, 200),
+        ({"origin": own.replace("127.0.0.1", "localhost")}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"host": "evil.example"}, 403),
+    ]:
+        for address in (f"{api}/deployments/filter", f"{own}/"):
+            body = b"{}" if address.endswith("filter") else None
+            request = urllib.request.Request(address, body, {"content-type": "application/json"} | headers)
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    found = answer.status
+            except urllib.error.HTTPError as error:
+                found = error.code
+            assert found == status, (address, headers)
+
+
+@pytest.mark.slow
+def test_a_run_in_another_workspace_is_refused_by_the_flow(api: str, tmp_path: Path) -> None:
+    """The form's fixed parameters are the client's to check; whoever reaches the API can switch that off."""
+    deployment = call(f"{api}/deployments/name/r1flow/mini")["id"]
+    change = urllib.request.Request(
+        f"{api}/deployments/{deployment}", b'{"enforce_parameter_schema": false}', {"content-type": "application/json"}, method="PATCH"
+    )
+    urllib.request.urlopen(change, timeout=30).close()
+    parameters = {"recipe": str(MINI), "workspace": str(tmp_path / "evil")}
+    run = call(f"{api}/deployments/{deployment}/create_flow_run", {"parameters": parameters, "state": {"type": "SCHEDULED"}})
+    deadline = time.monotonic() + 120
+    while (state := call(f"{api}/flow_runs/{run['id']}")["state"])["type"] in ("SCHEDULED", "PENDING", "RUNNING"):
+        assert time.monotonic() < deadline, state
+        time.sleep(0.5)
+    assert state["type"] == "FAILED"
+    assert "this runner works in" in state["message"]
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.slow
 def test_a_recipe_whose_schedule_is_dropped_is_not_offered_any_more(api: str, root: Path) -> None:
     r1flow(root, "schedule", MINI, "--off")
     deadline = time.monotonic() + 30
