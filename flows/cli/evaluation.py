@@ -85,7 +85,7 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
 @click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to write: .jsonl or .parquet.")
 @click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
 @click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
-@click.option("--protocol", help="Look for the answer where this protocol does; default: in all usual places.")
+@click.option("--protocol", help="Judge as this protocol does; default: an answer in any usual place counts.")
 @click.option(
     "--rule",
     "rules",

@@ -16,10 +16,14 @@ _TAGS = re.compile(r"<answer>|</answer>")
 _AND = r"and/or|as well as|together with|along with|and|or|nor|versus|vs\.?|plus|&|/|\|"
 _MAYBE = r"else|maybe|perhaps|possibly|probably|alternatively|even|also|then|either|the|final|answer|it|is|could|might|may|be|option|choice"
 _JOINED = rf"(?:[,;(\u2013-]?\s*\b(?:{_AND})(?![A-Za-z])|[&/|]|[,;]\s*(?:but\s+)?(?=(?:{_MAYBE})\b))(?:\s*\b(?:{_MAYBE})\b){{0,6}}"
-_JOIN = re.compile(rf"(?ai)[\s$.]*(?:,|,?\s*\$?\s*(?:\\text\s*\{{\s*)?(?:{_JOINED})\s*\}}?)[\s$:]*")
+_JOIN = re.compile(rf"(?ai)[\s$.]*(?:[,;]|,?\s*\$?\s*(?:\\text\s*\{{\s*)?(?:{_JOINED})\s*\}}?)[\s$:]*")
+# Or in the same sentence, without a word that takes the first one back.
+_OR_SENTENCE = re.compile(
+    r"(?ai)(?!.*\b(?:rather|actually|wait|no|sorry|instead|correct\w*|mistake|wrong|better)\b)[^.!?\n]*\b(?:or|alternatively)\b[^.!?\n]*"
+)
 _OR_PHRASE = re.compile(rf"(?ai)[\s$*.,;]*(?:{_JOINED})(?:\s+(?:my|correct|other|right))*\s*")
 _LONGEST_JOIN = 60  # characters between two candidates that are one answer
-_PHRASE = re.compile(r"(?ai)\banswer(?:\s+is\b\s*:?|\s*:)[ \t*]*")
+_PHRASE = re.compile(r"(?ai)\banswers?(?:\s+(?:is|are)\b\s*:?|\s*:)[ \t*]*")
 _MATH_SPAN = re.compile(r"\$+([^$\n]+)\$|\\\(([^\n]+?)\\\)")
 _VALUE = re.compile(r"\$?(" + NUMBER.pattern + r")(?=[\s.,;!*]|$)")
 # After a value and its unit: another candidate, the rest of a calculation or of a range, or a condition under which there is another.
@@ -30,8 +34,10 @@ _ANOTHER = re.compile(
 )
 _LISTED = re.compile(r"[$*]*[,;]\s*\$?(?:" + NUMBER.pattern + r")[$*]*\s*(?:,|[.!]?\s*$|[.!]\s)")
 # Not before an "or" that takes it back, nor between the members of a list.
-_SENTENCE = re.compile(r"(?ai)[.!](?:\s(?!\s*(?:or|and|alternatively|maybe)\b)|$)|;(?:\s(?!\s*(?:or|and|\(?[A-J]\)?(?![a-z])|-?[0-9]))|$)")
-_OTHERWISE = re.compile(r"(?ai)\b(?:else|otherwise|alternatively)\b[^.;!]*[0-9$\\]")
+_SENTENCE = re.compile(
+    r"(?ai)(?:(?<!\bvs)\.|!)(?:\s(?!\s*(?:or|and|alternatively|maybe)\b)|$)|;(?:\s(?!\s*(?:or|and|alternatively|maybe|\(?[A-J]\)?(?![a-z])|-?[0-9]))|$)"
+)
+_OTHERWISE = re.compile(r"(?ai)\b(?:else|otherwise|alternatively|maybe|perhaps|possibly)\b[^.;!]*[0-9$\\]")
 # Words that make of a number something else than that number.
 _NOT_THE_NUMBER = re.compile(
     r"(?ai)\b(?:not|never|neither|nor|or|isn't|cannot|unless|otherwise|between|"
@@ -122,8 +128,10 @@ def _joined(text: str, candidates: Sequence[tuple[int, int, str]]) -> str | None
     answers: list[str] = []
     after = None  # where the candidate begins that was taken last
     for start, end, content in reversed(candidates):
-        if after is not None and (after - end > _LONGEST_JOIN or not _JOIN.fullmatch(text, end, after)):
-            break
+        if after is not None:
+            between = text[end:after]
+            if len(between) > _LONGEST_JOIN or not (_JOIN.fullmatch(between) or _OR_SENTENCE.fullmatch(between)):
+                break
         answers.insert(0, content)
         after = start
     return ", ".join(dict.fromkeys(answers)) if answers else None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 LONGEST = 4000  # characters; eight people in a table take 300
 _RULE = re.compile(r"(?m)^[ \t]*\|?[ \t]*:?-{2,}[\s|:-]*?$")  # the line below the head of a table
+_EDGE = re.compile(r"(?m)^[ \t]*\||\|[ \t]*$")  # of a table's row
 # Layout carries no meaning. Case is ignored in ASCII only: otherwise the Kelvin sign passes for a k and the long s for an s.
 _LAYOUT = re.compile(
     r"[ \t\r\f\v*_`${}()\[\]#\u00a0]|&(?=\s*[:=])|(?<=[^\W_])~"
@@ -20,9 +21,9 @@ _LAYOUT = re.compile(
     r"|\\[,;:!()\[\] ]|\\(?:begin|end)\{[a-z*]+\}|</?(?:b|i|strong|em|ul|ol|p)>"
 )
 _QUOTED = re.compile(r"""(?ai)["'\u201c\u2018](?P<word>[^"'\u201d\u2019\n]{1,60})["'\u201d\u2019]""")
-_ARTICLE = re.compile(r"(?ai:a|the)\b(?=[\s*_]*(?ai:knight|knave))")
+_ARTICLE = re.compile(r"(?ai:a|the(?:\s+only)?)\b(?=[\s*_]*(?ai:knight|knave))")
 _WORDS = (
-    ("break", re.compile(r"\n|[;.]|!(?=\s|$)|\\\\|</?(?:br|li) ?/?>")),
+    ("break", re.compile(r"\n|[;.]|!(?=\s|$)|\\\\|\\item(?![A-Za-z])|</?(?:br|li) ?/?>")),
     ("is", re.compile(r"(?ai:->|=>|\\(?:right|Right)?arrow\b|\\to\b|is\b|are\b)|[:=\u2192\u21d2\u2013\u2014-]")),
     ("and", re.compile(r"(?ai:,|&|and\b)")),
     ("cell", re.compile(r"\|")),
@@ -33,7 +34,7 @@ _WORDS = (
     (
         "head",
         re.compile(
-            r"(?ai:so|therefore|thus|hence|finally|in|the|final|answer|solution|conclusion|result|identit(?:y|ies)|roles?|as|follows|"
+            r"(?ai:so|here|this|therefore|thus|hence|finally|in|the|final|answer|solution|conclusion|result|identit(?:y|ies)|roles?|as|follows|"
             r"names?|persons?|people|inhabitants?|characters?|types?)\b"
         ),
     ),
@@ -57,7 +58,7 @@ def stated_roles(names: Sequence[str], answer: str) -> dict[str, str] | None:
     if len(answer) > LONGEST:
         return None
     try:
-        found = _Reader(_scan(names, _RULE.sub("", _LINE_BREAK.sub("\n", answer)))).read()
+        found = _Reader(_scan(names, _EDGE.sub("", _RULE.sub("", _LINE_BREAK.sub("\n", answer))))).read()
     except _NoStatement:
         return None
     return found if found.keys() == set(names) else None
@@ -114,16 +115,26 @@ class _Reader:
         self.tokens = tokens
         self.place = 0
         self.roles: dict[str, str] = {}
+        self.nobodys: set[str] = set()  # roles that nobody has
 
     def read(self) -> dict[str, str]:
-        while self._skip("break", "and", "item", "cell") or self._head() or self.place < len(self.tokens):
+        while self._between() or self.place < len(self.tokens):
             if self._kind() in ("name", "both"):
                 self._people_first()
             elif self._kind() in ("role", "article"):
                 self._role_first()
-            elif self.place < len(self.tokens) and self._kind() not in ("break", "and", "item", "cell", "head"):
+            elif self._kind() is not None:
                 raise _NoStatement
+        if self.nobodys & set(self.roles.values()):
+            raise _NoStatement
         return self.roles
+
+    def _between(self) -> bool:
+        """Pass over what may stand between statements: marks, and the words in front of the first one or in the head of a table."""
+        start = self.place
+        while self._skip("break", "and") or (self._skip("item") and (self._skip("cell") or True)) or self._head():
+            pass
+        return self.place > start
 
     def _people_first(self) -> None:
         """`Mia is a knave`, `both Theo and Nora are knights`, `Theo, Nora: knights`, `Mia | knave`."""
@@ -149,6 +160,7 @@ class _Reader:
             raise _NoStatement
         self._take()
         if self._skip("none"):
+            self.nobodys.add(role)
             return
         self._skip("break", "item")
         people = self._people()
@@ -190,10 +202,7 @@ class _Reader:
 
     def _head(self) -> bool:
         """Words before the first statement: `The final answer is:`, `| Name | Role |`."""
-        if not self._skip("head"):
-            return False
-        self._skip("is", "head")
-        return True
+        return self._skip("head") and (self._skip("is", "head", "cell") or True)
 
     def _kind(self) -> str | None:
         return self.tokens[self.place].kind if self.place < len(self.tokens) else None

@@ -22,7 +22,13 @@ _TURN = (
 )
 _LINE = rf"[*_>(\[]{{0,3}}{_HEAD}[ \t]*[*_)\]]{{0,3}}[:.)]"
 _TITLE = rf"\#{{1,6}}[ \t]*[*_]{{0,3}}{_HEAD}[*_]{{0,3}}[ \t]*(?:[:.]|$)"
-_NEXT = re.compile(rf"(?aim)^[ \t]*(?:{_LINE}|{_TITLE})|{_TURN}")
+# "Given the following question, ...", and labels in Chinese.
+_ASKING = (
+    r"(?:(?:given|solve|answer|consider)[ \t]+(?:the[ \t]+)?(?:following|next|another)|"
+    r"here[ \t]+(?:is|are)[ \t]+(?:another|the[ \t]+next|more))[ \t]+(?:\w+[ \t]+)?(?:question|problem|exercise)s?\b|"
+    r"(?:\u95ee\u9898|\u9898\u76ee|\u7528\u6237)[ \t]*[0-9]*[:\uff1a]"
+)
+_NEXT = re.compile(rf"(?aim)^[ \t]*(?:{_LINE}|{_TITLE}|{_ASKING})|{_TURN}")
 # An answer that is marked as one.
 _ANSWERED = re.compile(
     r"\\(?:boxed|fbox)\s*\{\s*[^\s{}]|####[ \t]*[^\s#]|<answer>\s*[^\s<]"

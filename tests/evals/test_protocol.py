@@ -31,6 +31,18 @@ def test_the_protocols_of_the_reproduced_projects_are_there() -> None:
     assert set(names()) == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "rules"), [("dapo", ["simplified"]), ("logic_rl", ["logic_rl"]), ("tinyzero", ["tinyzero"]), ("open_r1", [])]
+)
+def test_projects_that_judge_otherwise_say_so(name: str, rules: list[str]) -> None:
+    config = EvalConfig.model_validate({"protocol": name})
+    assert config.rules == rules
+    assert EvalConfig.model_validate(config.model_dump(mode="json")) == config
+    assert overrides(config.model_dump(mode="json") | {"rules": ["simplified", "logic_rl"]}) == {"rules": ["simplified", "logic_rl"]}
+    with pytest.raises(ValueError, match="rules"):
+        EvalConfig.model_validate({"protocol": name, "rules": ["strict"]})
+
+
 def test_what_is_given_stands_before_the_protocol() -> None:
     config = EvalConfig.model_validate({"protocol": "open_r1", "benchmarks": ["aime24", {"name": "math500", "limit": 5}], "max_tokens": 99})
     assert (config.temperature, config.top_p, config.max_tokens, config.samples) == (0.6, 0.95, 99, 4)

@@ -119,3 +119,19 @@ print(len(busy), time.perf_counter() - started < 3)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.split() == ["0", "True"], done.stderr
+
+
+def test_the_rules_of_a_reward_reach_the_verdict() -> None:
+    puzzle = json.dumps({"names": ["Zoey", "Liam"], "roles": ["knight", "knave"]})
+    denied = "<think>a</think><answer>It is not true that Zoey is a knight or that Liam is a knave</answer>"
+    copied = "Answer: $2 + 3$"
+    with ScoringPool(1, 5.0) as pool:
+
+        def reward(preset: str, task: str, response: str, gold: str) -> float:
+            return pool.score([ScoreItem(task, response, gold)], resolve(preset))[0].reward
+
+        assert reward("logic_rl", "knights_knaves", denied, puzzle) == 3.0
+        assert reward("knights_knaves_format", "knights_knaves", denied, puzzle) == -1.0
+        assert reward("dapo", "math", copied, "5") == -1.0
+        assert reward("dapo", "math", "Answer: 5", "5") == 1.0
+        assert reward("accuracy", "math", copied, "5") == 1.0

@@ -5,7 +5,8 @@ import pytest
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.readers import answer_line, answer_tags, box_after_thinking
-from rl_core.rewards.reward import COMPONENTS, PRESETS, reader, resolve, score
+from rl_core.rewards.reward import COMPONENTS, PRESETS, reader, resolve, rules_of, score
+from rl_core.rewards.rules import Rule
 from rl_core.rewards.verdict import Verdict
 
 TAGGED = "<think>a</think><answer>b</answer>"
@@ -100,6 +101,14 @@ def test_a_reward_has_at_most_one_place_for_the_answer() -> None:
     assert reader(resolve({"tag_count": 1.0, "box_after_thinking": 0.0})) is box_after_thinking
     with pytest.raises(InputError, match="answer_line and oat_zero look for the answer in different places"):
         resolve({"answer_line": 1.0, "accuracy": 1.0, "oat_zero": 1.0})
+
+
+def test_a_reward_says_by_which_rules_it_judges() -> None:
+    assert rules_of(resolve("logic_rl")) == rules_of(resolve("logic_rl_simplerl")) == {Rule.LOGIC_RL}
+    assert rules_of(resolve("tinyzero")) == rules_of(resolve("nano_aha")) == {Rule.TINYZERO}
+    assert rules_of(resolve("dapo")) == rules_of(resolve("simplified_accuracy")) == {Rule.SIMPLIFIED}
+    for strict in ("knights_knaves", "knights_knaves_format", "countdown", "accuracy", "boxed_math", "deepscaler"):
+        assert rules_of(resolve(strict)) == frozenset()
 
 
 def test_components_are_weighted_and_add_up() -> None:

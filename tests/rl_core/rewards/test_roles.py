@@ -46,6 +46,14 @@ ROLES = {"Mia": "knave", "Theo": "knight", "Nora": "knight"}
         r"\boxed{\text{Mia is a knave}, \text{Theo is a knight}, \text{Nora is a knight}}",
         r"\begin{aligned} \text{Mia} &: \text{knave} \\ \text{Theo} &: \text{knight} \\ \text{Nora} &: \text{knight} \end{aligned}",
         "Mia is a knave, Theo is a knight, Nora is a knight. Mia is a knave.",  # twice the same
+        "Here are the identities:\nMia is a knave\nTheo is a knight\nNora is a knight",
+        "Mia is the only knave. Theo and Nora are knights.",
+        "Name | Role\n--- | ---\nMia | knave\nTheo | knight\nNora | knight",
+        "Knights: [Theo, Nora]\nKnaves: [Mia]",
+        "Knight: Theo, Knight: Nora, Knave: Mia",
+        "<b>Mia</b> is a knave<br>Theo is a knight<br>Nora is a knight",
+        r"\begin{itemize}\item Mia is a knave \item Theo is a knight \item Nora is a knight\end{itemize}",
+        "Mia is a Knave\nTheo is a Knight\nNora is a Knight\n\nThis is the final answer.",
     ],
 )
 def test_statements_in_any_layout(answer: str) -> None:
@@ -89,6 +97,13 @@ def test_statements_in_any_layout(answer: str) -> None:
         "Mia is a knave, a knight, Theo is a knight, Nora is a knight",
         "Knights: Theo, Nora, Mia; Knaves: Mia",
         "Knights: Theo, Nora is a knight, Mia is a knave",
+        "Knaves: none. Mia is a knave, Theo is a knight, Nora is a knight",
+        "Mia is a knave | Theo is a knight | Nora is a knight",
+        "Mia is a knave iff Theo is a knight, Nora is a knight",
+        "Mia is a knave <=> Theo is a knight, Nora is a knight",
+        "When Mia is a knave, Theo is a knight, Nora is a knight",
+        "Perhaps Mia is a knave, Theo is a knight, Nora is a knight",
+        "Mia is a knave (probably), Theo is a knight, Nora is a knight",
         # somebody's claim
         "Mia says that Theo is a knight. Mia is a knave. Nora is a knight",
         'Mia: "Theo is a knight". Mia is a knave, Nora is a knight',

@@ -31,6 +31,9 @@ from rl_core.rewards.verify import verify
         "\nNext problem: Find 1 + 1.\n#### 2",
         "\nPractice Question: Find 1 + 1.\n#### 2",
         "\n[Question]: Find 1 + 1.\n#### 2",
+        "\nGiven the following problem, reason and give a final answer.\nFind 1 + 1. \\boxed{2}",
+        "\n\nHere is another question: find 1 + 1. \\boxed{2}",
+        "\n\u95ee\u9898\uff1a1 + 1?\n\\boxed{2}",
         "\nUser: 1 + 1?\nAssistant: <think>easy</think> <answer>2</answer>",
     ],
 )
