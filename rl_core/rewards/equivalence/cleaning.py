@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 MAX_CHARACTERS = 1000  # a longer answer is no answer; gold answers of the benchmarks stay below 300
 
@@ -136,57 +139,100 @@ _PREAMBLE = re.compile(
 )
 
 
-def clean(text: str) -> str:
-    """The text in one notation: see the tables above; words stand bare, spaces are single, a currency's `$` is kept and `$…$` is not."""
-    text = text.translate(_TRANSLATION)
+class Rule(NamedTuple):
+    """One step of `clean`; alone, it makes `becomes` out of `example`."""
+
+    name: str
+    apply: Callable[[str], str]
+    example: str
+    becomes: str
+
+
+def _rule(name: str, pattern: str | re.Pattern[str], replacement: str | Callable[[re.Match[str]], str], example: str, becomes: str) -> Rule:
+    return Rule(name, functools.partial(re.compile(pattern).sub, replacement), example, becomes)
+
+
+def _unboxed(text: str) -> str:
     while (inside := _BOXED.fullmatch(text)) and "}" not in inside[1].partition("{")[0]:
         text = inside[1]
-    if quantity := _PLAIN_QUANTITY.fullmatch(text.strip()):
-        text = text.strip().removesuffix(quantity[1]) + _UNIT_OF_LETTER[quantity[1]]
-    text = re.sub(r"\b(?:np|math)\.(?=[a-z])", "", text)
-    text = _SUPERSCRIPT.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
-    text = text.replace(r"\$", "\x00").replace("$", "").replace("\x00", "$").replace(r"\%", "%").replace("\u00b7\u00b7", " \\power ")
-    text = _MARKED_THOUSANDS.sub("", text)
-    text = re.sub(r",\\!\s*|\{,\}", ",", text)
-    text = _MARKED_LETTERS.sub(_long_units, text)
-    text = _MARKED_CAPITALS.sub(lambda match: f" {match[1].lower()} ", text)
-    text = re.sub(r"(?<!\\)\\[()\[\]]", "", text)
-    text = _SIZES.sub("", text)
-    text = _UNIT_VECTOR.sub(lambda match: VECTORS[match[1]], text)
-    text = _BLACKBOARD.sub(lambda match: _BLACKBOARDS[match[1]], text)
-    for _ in range(3):
-        text, count = _WORDS.subn(lambda match: f" {match[1]} ", text)
-        if not count:
-            break
-    text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
-    text = re.sub(r"\\[dt]binom(?![A-Za-z])", r"\\binom", text)
-    text = re.sub(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))", "\u00b0", text)
-    text = re.sub(r"\\not\s*=", "\u2260", text)
-    text = re.sub(r"\\not\s*\\in(?![A-Za-z])", r" \\notin ", text)
-    text = text.replace(r"\{", "\u2774").replace(r"\}", "\u2775").replace(r"\lbrace", "\u2774").replace(r"\rbrace", "\u2775")
-    text = _COMMAND.sub(lambda match: _SIGN_OF[match[1]], text)
-    text = re.sub(r"\\\\(?=.*\\end)", "\x01", text, flags=re.DOTALL)
-    text = re.sub(r"\\!|\\phantom", "", text)
-    text = re.sub(r"\\[,;:> ]|~|\\(?=\n)", " ", text).replace("\x01", r"\\")
-    text = text.replace("<=", "\u2264").replace(">=", "\u2265").replace("!=", "\u2260").replace("...", "\u2026")
-    text = re.sub(r"\^\s*\{?\s*('+)\s*\}?", r"\1", text)
-    text = re.sub(r"(?i)\b(?:positive )?infinity\b", "\u221e", text)
-    text = re.sub("(?i)^(?:minus|negative) (?=[0-9\\\\\u221e])", "-", text.strip())
-    text = re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", "\u03c0", text)
-    text = re.sub(r"(?i)\s*\bper ?cent\b", "%", text)
-    text = re.sub(r"^\s*\u00b7+(?=\S)|(?<=\S)\u00b7+\s*$|`", "", text)
-    text = re.sub(r"^\\power(.*)\\power$", r"\1", text.strip())
-    text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"(?i)(?<=[0-9]) out of (?=[0-9])", "/", text)
-    text = _PREAMBLE.sub("", text)
-    text = re.sub(r"(?<=[^.\u2026])[.,;]\s*$|\{\}$", "", text).strip()
     return text
+
+
+def _plain_quantity(text: str) -> str:
+    quantity = _PLAIN_QUANTITY.fullmatch(text.strip())
+    return text.strip().removesuffix(quantity[1]) + _UNIT_OF_LETTER[quantity[1]] if quantity else text
 
 
 def _long_units(marked: re.Match[str]) -> str:
     if not re.search(r"[0-9]|\\pi", marked.string[: marked.start()]):
         return marked[0]
     return " " + re.sub("[A-Za-z]", lambda letter: _UNIT_OF_LETTER[letter[0]], marked[1]) + " "
+
+
+def _without_words(text: str) -> str:
+    for _ in range(3):
+        text, count = _WORDS.subn(lambda match: f" {match[1]} ", text)
+        if not count:
+            break
+    return text
+
+
+# In this order. What a rule needs of the ones before it:
+# the marks of units, capitals and thousands are read before the commands for text and spaces go; commands of one meaning become one
+# sign after the ones that are spelled otherwise (degrees, braces, "not"); spaces are joined last but for what stands at either end.
+RULES = (
+    Rule("one sign for what Unicode writes in many", lambda text: text.translate(_TRANSLATION), "3\u00d74\u22121", "3\u00b74-1"),
+    Rule("a box around everything", _unboxed, r"\boxed{\fbox{5}}", "5"),
+    Rule("a unit of one letter in plain text", _plain_quantity, "8 m", "8 meter"),
+    _rule("modules of Python", r"\b(?:np|math)\.(?=[a-z])", "", "math.sqrt(2)", "sqrt(2)"),
+    _rule("raised digits", _SUPERSCRIPT, lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", "x\u00b2", "x^{2}"),
+    _rule("dollars that begin and end mathematics", r"(?<!\\)\$", "", r"$5$ and \$6", r"5 and \$6"),
+    _rule("dollars that are money, percent signs", r"\\([$%])", r"\1", r"\$6 or 5\%", "$6 or 5%"),
+    _rule("powers of Python", "\u00b7\u00b7", r" \\power ", "2\u00b7\u00b73", r"2 \power 3"),
+    _rule("thousands that are marked", _MARKED_THOUSANDS, "", r"10,\!080 = 10{,}080", "10080 = 10080"),
+    _rule("other commas of LaTeX", r",\\!\s*|\{,\}", ",", "2{,}5", "2,5"),
+    _rule("units of one letter that are marked", _MARKED_LETTERS, _long_units, r"8\text{ m}", "8  meter "),
+    _rule("capitals that are marked", _MARKED_CAPITALS, lambda match: f" {match[1].lower()} ", r"47\text{ RPM}", "47 rpm "),
+    _rule("delimiters of LaTeX", r"(?<!\\)\\[()\[\]]", "", r"\(x\)", "x"),
+    _rule("sizes of brackets", _SIZES, "", r"\left(x\bigr)", "(x)"),
+    _rule("unit vectors", _UNIT_VECTOR, lambda match: VECTORS[match[1]], r"2\mathbf{i}", "2\u0131"),
+    _rule("sets of numbers", _BLACKBOARD, lambda match: _BLACKBOARDS[match[1]], r"\mathbb{R}", "\u211d"),
+    Rule("words bare of their commands", _without_words, r"\text{an \textbf{odd} one}", " an  odd  one "),
+    _rule("fractions of any size", r"\\[dtc]frac(?![A-Za-z])", r"\\frac", r"\dfrac12", r"\frac12"),
+    _rule("binomials of any size", r"\\[dt]binom(?![A-Za-z])", r"\\binom", r"\tbinom52", r"\binom52"),
+    _rule("degrees", r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))", "\u00b0", r"90^{\circ}", "90\u00b0"),
+    _rule("not equal", r"\\not\s*=", "\u2260", r"x\not= 3", "x\u2260 3"),
+    _rule("not in", r"\\not\s*\\in(?![A-Za-z])", r" \\notin ", r"x\not\in A", r"x \notin  A"),
+    _rule("braces of a set that open", r"\\\{|\\lbrace", "\u2774", r"\{1", "\u27741"),
+    _rule("braces of a set that close", r"\\\}|\\rbrace", "\u2775", r"1\}", "1\u2775"),
+    _rule("commands of one meaning", _COMMAND, lambda match: _SIGN_OF[match[1]], r"x\leq\pi", "x\u2264\u03c0"),
+    _rule("ends of rows, kept from the next rules", r"(?s)\\\\(?=.*\\end)", "\x01", r"1\\2\end", "1\x012\\end"),
+    _rule("what takes no space", r"\\!|\\phantom", "", r"10\!0", "100"),
+    _rule("spaces of LaTeX", r"\\[,;:> ]|~|\\(?=\n)", " ", r"10\,080~m", "10 080 m"),
+    _rule("ends of rows", "\x01", r"\\\\", "1\x012", r"1\\2"),
+    _rule("at most", "<=", "\u2264", "x<=3", "x\u22643"),
+    _rule("at least", ">=", "\u2265", "x>=3", "x\u22653"),
+    _rule("unequal", "!=", "\u2260", "x!=3", "x\u22603"),
+    _rule("dots", r"\.\.\.", "\u2026", "1,2,...", "1,2,\u2026"),
+    _rule("primes", r"\^\s*\{?\s*('+)\s*\}?", r"\1", "f^{'}", "f'"),
+    _rule("infinity in words", r"(?i)\b(?:positive )?infinity\b", "\u221e", "positive infinity", "\u221e"),
+    _rule("minus in words", r"(?i)^\s*(?:minus|negative) (?=[0-9\\" + "\u221e])", "-", "negative 5", "-5"),
+    _rule("pi in letters", r"(?<![A-Za-z\\])pi(?![A-Za-z])", "\u03c0", "2pi", "2\u03c0"),
+    _rule("percent in words", r"(?i)\s*\bper ?cent\b", "%", "5 percent", "5%"),
+    _rule("bold type and code of Markdown", r"^\s*" + "\u00b7+(?=\\S)|(?<=\\S)\u00b7+" + r"\s*$|`", "", "\u00b75\u00b7", "5"),
+    _rule("bold type that reads as powers", r"^\s*\\power(.*)\\power\s*$", r"\1", r"\power 5 \power", " 5 "),
+    _rule("single spaces", r"\s+", " ", "a  \n b", "a b"),
+    _rule("a share", r"(?i)(?<=[0-9]) out of (?=[0-9])", "/", "3 out of 8", "3/8"),
+    _rule("words before the answer", _PREAMBLE, "", "the answer is 5", "5"),
+    _rule("what ends a sentence", r"(?<=[^.\u2026])[.,;]\s*$|\{\}$", "", "5.", "5"),
+)
+
+
+def clean(text: str) -> str:
+    """The text in one notation: see `RULES`; words stand bare, spaces are single, a currency's `$` is kept and `$…$` is not."""
+    for rule in RULES:
+        text = rule.apply(text.strip())
+    return text.strip()
 
 
 def may_have_thousands(text: str) -> bool:
