@@ -15,6 +15,7 @@ from flows.machine import Machine
 from flows.models import Model
 from flows.recipe import EvalStage, RlStage, SftStage
 from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
+from rl_core.devices import GIB
 
 SPREAD = 2.5
 LENGTH = 0.3  # mean length of a response, of the longest that is allowed
@@ -24,7 +25,8 @@ TRAINING_SHARE = 0.3  # of a GPU's products per second
 PRODUCT_SHARE, BANDWIDTH_SHARE = 0.5, 0.4  # while sampling
 TOKEN_OVERHEAD = 5e-3  # seconds beside both limits until all responses in work have their next token: vLLM on a GPU
 LAYER_OVERHEAD = 1e-3  # the same of each layer, of the engine in Python
-VLLM_SEQUENCES = 256  # responses in work at once
+# Responses in work at once by vLLM's defaults for offline use; the larger for GPUs of 70 GB and more that are newer than an A100.
+VLLM_SEQUENCES, VLLM_SEQUENCES_LARGE = 256, 1024
 START_CPU, START_GPU = 10.0, 120.0  # seconds until models are loaded and, on GPUs, graphs are recorded
 
 BYTES_MASTER = 16  # per trained parameter: weights, gradients and two moments of Adam, in float32
@@ -101,7 +103,8 @@ def sampling_seconds(model: Model, machine: Machine, responses: float, limit: in
     weights = (BYTES_HALF if machine.gpus else BYTES_FULL) * model.products
     cached = (BYTES_HALF if machine.gpus else BYTES_FULL) * model.cache_width * (PROMPT + mean / 2)
     on_cpu = machine.gpus == 0
-    at_once = min(responses, VLLM_SEQUENCES)
+    large = machine.gpu_memory and machine.gpu_memory >= 70 * GIB and machine.device and not machine.device.name.startswith("a100")
+    at_once = min(responses, VLLM_SEQUENCES_LARGE if vllm and large else VLLM_SEQUENCES)
     if machine.gpu_memory:
         at_once = max(1.0, min(at_once, (0.6 * machine.gpu_memory * devices - weights) / cached))
     overhead = TOKEN_OVERHEAD if vllm and not on_cpu else LAYER_OVERHEAD * model.layers
