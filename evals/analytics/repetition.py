@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 SIZE = 16  # characters, a power of two: about four words of English, a clause of Chinese
 _NUMBER = re.compile(r"(?<!\d)\d{1,6}(?!\d)")  # a longer one is text of its own, such as 0.333333333
-_SPACE = re.compile(r"\s+")
 _FACTOR = 0x9E3779B97F4A7C15  # odd, so that no part of a hash is lost
 
 
@@ -23,12 +22,12 @@ def character_repetition(text: str) -> float:
     """
     import numpy as np
 
-    alike = _SPACE.sub(" ", _NUMBER.sub("0", text))
+    alike = " ".join(_NUMBER.sub("0", text).split())
     points = np.frombuffer(alike.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     if len(points) < SIZE:
         return 0.0
-    grams = _hashes(points)
-    return 1 - len(np.unique(grams)) / len(grams)
+    grams = np.sort(_hashes(points))  # np.unique takes four times as long
+    return float(np.count_nonzero(grams[1:] == grams[:-1])) / len(grams)
 
 
 def _hashes(points: NDArray[np.uint64]) -> NDArray[np.uint64]:
