@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -21,8 +22,8 @@ from flows.plan import Plan, PlannedStage
 from flows.servers import Servers
 from flows.summary import places, score_rows, warnings
 from flows.terminal import Display
-from tasks.lineage import Lineage
-from tasks.stage import MLFLOW, StageSpec, said
+from tasks.lineage import Lineage, page
+from tasks.stage import MLFLOW, StageSpec, read_manifest, said
 from tasks.trainer_process import Progress
 from tasks.workspace import read_json
 
@@ -140,10 +141,11 @@ class FlowPage:
         found = []
         base = self._mlflow()
         if base:
-            runs = f"{base}/#/experiments/{self._lineage.experiment_id}/runs"
-            found.append(("MLflow", f"[the run, its stages and curves]({runs}/{self._lineage.run_id})"))
+            runs = f"/experiments/{self._lineage.experiment_id}/runs"
+            found.append(("MLflow", f"[the run, its stages and curves]({page(base, f'{runs}/{self._lineage.run_id}')})"))
             for stage, run in _reports(self._plan, self._lineage.uri):
-                found.append(("Report and figures", f"[among the artifacts of {stage.spec.stage}]({runs}/{run}/artifacts)"))
+                artifacts = page(base, f"{runs}/{run}/artifacts")
+                found.append(("Report and figures", f"[among the artifacts of {stage.spec.stage}]({artifacts})"))
         return found + [(title, f"`{where}`") for title, where in places(self._plan)]
 
     def _tell(self, request: Callable[[], Any]) -> Any:
@@ -170,9 +172,16 @@ def pictures(plan: Plan, mlflow: str, store: str) -> str:
     shown = []
     for stage, run in _reports(plan, store):
         place = f"{mlflow}/get-artifact?run_uuid={run}&path=figures"
-        for path in sorted(stage.spec.directory.glob("figures/*.png")):
+        files = (read_manifest(stage.spec.directory) or {"result": {}})["result"].get("files", [])
+        for path in sorted(stage.spec.directory.glob("figures/*.png"), key=lambda path: _place(files, path)):
             shown.append(f"![{path.stem}]({place}/{path.name})\n\n[{path.stem}.svg]({place}/{path.stem}.svg)")
     return "\n\n".join(shown)
+
+
+def _place(files: list[str], figure: Path) -> tuple[int, str]:
+    """Figures stand in the order of the report: reward and scores first."""
+    name = f"figures/{figure.name}"
+    return files.index(name) if name in files else len(files), name
 
 
 def _reports(plan: Plan, store: str) -> Iterator[tuple[PlannedStage, str]]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 LIVE = 15.0  # seconds between two looks at the metrics of a running stage
 SILENCE = 60.0  # seconds without a try after one that failed
+# MLflow shows an experiment of this kind as training of a model: runs, curves and models, in place of traces and prompts. Its UI of
+# version 3.17 hears it of the address instead: see `page`.
+KIND = ("mlflow.experimentKind", "custom_model_development")
 
 
 class TrackingError(InputError):
@@ -65,6 +68,8 @@ class Lineage:
                     if found
                     else self._client.create_experiment(experiment, workspace.artifacts(experiment) if local else None)
                 )
+                if found is None or KIND[0] not in found.tags:
+                    self._client.set_experiment_tag(self.experiment_id, *KIND)
             self.run_id: str = self._client.create_run(self.experiment_id, run_name=run_name).info.run_id
         except Exception as error:  # the clients of its stores raise their own, MLflow's, and SQLAlchemy's
             if self.uri.startswith("sqlite:"):
@@ -152,6 +157,11 @@ class Lineage:
             if not self._warned:
                 self._warn(f"MLflow at {self.uri}: {_first_line(error)}; the run goes on, what is missing there is sent later")
             self._warned = True
+
+
+def page(server: str, path: str = "/experiments") -> str:
+    """Address of a page of MLflow's UI, which opens in its mode for training; `path` such as `/experiments/1/runs/…`."""
+    return f"{server}/#{path}?workflowType=machine_learning"
 
 
 def _quiet() -> None:

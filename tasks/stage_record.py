@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # metrics in one request, the limit of MLflow's API
 SMALL = 2e6  # bytes of a sample file that is copied; larger ones stay where they are
+SYSTEM = ("memory/", "seconds/")  # metrics that MLflow is told of as those of the system: its charts begin with the others
 WHERE = {"data": "data", "start": "models", "checkpoints": "models"}  # role of an upstream stage -> kind of input
 
 
@@ -153,7 +154,7 @@ class StageRecord:
         known = max([self._notes["step"], *(point.step for point in self._unsent)])
         for row in read_steps(self._directory / "metrics.jsonl"):
             if row["step"] > known:
-                self._unsent += [Metric(name, float(value), now, row["step"]) for name, value in row.items() if name != "step"]
+                self._unsent += [Metric(_chart(name), float(value), now, row["step"]) for name, value in row.items() if name != "step"]
         while self._unsent:
             part = self._unsent[:BATCH]
             self._client.log_batch(self._run, metrics=part)
@@ -248,6 +249,11 @@ def flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _chart(name: str) -> str:
+    """The name of a step's metric in MLflow, which shows what begins with `system/` on a page of its own."""
+    return f"system/{name}" if name.startswith(SYSTEM) else name
 
 
 def metric_name(text: str) -> str:

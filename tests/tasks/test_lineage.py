@@ -126,6 +126,29 @@ def test_points_sent_again_are_there_once(root: Path, lineage: Lineage, spec_of:
     assert points(lineage, spec) == [(1, 0.1), (2, 0.2)]
 
 
+def test_mlflow_shows_training_and_the_curves_that_matter_first(root: Path, lineage: Lineage, spec_of: SpecOf) -> None:
+    client = mlflow.MlflowClient(lineage.uri)
+    assert client.get_experiment(lineage.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
+    spec = spec_of("curves", workspace=root)
+    log(spec)
+    (spec.directory / "metrics.jsonl").write_text('{"step": 1, "reward": 0.5, "memory/policy": 1e9, "seconds/train": 2.0}\n')
+    with lineage.child(spec.directory) as tell:
+        tell()
+    logged = client.get_run(read_json(spec.directory / MLFLOW)["run"]).data.metrics
+    assert logged == {"reward": 0.5, "system/memory/policy": 1e9, "system/seconds/train": 2.0}
+
+
+def test_an_earlier_experiment_gets_its_kind_and_another_kind_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    client = mlflow.MlflowClient(Workspace(tmp_path).tracking_uri)
+    experiments = {name: client.create_experiment(name) for name in ("earlier", "mine")}
+    client.set_experiment_tag(experiments["mine"], "mlflow.experimentKind", "finetuning")
+    for name, identifier in experiments.items():
+        Lineage(Workspace(tmp_path), name, "test", print)
+        kind = client.get_experiment(identifier).tags["mlflow.experimentKind"]
+        assert kind == {"earlier": "custom_model_development", "mine": "finetuning"}[name]
+
+
 def test_what_a_run_was_made_with_is_among_its_tags(lineage: Lineage) -> None:
     lineage.describe({"name": "mini"}, {"r1flow.run": "x"} | made_with(), diff="-a\n+b\n")
     tags = mlflow.MlflowClient(lineage.uri).get_run(lineage.run_id).data.tags
