@@ -1,4 +1,4 @@
-"""A report outside of a run: from whatever a run has finished."""
+"""A report outside of a run: from whatever a run has finished, and what its running stage has made so far."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from flows.ingest import part_of
 from flows.recipe import check
+from flows.status import describe
 from rl_core.errors import InputError
 from tasks.report import REPORT, where_to_look
+from tasks.stage import read_manifest
 from tasks.workspace import Workspace
 
 
@@ -16,18 +18,19 @@ def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None)
     """Write the page of a recorded run and return its path.
 
     Raises:
-        InputError: none of its stages with something to show is finished.
+        InputError: none of its stages has something to show yet.
     """
     from evals.analytics.report import write
     from evals.analytics.warehouse import build
 
     recipe = check(run["recipe"])
-    part = part_of(workspace, run, finished=True)
+    part = part_of(workspace, run, finished=False)
     if not part.stages:
-        raise InputError(f"run {run['experiment']}/{run['run']}: no stage of training or evaluation is finished; run it on with r1flow run")
+        raise InputError(f"run {run['experiment']}/{run['run']}: no stage of training or evaluation has begun; run it on with r1flow run")
+    underway = [(stage.stage, describe(stage.directory)[0]) for stage in part.stages if read_manifest(stage.directory) is None]
     output = output or workspace.root / recipe.name / "reports" / run["run"]
     output.mkdir(parents=True, exist_ok=True)
     database = output / "analysis.duckdb"
     build(part, database)
-    write(database, output, recipe=run["recipe"], title=recipe.name, reading=where_to_look(workspace))
+    write(database, output, recipe=run["recipe"], title=recipe.name, reading=where_to_look(workspace), underway=underway)
     return output / REPORT

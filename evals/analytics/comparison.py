@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evals.analytics import query
 from evals.analytics.drawing import COLOURS, LINES, STYLE, Figure, finish, head, new_canvas, rows, smooth
 from evals.analytics.figures import spoken
-from evals.analytics.report import environment
+from evals.analytics.report import embedded, environment
 from evals.benchmarks.registry import subset_of
 from evals.statistics import is_noise, paired_difference
 
@@ -90,7 +90,7 @@ def write(
     for figure in figures:
         figure.write(output / "figures")
     page = output / "comparison.html"
-    page.write_text(environment().get_template("comparison.html").render(content, reading=reading), encoding="utf-8")
+    page.write_text(environment().get_template("comparison.html").render(content, reading=reading, **embedded("zoom.js")), encoding="utf-8")
     return page
 
 

@@ -26,6 +26,20 @@ WIDTH, HEIGHT = 5.8, 3.7  # inches: half a page wide, so that its type stays rea
 LEGEND_LETTER, LEGEND_MARK = 0.066, 0.53  # inches: of a letter in a legend, on average, and of a mark with the space around it
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+# What stands for each colour where a reader's scheme is dark; the page's own dark background is the same as that of the figures.
+DARK = {
+    "#ffffff": "#14191f",
+    INK: "#e4e9ee",
+    MUTED: "#a3afba",
+    GRID: "#2e3740",
+    BLUE: "#56a9e0",
+    VERMILLION: "#f2813b",
+    GREEN: "#35c198",
+    ORANGE: "#f0b436",
+    PURPLE: "#dd9bc0",
+    SKY: "#8fd0f5",
+}
+
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # shipped with matplotlib: the same picture on every machine
     "font.size": 10.5,
@@ -233,4 +247,12 @@ def finish(canvas: Canvas, name: str, section: str, title: str, caption: str, sq
     svg, png = io.StringIO(), io.BytesIO()
     canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     canvas.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    return Figure(name, section, title, caption, sql, svg.getvalue(), png.getvalue())
+    return Figure(name, section, title, caption, sql, _for_both_schemes(svg.getvalue()), png.getvalue())
+
+
+def _for_both_schemes(svg: str) -> str:
+    """A drawing that follows the reader's colour scheme; what knows no such schemes shows the light one."""
+    rules = "".join(
+        f'[style*="{what}: {light.lower()}"]{{{what}: {dark} !important}}' for light, dark in DARK.items() for what in ("fill", "stroke")
+    )
+    return svg.replace("</style>", f"@media (prefers-color-scheme: dark) {{{rules}}}</style>", 1)

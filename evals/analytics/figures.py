@@ -53,25 +53,34 @@ HEALTH = {
     "entropy": "entropy (nats per token)",
     "kl": "KL to the reference",
     "grad_norm": "gradient norm",
-    "rollout_logprob_difference": "train/rollout log-prob gap",
+    "clip_fraction": "clipped tokens (%)",
+    "learning_rate": "learning rate",
+    "rollout_logprob_difference": "train/rollout gap (nats)",
 }
+SUPERVISED = {
+    "loss": "loss (nats per token)",
+    "accuracy": "next-token accuracy (%)",
+    "learning_rate": "learning rate",
+    "tokens_per_second": "tokens per second",
+}
+PERCENT = {"accuracy", "clip_fraction"}  # shares from 0 to 1
 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
-    """Every figure that the warehouse has data for, in the order of the report."""
+    """Every figure that the warehouse has data for, what is asked first in front; the report shows them by section, in this order."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
         figures = [
             _reward(connection),
-            _lengths(connection),
-            _errors(connection),
-            _keywords(connection),
+            *_scores(connection),
             mind_figures.score_by_step(connection, NAMES),
-            *mind_figures.draw_training(connection),
+            _errors(connection),
+            _lengths(connection),
             _health(connection),
             _supervised(connection),
-            *_scores(connection),
+            _keywords(connection),
+            *mind_figures.draw_training(connection),
             _lengths_by_checkpoint(connection),
             _keywords_by_checkpoint(connection),
             *mind_figures.draw_checkpoints(connection),
@@ -143,66 +152,42 @@ def _keywords(connection: duckdb.DuckDBPyConnection) -> Figure | None:
 
 
 def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    data = rows(
-        connection,
-        "SELECT name, stage, position, step, steps_before + step AS total_step, value FROM metrics "
-        "JOIN stages USING (stage_run, experiment, stage) WHERE kind = 'rl' AND isfinite(value) ORDER BY position, step",
+    caption = (
+        "Signs of collapse: entropy that runs to zero or jumps, a growing KL or gradient, many clipped tokens, a gap between the trainer's "
+        "and the sampler's log-probs. The learning rate tells what was meant to change."
     )
-    panels = {
-        name: [row for row in data if row["name"] == name] for name in HEALTH if any(row["name"] == name and row["value"] for row in data)
-    }
-    if not panels:
-        return None
-    with new_canvas() as canvas:
-        for index, (name, points) in enumerate(panels.items(), start=1):
-            axes = canvas.add_subplot(math.ceil(len(panels) / 2), min(2, len(panels)), index)
-            one_curve(axes, points, "value")
-            axes.set_title(HEALTH[name])
-            axes.tick_params(labelsize=8.5)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.locator_params(axis="both", nbins=4)
-        head(canvas, "Health of the training")
-        return finish(
-            canvas,
-            "health",
-            "training",
-            "Health of the training",
-            "Signs of collapse: entropy that runs to zero or jumps, a growing KL or gradient, a gap between the trainer's and the "
-            "sampler's log-probs.",
-            "SELECT * FROM metrics WHERE name IN ('entropy', 'kl', 'grad_norm') ORDER BY stage, step",
-        )
+    return _panels(connection, "rl", HEALTH, "health", "Health of the training", caption)
 
 
 def _supervised(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    data = rows(
-        connection,
+    caption = "Supervised fine-tuning on worked solutions, before any reinforcement, by optimizer step."
+    return _panels(connection, "sft", SUPERVISED, "sft", "Cold start (SFT)", caption)
+
+
+def _panels(connection: duckdb.DuckDBPyConnection, kind: str, shown: dict[str, str], name: str, title: str, caption: str) -> Figure | None:
+    """Small curves of logged metrics side by side, without those that are 0 throughout; None without any."""
+    names = ", ".join(f"'{metric}'" for metric in shown)
+    sql = (
         "SELECT name, stage, position, step, steps_before + step AS total_step, value FROM metrics "
-        "JOIN stages USING (stage_run, experiment, stage) WHERE kind = 'sft' AND isfinite(value) ORDER BY position, step",
+        f"JOIN stages USING (stage_run, experiment, stage) WHERE kind = '{kind}' AND name IN ({names}) AND isfinite(value) "
+        "ORDER BY position, step"
     )
-    loss = [row for row in data if row["name"] == "loss"]
-    if not loss:
+    data = rows(connection, sql)
+    logged = {row["name"] for row in data if row["value"]}
+    panels = {metric: [row for row in data if row["name"] == metric] for metric in shown if metric in logged}
+    if not panels:
         return None
-    accuracy = [row for row in data if row["name"] == "accuracy"]
+    across = 3 if len(panels) > 4 else min(2, len(panels))
     with new_canvas() as canvas:
-        axes = canvas.add_subplot(1, 2 if accuracy else 1, 1)
-        curves(axes, [Series("", by_stage(loss, "value"), BLUE)])
-        axes.set_ylim(bottom=0)
-        axes.set_title("loss (nats per token)")
-        axes.set_xlabel("optimizer step")
-        if accuracy:
-            axes = canvas.add_subplot(1, 2, 2)
-            curves(axes, [Series("", by_stage(accuracy, "value", 100), GREEN)])
-            axes.set_title("next-token accuracy (%)")
-            axes.set_xlabel("optimizer step")
-        head(canvas, "Cold start (SFT)")
-        return finish(
-            canvas,
-            "sft",
-            "training",
-            "Cold start (SFT)",
-            "Supervised fine-tuning on worked solutions, before any reinforcement.",
-            "SELECT * FROM metrics WHERE name IN ('loss', 'accuracy') ORDER BY stage, step",
-        )
+        for index, (metric, points) in enumerate(panels.items(), start=1):
+            axes = canvas.add_subplot(math.ceil(len(panels) / across), across, index)
+            one_curve(axes, points, "value", 100 if metric in PERCENT else 1)
+            axes.set_title(shown[metric], fontsize=8.5)
+            axes.tick_params(labelsize=7.5)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.locator_params(axis="both", nbins=4)
+        head(canvas, title)
+        return finish(canvas, name, "training", title, caption, sql)
 
 
 def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +55,22 @@ PATTERNS = (
 )
 
 
-def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, reading: list[dict[str, Any]]) -> list[Path]:
+def write(
+    database: Path,
+    output: Path,
+    *,
+    recipe: dict[str, Any],
+    title: str,
+    reading: list[dict[str, Any]],
+    underway: Sequence[tuple[str, str]] = (),
+) -> list[Path]:
     """Write `report.html` and `figures/*` (PNG and SVG) below `output`.
 
     Args:
         database: a warehouse that holds one experiment.
         recipe: the resolved recipe, printed as YAML.
         reading: where to look next: dictionaries with `title`, `where` (a path or a command) and, if it helps, `note`.
+        underway: stages that are not finished, and their state in words.
 
     Returns:
         The files written, the page first.
@@ -90,7 +101,7 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
             "costs": rows(connection, "SELECT * FROM cost ORDER BY position, stage"),
             "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started, run"),
         }
-    script = (TEMPLATES / "report.js").read_text()
+    script = embedded("zoom.js", "report.js")
     page = (
         environment()
         .get_template("report.html")
@@ -104,14 +115,21 @@ def write(database: Path, output: Path, *, recipe: dict[str, Any], title: str, r
             reading=reading,
             recipe=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110),
             style=(TEMPLATES / "report.css").read_text(),
-            script=script,
-            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            underway=underway,
+            as_of=datetime.now().strftime("%Y-%m-%d %H:%M"),
+            **script,
         )
     )
     html = output / "report.html"
     html.write_text(page, encoding="utf-8")
     (output / "figures").mkdir(exist_ok=True)
     return [html, *(path for figure in figures for path in figure.write(output / "figures"))]
+
+
+def embedded(*names: str) -> dict[str, str]:
+    """Scripts of the templates as one, and the digest by which the page's policy allows it and no other."""
+    script = "".join((TEMPLATES / name).read_text() for name in names)
+    return {"script": script, "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}
 
 
 def environment() -> Environment:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evals.analytics import report
@@ -40,3 +41,44 @@ def test_page_draws_and_its_browser_works_by_keyboard(database: Path, tmp_path: 
         assert "learned" in learned
         assert complaints == []
         browser.close()
+
+
+@pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_figures_open_large_and_follow_the_colour_scheme(database: Path, tmp_path: Path, scheme: str, light: bool, width: int) -> None:
+    page_file, *_ = report.write(database, tmp_path, recipe={}, title="quickstart", reading=[], underway=[("anneal", "running")])
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(page_file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ("rgb(255, 255, 255)" if light else "rgb(20, 25, 31)")
+        # The corner of a figure has the background of the page: its drawing followed the scheme.
+        corner = page.locator("figure img").first.screenshot()
+        assert decoded(corner)[2, 2].tolist() == ([255, 255, 255] if light else [20, 25, 31])
+        first, second = page.locator("figure .enlarge").nth(0), page.locator("figure .enlarge").nth(1)
+        first.focus()
+        page.keyboard.press("Enter")
+        large = page.locator("dialog.large img")
+        assert large.is_visible()
+        assert large.bounding_box()["width"] >= min(width, 700)
+        assert large.get_attribute("src") == first.locator("img").get_attribute("src")
+        page.keyboard.press("ArrowRight")
+        assert large.get_attribute("src") == second.locator("img").get_attribute("src")
+        page.keyboard.press("Escape")
+        assert not large.is_visible()
+        assert page.evaluate("document.activeElement.className") == "enlarge"
+        assert complaints == []
+        browser.close()
+
+
+def decoded(png: bytes) -> np.ndarray:
+    """RGB of a screenshot."""
+    import io
+
+    from matplotlib.image import imread
+
+    return (imread(io.BytesIO(png), format="png")[:, :, :3] * 255).round().astype(int)
