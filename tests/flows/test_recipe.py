@@ -63,8 +63,8 @@ def test_reproduced_projects_have_the_optimizer_of_their_trainer(
     name: str, optimizer: tuple[tuple[float, float], float], kl_clamp: float | None, prompt: int | None
 ) -> None:
     stages = [stage for stage in load_recipe(name).stages.values() if isinstance(stage, RlStage)]
-    assert stages[0].max_prompt_tokens == prompt
     for stage in stages:
+        assert stage.max_prompt_tokens == prompt
         assert (stage.adam_betas, stage.weight_decay) == optimizer
         assert stage.adam_epsilon == 1e-8
         assert stage.algorithm.kl_clamp == kl_clamp
