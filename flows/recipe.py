@@ -378,7 +378,11 @@ def _explain(error: ValidationError, document: dict[str, Any]) -> str:
         case "missing":
             return f"{where}: is missing"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{where}: settings are wanted here (key: value), not {_shown(place)}"
+            named = isinstance(place, str) and "name" in _model_at(path, document).model_fields
+            hint = f": write {{name: {place}}}" if named else ""
+            return f"{where}: settings are wanted here (key: value), not {_shown(place)}{hint}"
+        case "literal_error" if slip := near(str(place), re.findall(r"'([^']*)'", context["expected"])):
+            return f"{where}: {_shown(place)} is not known; did you mean {' or '.join(map(repr, slip))}?"
         case "string_pattern_mismatch":
             return f"{where}: {_shown(path[-1] if '[key]' in problem['loc'] else place)} is no name; use a-z, 0-9, _ and -, a letter first"
     message = message[0].lower() + message[1:]

@@ -165,6 +165,8 @@ def step_of(made: Made, name: str, what: str) -> Path:
 
 def _scores(made: Made, narrower: list[str], what: str) -> Subject:
     scores = (read_json(made.directory / "scores.json") or {"scores": []})["scores"]
+    if not scores:
+        raise InputError(f"{what}: {made.name} is not done, so it has no scores yet")
     for key, name in zip(("checkpoint", "benchmark"), narrower, strict=False):
         known = list(dict.fromkeys(score[key] for score in scores))
         if name not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.format import count
@@ -35,7 +36,8 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             what = "prompts" if spec.kind == "rl" else "examples"
             left = result.get(f"dropped_{what}", 0)
             dropped = f", left out as too long: {left:,} of {left + result[what]:,} {what}" if left else ""
-            return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {result['checkpoint']}"
+            checkpoint = f"{spec.experiment}/{spec.stage}/{Path(result['checkpoint']).name}"  # as commands take it
+            return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {checkpoint}"
         case "eval":
             not_asked = f", problems not asked as too long: {left:,}" if (left := result.get("not_asked")) else ""
             return f"{count(result.get('tokens', 0))} tokens{not_asked}"

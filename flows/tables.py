@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 100  # rows on a terminal
-WIDTH = 60  # characters of one cell there; a single row is shown whole
+WIDTH = 60  # characters of one cell there, where a table is too wide; a single row is shown whole
 FILE_WIDTH = 400  # characters of a line in a file
 
 
@@ -79,18 +79,17 @@ def _print_rows(table: pa.Table, console: Console) -> None:
 
     found = table.slice(0, SHOWN).to_pylist()
     rows = [[_line(value) for value in row.values()] for row in found]
-    whole = len(rows) == 1
-    cut = 0 if whole else sum(len(cell) > WIDTH for row in rows for cell in row)
-    if not whole:
+    names, cut = table.column_names, 0
+    wide = _width(names, rows) > console.width
+    if wide and len(rows) > 1:
+        cut = sum(len(cell) > WIDTH for row in rows for cell in row)
         rows = [[cell if len(cell) <= WIDTH else f"{cell[: WIDTH - 1]}…" for cell in row] for row in rows]
-    names = table.column_names
-    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    if whole and sum(widths) + 2 * len(widths) > console.width:
+    if wide and len(rows) == 1:
         for name, value in found[0].items():
             text = "\n".join(f"  {line}" for line in _text(value).splitlines() or [""])
             console.print(name, style="bold", highlight=False, markup=False)
             console.print(Text(text), soft_wrap=True)
-    elif sum(widths) + 2 * len(widths) > console.width:  # too wide: each row as a block of lines
+    elif _width(names, rows) > console.width:  # too wide: each row as a block of lines
         for number, row in enumerate(rows, start=1):
             console.print(f"row {number}", style="bold", highlight=False)
             for name, cell in zip(names, row, strict=True):
@@ -106,6 +105,11 @@ def _print_rows(table: pa.Table, console: Console) -> None:
         console.print(f"{SHOWN} of {table.num_rows:,} rows; --format csv, json or parquet gives all", style="dim", highlight=False)
     elif cut:
         console.print(f"… {cut} long cells are cut; --format json gives them whole", style="dim", highlight=False)
+
+
+def _width(names: list[str], rows: list[list[str]]) -> int:
+    """Characters of a line of the table, two between columns."""
+    return sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -26,6 +26,13 @@ def test_a_single_row_that_fits_is_a_table() -> None:
     assert [line.rstrip() for line in shown(pa.table({"stage": ["warm"], "rollouts": [64]}))] == ["stage  rollouts", "warm         64"]
 
 
+def test_cells_are_whole_where_the_terminal_is_wide_enough() -> None:
+    text = "Did a stage collapse, and when? The worst step of each, and how bad it was"
+    lines = shown(pa.table({"name": ["@collapse", "@cost"], "question": [text, "What did it cost?"]}))
+    assert lines[1].rstrip() == f"@collapse  {text}"
+    assert len(lines) == 3
+
+
 def test_of_several_rows_long_cells_are_cut_and_that_is_said() -> None:
     lines = shown(pa.table({"stage": ["warm", "cold"], "response": [RESPONSE, "short"]}))
     assert len(lines) == 4
