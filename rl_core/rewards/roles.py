@@ -21,7 +21,7 @@ _LAYOUT = re.compile(
     r"|\\[,;:!()\[\] ]|\\(?:begin|end)\{[a-z*]+\}|</?(?:b|i|strong|em|ul|ol|p)>"
 )
 _QUOTED = re.compile(r"""(?ai)["'\u201c\u2018](?P<word>[^"'\u201d\u2019\n]{1,60})["'\u201d\u2019]""")
-_ARTICLE = re.compile(r"(?ai:a|the(?:\s+only)?)\b(?=[\s*_]*(?ai:knight|knave))")
+_ARTICLE = re.compile(r"(?ai:a|the(?:\s+only)?)\b(?=[ \t*_]*(?ai:knight|knave))")
 _WORDS = (
     ("break", re.compile(r"\n|[;.]|!(?=\s|$)|\\\\|\\item(?![A-Za-z])|</?(?:br|li) ?/?>")),
     ("is", re.compile(r"(?ai:->|=>|\\(?:right|Right)?arrow\b|\\to\b|is\b|are\b)|[:=\u2192\u21d2\u2013\u2014-]")),

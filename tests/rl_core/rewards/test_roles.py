@@ -152,6 +152,15 @@ def test_names_within_names() -> None:
         ("A: knight", None),
         ("A: knight, A: knave", None),
         ("A is a knight, and B is a knave", {"A": "knight", "B": "knave"}),
+        ("A is a knight\nB is a knave", {"A": "knight", "B": "knave"}),
+        ("A,knave,B,knave", {"A": "knave", "B": "knave"}),
+        ("A is a knight; B is a knave", {"A": "knight", "B": "knave"}),
+        ("Knights: A, B\nKnaves: Nobody", {"A": "knight", "B": "knight"}),
+        ("Knights: A\nKnaves: B", {"A": "knight", "B": "knave"}),
+        ("- A is a knave,\n- B is a knight.", {"A": "knave", "B": "knight"}),
+        ("The final answer is:\n(1) A is a knave, (2) B is a knight.", {"A": "knave", "B": "knight"}),
+        ("A is a knight. Then her statement is true, so B is a knave.", None),
+        ("B is a knave or B is a knight, A is a knight", None),
     ],
 )
 def test_answers_of_other_projects(answer: str, roles: dict[str, str] | None) -> None:
