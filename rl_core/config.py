@@ -277,7 +277,11 @@ class Algorithm(Settings):
     kl_coefficient: Schedule = Field(
         Schedule(schedule="constant", start=0.0), description="Weight of the KL term against the reference; 0: no reference."
     )
-    kl_estimator: KlEstimator = Field("k3", description="How the KL of a token is estimated from one sample.")
+    kl_estimator: KlEstimator = Field(
+        "k3",
+        description="How the KL of a token is estimated from one sample: k1 for the reward (in the loss it has no gradient on average), k2 "
+        "or k3 for the loss.",
+    )
     kl_in: Literal["loss", "reward"] = Field("loss", description="Whether the KL term is part of the loss or of each token's reward.")
     kl_clamp: Annotated[float | None, Added()] = Field(
         None,
@@ -294,13 +298,16 @@ class Algorithm(Settings):
     importance_cap: float = Field(
         2.0, gt=1, description="Truncation of the importance weight, or the bound past which a response is masked."
     )
-    whiten_rewards: bool = Field(False, description="Rewards of a step to mean 0 and deviation 1, before advantages.")
+    whiten_rewards: bool = Field(
+        False, description="Rewards of a step, with their dense penalties, to mean 0 and deviation 1, before advantages."
+    )
     whiten_advantages: bool = Field(False, description="Advantages of a step's tokens to mean 0 and deviation 1.")
     discount: float = Field(1.0, gt=0, le=1, description="Of later token rewards, for `returns` and `gae`.")
     trace: float = Field(1.0, ge=0, le=1, description="Lambda of `gae`.")
     value_clip: float | None = Field(None, gt=0, description="How far a value may move from its old one in one step.")
     value_aggregation: Annotated[Aggregation, Added()] = Field(
-        "token_mean", description="How the critic's losses of tokens become that of a step, as in verl; OpenRLHF: sequence_mean_token_mean."
+        "token_mean",
+        description="How the critic's losses of tokens become that of a step; verl: token_mean, OpenRLHF: sequence_mean_token_mean.",
     )
     value_learning_rate: Schedule = Field(Schedule(schedule="constant", start=1e-5), description="Of the critic, for `gae`.")
     max_refills: int = Field(
@@ -409,7 +416,9 @@ class RlConfig(Settings):
         None, ge=1, description="Longer prompts are dropped and counted, as are those that leave a response too little of the context."
     )
     weight_decay: float = Field(
-        0.0, ge=0, description="Of matrices. At RL's rates it does little: 0.01 at 1e-6 takes a millionth off a weight in 100 updates."
+        0.0,
+        ge=0,
+        description="Of matrices (verl: vectors too). At RL's rates it does little: 0.01 at 1e-6 takes a millionth in 100 updates.",
     )
     adam_betas: AdamBetas = (0.9, 0.95)
     adam_epsilon: AdamEpsilon = 1e-8
