@@ -378,7 +378,8 @@ def _explain(error: ValidationError, document: dict[str, Any]) -> str:
         case "missing":
             return f"{where}: is missing"
         case "model_type" | "model_attributes_type" | "dict_type":
-            named = isinstance(place, str) and "name" in _model_at(path, document).model_fields
+            model = _model_at(path, document)
+            named = isinstance(place, str) and model is not Recipe and "name" in model.model_fields
             hint = f": write {{name: {place}}}" if named else ""
             return f"{where}: settings are wanted here (key: value), not {_shown(place)}{hint}"
         case "literal_error" if slip := near(str(place), re.findall(r"'([^']*)'", context["expected"])):
@@ -464,7 +465,7 @@ def _model_at(path: list[str], document: dict[str, Any]) -> type[Settings]:
             model = (
                 ScratchModel
                 if key == MODEL
-                else _stage_class(place)
+                else _stage_class(place if isinstance(place, dict) else {})
                 if path[0] == "stages"
                 else settings_in(Recipe.model_fields[key].annotation) or Recipe
             )
