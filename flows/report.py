@@ -10,7 +10,7 @@ from flows.recipe import check
 from flows.status import describe
 from rl_core.errors import InputError
 from tasks.report import REPORT, where_to_look
-from tasks.stage import read_manifest
+from tasks.stage import SPEC, read_manifest
 from tasks.workspace import Workspace
 
 
@@ -27,10 +27,24 @@ def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None)
     part = part_of(workspace, run, finished=False)
     if not part.stages:
         raise InputError(f"run {run['experiment']}/{run['run']}: no stage of training or evaluation has begun; run it on with r1flow run")
-    underway = [(stage.stage, describe(stage.directory)[0]) for stage in part.stages if read_manifest(stage.directory) is None]
+    underway = _unfinished(workspace, run)
     output = output or workspace.root / recipe.name / "reports" / run["run"]
     output.mkdir(parents=True, exist_ok=True)
     database = output / "analysis.duckdb"
     build(part, database)
     write(database, output, recipe=run["recipe"], title=recipe.name, reading=where_to_look(workspace), underway=underway)
     return output / REPORT
+
+
+def _unfinished(workspace: Workspace, run: dict[str, Any]) -> list[tuple[str, str]]:
+    """Stages that a run has still to make, and their state in words; those that have not begun together."""
+    found, waiting = [], []
+    for name, entry in run["stages"].items():
+        directory = workspace.root / run["experiment"] / entry["directory"]
+        if entry["action"] == "skip" or read_manifest(directory):
+            continue
+        if (directory / SPEC).exists():
+            found.append((name, describe(directory)[0]))
+        else:
+            waiting.append(name)
+    return [*found, (", ".join(waiting), "not begun")] if waiting else found

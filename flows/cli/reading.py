@@ -79,7 +79,7 @@ def analyze(files: tuple[Path, ...], output: Path, **options: Any) -> None:
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for the report.")
 @workspace_option
 def report(run: str, output: Path | None, workspace: Path) -> None:
-    """Write the report of RUN from what is finished of it.
+    """Write the report of RUN, also while it goes on: what is finished, and the steps so far of the stage that runs.
 
     RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
     """

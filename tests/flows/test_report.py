@@ -52,6 +52,7 @@ def test_the_steps_of_a_running_stage_are_shown_and_it_is_said_that_it_runs(plan
         first = page.read_text()
         assert "The run is not finished." in first
         assert "<b>warm</b>: running at step 2 of 5" in first
+        assert "<b>puzzles, scores, cot, report</b>: not begun" in first
         assert "2 steps" in first
         for name in ("reward", "health", "sft"):
             assert (page.parent / "figures" / f"{name}.svg").is_file()
@@ -59,4 +60,10 @@ def test_the_steps_of_a_running_stage_are_shown_and_it_is_said_that_it_runs(plan
         write_step(warm.directory, 3)
         assert "3 steps" in write_report(plan.workspace, record.content, tmp_path / "page").read_text()
         write_manifest(warm, {}, digests, seconds=2.0, finished=0.0)
+    between = write_report(plan.workspace, record.content, tmp_path / "page").read_text()
+    assert "The run is not finished." in between
+    assert "<b>warm</b>" not in between
+    for name in ("puzzles", "scores", "cot", "report"):
+        with at_work(specs[name], digests):
+            write_manifest(specs[name], {}, digests, seconds=2.0, finished=0.0)
     assert "not finished" not in write_report(plan.workspace, record.content, tmp_path / "page").read_text()
