@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +80,16 @@ def connect(database: Path, *, files: bool = False) -> duckdb.DuckDBPyConnection
     try:
         return duckdb.connect(database, read_only=True, config=locked)
     except duckdb.Error as error:
-        raise QueryError(
-            f"{database}: not a readable DuckDB file ({_one_line(error)}); remove it and run the analyze stage again"
-        ) from error
+        raise QueryError(f"{database}: {_why_closed(database, error)}") from error
+
+
+def _why_closed(database: Path, error: Exception) -> str:
+    """Why a database does not open, and what helps."""
+    if holder := re.search(r"Conflicting lock is held in (.*?)\s*\(PID (\d+)\)", str(error)):
+        return f"process {holder[2]} ({Path(holder[1]).name}) has it open for writing; wait until it closes it, or end it"
+    if database.with_name(f"{database.name}.wal").exists():
+        return "another program wrote into it, and its log does not fit any more; `r1flow ingest` makes it whole again"
+    return f"not a readable DuckDB file ({_one_line(error)}); move it away, and `r1flow ingest` makes it again from the stages' files"
 
 
 def _value(text: str) -> Any:

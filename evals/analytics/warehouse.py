@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,8 @@ def build_several(parts: Sequence[Part], database: Path) -> dict[str, int]:
 def publish(parts: Sequence[Part], database: Path) -> dict[str, int]:
     """Bring stage runs into the workspace's database and leave the others' rows. What is there and unchanged is not read again.
 
-    The rows of a stage run are keyed by experiment, stage and fingerprint. Publishers take turns (file lock beside the database).
+    The rows of a stage run are keyed by experiment, stage and fingerprint. Publishers take turns (file lock beside the database). A
+    database that turns out to be damaged is set aside, and a new one is made of these stage runs.
 
     Returns:
         Rows by table in the whole database.
@@ -70,26 +72,51 @@ def publish(parts: Sequence[Part], database: Path) -> dict[str, int]:
 
     database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{database}.lock"):
-        return _write(parts, database, keep=True)
+        if not database.exists():
+            return _write(parts, database, keep=False)
+        try:
+            return _write(parts, database, keep=True)
+        except _ReadError as error:
+            rows = _write(parts, database, keep=False, aside=f"{database.name}.damaged")  # if a stage's file is at fault, this fails, too
+            print(
+                f"warning: {database} was damaged ({error}); it is {database}.damaged now, and a new one was made; "
+                "`r1flow ingest` brings in what it lacks",
+                file=sys.stderr,
+                flush=True,
+            )
+            return rows
 
 
 def is_current(parts: Sequence[Part], database: Path) -> bool:
     """Whether a database has every file of these stage runs as it is now."""
     import duckdb
 
-    if not database.is_file():
+    if not database.is_file() or _log_of(database).exists():
         return False
-    with duckdb.connect(database, read_only=True) as connection:
-        known: dict[str, dict[str, tuple[int, int]]] = {}
-        for run, name, size, modified in connection.execute("SELECT * FROM files").fetchall():
-            known.setdefault(run, {})[name] = (size, modified)
-        states = dict(connection.execute("SELECT run, state FROM runs").fetchall())
+    try:
+        with duckdb.connect(database, read_only=True) as connection:
+            known: dict[str, dict[str, tuple[int, int]]] = {}
+            for run, name, size, modified in connection.execute("SELECT * FROM files").fetchall():
+                known.setdefault(run, {})[name] = (size, modified)
+            states = dict(connection.execute("SELECT run, state FROM runs").fetchall())
+    except duckdb.Error:  # it must be written anew, or is held by a program for writing
+        return False
     return all(part.run is None or states.get(f"{part.run.experiment}/{part.run.run}") == part.run.state for part in parts) and not any(
         any(stage_rows.changes(known.get(stage_rows.key(stage), {}), stage)) for part in parts for stage in part.stages
     )
 
 
-def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, int]:
+class _ReadError(WarehouseError):
+    """DuckDB failed on a database or on a file that it reads into it."""
+
+
+def _log_of(database: Path) -> Path:
+    """DuckDB's write-ahead log. Writers here leave none: one that is there is of a process that opened the file by itself, for writing."""
+    return database.with_name(f"{database.name}.wal")
+
+
+def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | None = None) -> dict[str, int]:
+    """`keep`: start from what is there; `aside`: the name that it gets."""
     import duckdb
 
     for stage in (stage for part in parts for stage in part.stages):
@@ -100,13 +127,12 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, in
     leftovers = (private, private.with_name(f"{private.name}.wal"))
     for path in leftovers:
         path.unlink(missing_ok=True)  # of a writer that died
-    known = keep and database.exists()
-    if known:
+    if keep:
         shutil.copyfile(database, private)
     try:
         with duckdb.connect() as connection:
             try:
-                version = "" if known else f" (STORAGE_VERSION '{STORAGE_VERSION}')"  # of an existing file it cannot be lowered
+                version = "" if keep else f" (STORAGE_VERSION '{STORAGE_VERSION}')"  # of an existing file it cannot be lowered
                 connection.execute(f"ATTACH {literal(str(private))} AS warehouse{version}")
             except duckdb.Error as error:
                 raise WarehouseError(f"{database}: not a readable DuckDB file ({first_line(error)}); remove it to start anew") from error
@@ -115,7 +141,7 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, in
             connection.execute(f"SET memory_limit = '{MEMORY}'")  # what does not fit goes to disk beside the database
             connection.execute(f"SET temp_directory = {literal(f'{private}.tmp')}")
             connection.execute("BEGIN")
-            found = _check_version(connection, database) if known else 0
+            found = _check_version(connection, database) if keep else 0
             migrate(connection, found)
             if found == 1:  # whose rows the migration to version 2 has left
                 _read_old_rows(connection)
@@ -130,7 +156,13 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool) -> dict[str, in
             connection.execute("CHECKPOINT warehouse")
             connection.execute("USE memory")
             connection.execute("DETACH warehouse")
+        if aside:
+            os.replace(database, database.with_name(aside))
+        # Belongs to the file that goes, and does not fit the one that comes: DuckDB would refuse both.
+        _log_of(database).unlink(missing_ok=True)
         os.replace(private, database)
+    except duckdb.Error as error:
+        raise _ReadError(f"{database}: {first_line(error)}; a file of a stage or the database is damaged") from error
     finally:
         for path in leftovers:
             path.unlink(missing_ok=True)

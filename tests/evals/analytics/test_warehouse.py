@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ import pytest
 from evals.analytics import query, warehouse
 from evals.analytics.errors import WarehouseError
 from evals.analytics.migrations import MIGRATIONS, SCHEMA_VERSION
+from evals.analytics.query import QueryError
 from evals.analytics.warehouse import Part
 from evals.config import StageRun
 from rl_core.rollout.records import ROLLOUT_SCHEMA
@@ -320,6 +322,75 @@ def test_foreign_databases_are_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(WarehouseError, match="version 99"):
         warehouse.publish([Part([stage])], workspace)
+
+
+# Opens a database for writing by itself, and leaves what it wrote in the write-ahead log.
+WRITER = """
+import sys, time, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("SET checkpoint_threshold = '1GB'")
+connection.execute("CREATE TABLE mine AS SELECT 1 AS x")
+print("ready", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A published database, held by another program."""
+    warehouse.publish([Part([hand_made(tmp_path)])], tmp_path / "warehouse.duckdb")
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "warehouse.duckdb")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_program_that_writes_into_the_warehouse_is_named(writer: subprocess.Popen[str], tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=rf"process {writer.pid} \(.*python.*\) has it open for writing; wait until it closes it"):
+        query.run(tmp_path / "warehouse.duckdb", "SELECT 1")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_log_of_a_program_that_wrote_into_the_warehouse_spoils_nothing(
+    writer: subprocess.Popen[str], tmp_path: Path, killed: bool
+) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    if killed:
+        writer.kill()
+        writer.wait()
+    assert not warehouse.is_current([], database)
+    (tmp_path / "more").mkdir()
+    warehouse.publish([Part([hand_made(tmp_path / "more")])], database)
+    assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
+
+
+def test_a_log_that_does_not_fit_is_said_and_the_remedy_works(tmp_path: Path) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    part = Part([hand_made(tmp_path)])
+    warehouse.publish([part], database)
+    with duckdb.connect(tmp_path / "other.duckdb") as connection:
+        connection.execute("SET checkpoint_threshold = '1GB'")
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS x")
+        shutil.copyfile(tmp_path / "other.duckdb.wal", tmp_path / "warehouse.duckdb.wal")
+    with pytest.raises(QueryError, match="its log does not fit any more; `r1flow ingest` makes it whole again"):
+        query.run(database, "SELECT 1")
+    warehouse.publish([part], database)
+    assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
+
+
+def test_a_damaged_warehouse_is_set_aside_and_made_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = tmp_path / "warehouse.duckdb"
+    part = Part([hand_made(tmp_path)])
+    rows = warehouse.publish([part], database)
+    content = database.read_bytes()
+    database.write_bytes(content[: len(content) // 2])
+    assert warehouse.publish([part], database) == rows
+    assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
+    assert "was damaged" in capsys.readouterr().err
+    assert (tmp_path / "warehouse.duckdb.damaged").stat().st_size == len(content) // 2
 
 
 def test_a_moved_database_opens(database: Path, tmp_path: Path) -> None:
