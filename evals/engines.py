@@ -15,7 +15,7 @@ from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import load_config, load_tokenizer, trained_weights
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
-from rl_core.training.lora import adapters_of, load_with_adapters
+from rl_core.training.lora import adapters_to_run, load_with_adapters
 
 NOT_ASKED = Completion([], [], "length")  # what a problem has that is too long for the model's context
 
@@ -127,7 +127,7 @@ def start_engine(checkpoint: NamedCheckpoint, config: EvalConfig, longest: int) 
             memory_share=resources.engine_memory,
             dtype=dtype,
             longest=longest,
-            lora=adapters_of(checkpoint.path, dtype),
+            lora=adapters_to_run(checkpoint.path, dtype),
         )
         engine.update_weights(trained_weights(load_with_adapters(checkpoint.path, dtype=dtype)))
         scheduler = engine.engine.vllm_config.scheduler_config

@@ -9,7 +9,7 @@ is done in float32 only; where products are in bfloat16, weights and adapters st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,21 +41,47 @@ def is_adapter(name: str) -> bool:
     return ".lora_" in name
 
 
-def adapters_of(checkpoint: str, dtype: torch.dtype) -> Lora | None:
-    """The adapters that a checkpoint's weights were merged from, where they must be taken apart again to be run in `dtype`."""
+def adapters_of(checkpoint: str) -> Lora | None:
+    """The adapters that a checkpoint's weights were merged from, if they were."""
     path = Path(checkpoint) / ADAPTER / _CONFIG
-    if dtype == torch.float32 or not path.is_file():
+    if not path.is_file():
         return None
     saved = json.loads(path.read_text())
     targets = saved["target_modules"]
-    return Lora(rank=saved["r"], alpha=saved["lora_alpha"], targets=None if isinstance(targets, str) else targets)
+    return Lora(rank=saved["r"], alpha=saved["lora_alpha"], targets=None if isinstance(targets, str) else sorted(targets))
+
+
+def adapters_to_run(checkpoint: str, dtype: torch.dtype) -> Lora | None:
+    """Those that an engine must keep apart from the checkpoint's weights to run it in `dtype`."""
+    return adapters_of(checkpoint) if dtype == torch.bfloat16 else None
 
 
 def load_with_adapters(checkpoint: str, *, dtype: torch.dtype, fused: str = "sdpa") -> PreTrainedModel:
     """`load_model` of a checkpoint that may have adapters: in bfloat16 they stay apart from the weights they were added to."""
-    settings = adapters_of(checkpoint, dtype)
-    if settings is None:
-        return load_model(checkpoint, dtype=dtype, fused=fused)
+    settings = adapters_to_run(checkpoint, dtype)
+    return in_format(_take_apart(checkpoint, settings, fused), dtype) if settings else load_model(checkpoint, dtype=dtype, fused=fused)
+
+
+def load_to_adapt(checkpoint: str, settings: Lora, *, dtype: torch.dtype, seed: int) -> PreTrainedModel:
+    """A model in `dtype` with float32 adapters to train: new ones, or those that the checkpoint has already.
+
+    Raises:
+        InputError: the checkpoint's adapters have another form; no layer has one of the names in `targets`.
+    """
+    before = adapters_of(checkpoint)
+    if before is None:
+        model = load_model(checkpoint, dtype=dtype)
+        add_adapters(model, settings, seed)
+        return model
+    wanted = Lora(rank=settings.rank, alpha=settings.alpha or settings.rank, targets=settings.targets and sorted(settings.targets))
+    if wanted != before:
+        form = f"{{rank: {before.rank}, alpha: {before.alpha}" + (f", targets: [{', '.join(before.targets)}]}}" if before.targets else "}")
+        raise InputError(f"{checkpoint} has adapters of its own, which this stage goes on with: set lora: {form}, as in the stage before")
+    return in_format(_take_apart(checkpoint, before), dtype, lambda name: not is_adapter(name))
+
+
+def _take_apart(checkpoint: str, settings: Lora, fused: str = "sdpa") -> PreTrainedModel:
+    """Weights without the adapters that were merged into them, and the adapters, in float32."""
     from peft.tuners.lora import LoraLayer
 
     model = load_model(checkpoint, dtype=torch.float32, fused=fused)
@@ -66,13 +92,14 @@ def load_with_adapters(checkpoint: str, *, dtype: torch.dtype, fused: str = "sdp
             if isinstance(module, LoraLayer):
                 layer: Any = module
                 layer.base_layer.weight -= layer.get_delta_weight(_NAME)
-    return in_format(model, dtype)
+    return model
 
 
-def in_format(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
-    """The model with its parameters in `dtype`; buffers, the angles of positions among them, stay what they are."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(dtype)
+def in_format(model: PreTrainedModel, dtype: torch.dtype, wanted: Callable[[str], bool] = lambda _: True) -> PreTrainedModel:
+    """The model with its wanted parameters in `dtype`; buffers, the angles of positions among them, stay what they are."""
+    for name, parameter in model.named_parameters():
+        if wanted(name):
+            parameter.data = parameter.data.to(dtype)
     return model
 
 
@@ -138,10 +165,14 @@ def merged(weights: Iterable[tuple[str, torch.Tensor]], settings: Lora) -> Itera
             yield name.replace(".base_layer.", "."), tensor
 
 
-def save_adapters(directory: Path, weights: Mapping[str, torch.Tensor], settings: Lora, base: str) -> Path:
-    """Write what peft loads: the adapters alone and the name of the model they belong to; returns the directory of it."""
+def save_adapters(directory: Path, weights: Mapping[str, torch.Tensor], settings: Lora, start: str) -> Path:
+    """Write what peft loads: the adapters alone and the name of the model they belong to; returns the directory of it.
+
+    That model is `start`, or the one under the adapters that `start` has itself.
+    """
     config = _config(settings)
-    config.base_model_name_or_path = base
+    before = Path(start) / ADAPTER / _CONFIG
+    config.base_model_name_or_path = json.loads(before.read_text())["base_model_name_or_path"] if before.is_file() else start
     config.inference_mode = True
     config.save_pretrained(str(directory / ADAPTER))
     adapters = {

@@ -24,10 +24,11 @@ from rl_core.training.critic import Critic
 from rl_core.training.flops import peak_flops, size_of
 from rl_core.training.log_probs import response_scores
 from rl_core.training.lora import (
-    add_adapters,
+    adapters_of,
     is_adapter,
     kept_apart,
     load_adapters,
+    load_to_adapt,
     load_with_adapters,
     merged,
     save_adapters,
@@ -88,8 +89,7 @@ class Policy:
         self.tokenizer = load_tokenizer(start)
         self.dtype = dtype = dtype_of(config.precision)
         if config.lora:
-            model = load_model(start, dtype=dtype)
-            add_adapters(model, config.lora, seed)
+            model = load_to_adapt(start, config.lora, dtype=dtype, seed=seed)
             if resumed:
                 load_adapters(resumed, model)
         else:
@@ -105,7 +105,7 @@ class Policy:
                 self.critic.load_optimizer(resumed)
 
     def _make_reference(self, reference: str, dtype: torch.dtype) -> Scorer:
-        if self.config.lora and reference == self.start:
+        if self.config.lora and reference == self.start and not adapters_of(reference):
 
             def without(batch: PaddedBatch, temperature: float) -> torch.Tensor:
                 with without_adapters(self.backend.model):

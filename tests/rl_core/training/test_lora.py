@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 
@@ -114,6 +115,26 @@ def test_an_engine_of_a_bfloat16_stage_keeps_the_adapters_apart_and_takes_them_a
         assert torch.equal(parameter, own[name].to(torch.bfloat16))
     with pytest.raises(ValueError, match="weights of another architecture"):
         engine.update_weights({"model.norm.weight": torch.ones(64)})
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_stage_goes_on_with_the_adapters_of_the_stage_before(tiny_checkpoint: Path, tmp_path: Path, precision: str) -> None:
+    first = policy(tiny_checkpoint, precision=precision)
+    first.train(experiences(), SETTINGS)
+    first.save(tmp_path)
+    second = policy(tmp_path, precision=precision)
+    for (name, mine), (_, before) in zip(second.backend.model.named_parameters(), first.backend.model.named_parameters(), strict=True):
+        torch.testing.assert_close(mine, before, atol=0 if precision == "bfloat16" else 1e-7, rtol=0, msg=name)
+    sequences = [e.sequence for e in experiences()]
+    assert second.reference is not None
+    start = second.log_probs(sequences, 1.0)
+    assert second.train(experiences(), SETTINGS).metrics["kl"] == pytest.approx(0, abs=1e-5)  # the reference is the start, adapters and all
+    assert [row.tolist() for row in second._log_probs(second.reference, sequences, 1.0)] == [pytest.approx(row, abs=1e-3) for row in start]
+    second.save(tmp_path / "second")
+    saved = json.loads((tmp_path / "second" / "adapter" / "adapter_config.json").read_text())
+    assert saved["base_model_name_or_path"] == str(tiny_checkpoint)
+    with pytest.raises(InputError, match=r"has adapters of its own, which this stage goes on with: set lora: {rank: 4, alpha: 8}, as in"):
+        policy(tmp_path, lora={"rank": 8})
 
 
 def test_targets_that_fit_nothing_are_said(tiny_checkpoint: Path) -> None:
