@@ -150,3 +150,11 @@ def test_bad_input_is_one_line(tmp_path: Path, prompts: Path, tiny_checkpoint: P
     assert "no such model directory" in capsys.readouterr().err
     assert run(tmp_path / "c", prompts, str(tiny_checkpoint), reward="logic_lr") == 2
     assert "did you mean 'logic_rl'?" in capsys.readouterr().err
+
+
+def test_with_float32_the_engine_is_exact_too(tmp_path: Path, prompts: Path, tiny_checkpoint: Path) -> None:
+    changes = {"precision": "float32", "temperature": 1.1, "steps": 1, "checkpoint_every": 1}
+    assert run(tmp_path, prompts, str(tiny_checkpoint), **changes) == 0
+    [step] = content(tmp_path)[1]
+    assert isinstance(step["rollout_logprob_difference"], float)
+    assert 0 < step["rollout_logprob_difference"] < 1e-5  # in bfloat16 1e-4 to 1e-3

