@@ -13,9 +13,15 @@ NUMBER = re.compile(r"(?<![0-9A-Za-z.,)])-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|
 _BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 _TAGS = re.compile(r"<answer>|</answer>")
 # What joins one candidate to the next: "or", "and perhaps", "as well as", "(or".
-_AND = r"and/or|as well as|together with|along with|and|or|nor|versus|vs\.?|plus|&|/|\|"
-_MAYBE = r"else|maybe|perhaps|possibly|probably|alternatively|even|also|then|either|the|final|answer|it|is|could|might|may|be|option|choice"
-_JOINED = rf"(?:[,;(\u2013-]?\s*\b(?:{_AND})(?![A-Za-z])|[&/|]|[,;]\s*(?:but\s+)?(?=(?:{_MAYBE})\b))(?:\s*\b(?:{_MAYBE})\b){{0,6}}"
+_HEDGE = r"else|maybe|perhaps|possibly|probably|alternatively|even|also|either|could|might|may"
+_FILLER = rf"{_HEDGE}|then|the|final|answer|it|is|be|option|choice|equivalently"
+_OR = r"and/or|or|nor|versus|vs\.?|&|/|\|"
+_AND = r"as well as|together with|along with|and|plus"
+_JOINED = (
+    rf"(?:[,;(\u2013-]?\s*(?:\b(?:{_OR})(?![A-Za-z])|[&/|])(?:[\s,]*\b(?:{_FILLER})\b){{0,6}}"
+    rf"|[,;(\u2013-]?\s*\b(?:{_AND})(?![A-Za-z])(?:\s*\b(?:{_HEDGE})\b){{0,3}}"
+    rf"|[,;(]\s*(?:but\s+)?\b(?:{_HEDGE})\b(?:\s*\b(?:{_FILLER})\b){{0,5}})"
+)
 _JOIN = re.compile(rf"(?ai)[\s$.]*(?:[,;]|,?\s*\$?\s*(?:\\text\s*\{{\s*)?(?:{_JOINED})\s*\}}?)[\s$:]*")
 # Or in the same sentence, without a word that takes the first one back.
 _OR_SENTENCE = re.compile(
@@ -30,7 +36,7 @@ _VALUE = re.compile(r"\$?(" + NUMBER.pattern + r")(?=[\s.,;!*]|$)")
 _UNIT = r"[\s$*).;]*(?:\\?%|[a-z]{1,20})?[\s$*)]*"
 _ANOTHER = re.compile(
     rf"(?ai){_UNIT}(?:(?!\s*[,;(]?\s*and\b){_JOINED}|(?:to|through)\b|[-\u2013~*\u00d7x+=\u00f7^])[\s$*(:,]*(?:-?[0-9]|\\[a-z(]|\$)"
-    rf"|{_UNIT}and\s+(?:(?:{_MAYBE})\s+)*[$*\\(]*-?[0-9][0-9.,/]*[$*\\)]*(?:\s+[a-z]+)?[.!*]*\s*(?:$|,)"
+    rf"|{_UNIT}and\s+(?:(?:{_HEDGE})\s+)*[$*\\(]*-?[0-9][0-9.,/]*[$*\\)]*(?:\s+[a-z]+)?[.!*]*\s*(?:$|,)"
 )
 _LISTED = re.compile(r"[$*]*[,;]\s*\$?(?:" + NUMBER.pattern + r")[$*]*\s*(?:,|[.!]?\s*$|[.!]\s)")
 # Not before an "or" that takes it back, nor between the members of a list.
@@ -126,15 +132,18 @@ def boxed_answers(text: str) -> str | None:
 def _joined(text: str, candidates: Sequence[tuple[int, int, str]]) -> str | None:
     """The last of the candidates (start, end, content) with those before it that are joined to it."""
     answers: list[str] = []
+    joins: list[str] = []
     after = None  # where the candidate begins that was taken last
     for start, end, content in reversed(candidates):
         if after is not None:
             between = text[end:after]
             if len(between) > _LONGEST_JOIN or not (_JOIN.fullmatch(between) or _OR_SENTENCE.fullmatch(between)):
                 break
+            joins.append(between)
         answers.insert(0, content)
         after = start
-    return ", ".join(dict.fromkeys(answers)) if answers else None
+    separator = " or " if joins and all(re.search(r"(?ai)\bor\b", join) for join in joins) else ", "
+    return separator.join(dict.fromkeys(answers)) if answers else None
 
 
 def _boxes(text: str) -> dict[int, tuple[int, int]]:

@@ -162,6 +162,10 @@ def test_nor_is_the_last_number_of_a_response_that_leaves_it_open(response: str)
         r"First \boxed{4}. Wait, that is wrong: \boxed{5}",
         r"\boxed{4}. Actually \boxed{5}",
         r"\boxed{4}, or rather \boxed{5}",
+        r"First $\boxed{4}$, the final answer is $\boxed{5}$.",
+        r"\boxed{4}; the answer is \boxed{5}",
+        r"\boxed{4} and then \boxed{5}",
+        r"\boxed{4} and the final answer is \boxed{5}",
         r"\boxed{4} or, no, \boxed{5}",
         "<answer>4</answer> no, <answer>5</answer>",
         "#### 4\nI made a mistake.\n#### 5",
@@ -177,7 +181,14 @@ def test_a_decided_or_corrected_answer_is_right(response: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "response", ["The answer is 1/2 or 0.5.", r"\boxed{\frac12 \text{ or } 0.5}", "The answer is 0.5 or 50%", "#### 1/2 or 0.5"]
+    "response",
+    [
+        "The answer is 1/2 or 0.5.",
+        r"\boxed{\frac12 \text{ or } 0.5}",
+        "The answer is 0.5 or 50%",
+        "#### 1/2 or 0.5",
+        r"$\boxed{\frac{1}{2}}$ or equivalently $\boxed{0.5}$",
+    ],
 )
 def test_two_forms_of_one_answer_are_one(response: str) -> None:
     assert verify("math", response, r"\frac{1}{2}").outcome is Outcome.CORRECT

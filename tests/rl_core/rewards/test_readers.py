@@ -13,7 +13,8 @@ READERS = [box, box_after_thinking, answer_line, box_or_r1_tags, answer_tags]
     ("response", "answer"),
     [
         (r"\boxed{4}, no: \boxed{5}", "5"),
-        (r"\boxed{4} or \boxed{5}", "4, 5"),
+        (r"\boxed{4} or \boxed{5}", "4 or 5"),
+        (r"\boxed{4} and \boxed{5}", "4, 5"),
         (r"\boxed{4}" + "\nQuestion: 1 + 1?\n" + r"\boxed{2}", "4"),
         ("The answer is 4", None),
     ],
