@@ -197,7 +197,7 @@ def _after_phrase(text: str) -> str | None:
     if len(phrases) > 1:
         before = _named(text, phrases[-2].end())
         start = text.find(before, phrases[-2].end()) if before else -1
-        if before and start + len(before) > phrases[-1].start():
+        if before and start + len(before) > phrases[-1].start() and (_VALUE.match(before) or _MATH_SPAN.match(before)):
             return before  # one sentence with both of them
         if before and before != found and _OR_PHRASE.fullmatch(text, start + len(before), phrases[-1].start()):
             return text[start : phrases[-1].end()] + found

@@ -20,6 +20,7 @@ from rl_core.rewards.equivalence.gold import is_readable
 
 _INTEGER = r"(?:[0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+)"
 _OR = re.compile(r"\s*(?:\$\s*)?(?:\bor\b|\\text\s*\{\s*or\s*\})\s*")
+_OR_IN_BRACKETS = re.compile(r"\(\s*or\b([^()]*)\)")
 MOST_FORMS = 4  # of one answer, joined by "or"
 _PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _DECIMAL = re.compile(rf"([+-]?)({_INTEGER}(?:\.[0-9]*)?|\.[0-9]+)")
@@ -55,7 +56,7 @@ def equivalent(gold: str, answer: str) -> Outcome:
     decided = quick(gold, answer)
     if decided is not None:
         return decided
-    forms = _OR.split(answer)
+    forms = _OR.split(_OR_IN_BRACKETS.sub(r" or\1", answer))
     if 1 < len(forms) <= MOST_FORMS and not _OR.search(gold) and all(equivalent(gold, form) is Outcome.CORRECT for form in forms):
         return Outcome.CORRECT  # "1/2 or 0.5" is one answer in two forms, "5 or 7" is none
     same = comparison.same(gold, answer)

@@ -218,6 +218,16 @@ def test_two_forms_of_one_answer_are_one(response: str) -> None:
         (r"First attempt gives \boxed{5}. That is wrong; correcting, the answer is \boxed{7}.", "7"),
         (r"the answer is \boxed{2}. wait, actually \boxed{3}", "3"),
         ("Answer: **18**", "18"),
+        ("Final Answer: The final answer is $42$. I hope it is correct.", "42"),
+        (
+            "Final Answer: The final answer is $42$. I hope it is correct.\n\nProblem:\nFind 1+1.\nFinal Answer: The final answer is $2$.",
+            "42",
+        ),
+        ("The final answer is: $\\boxed{42}$. I hope it is correct.", "42"),
+        ("A: Let me see. The answer is 8.\nQ: next\nA: The answer is 9.", "8"),
+        ("The answer is 10 (5 + 5).", "10"),
+        ("The answer is 0.75 (or 3/4).", "0.75"),
+        ("The answer is 1,250 or $1,250.00", "1250"),
         ("so the total comes to 42", "42"),
         ("192 / 1.2 = 1.2Y / 1.2 or 160 = Y.", "160"),  # GSM8K's own solutions use "or" for "that is"
         ("That means she saved $210 / $350 = 0.60 or 60% off on the dress.", "60"),
