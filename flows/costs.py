@@ -48,6 +48,17 @@ class Memory:
     engine: float = 0.0  # the least with which the engine can work
 
 
+def gpus_of(stage: SftStage | RlStage | EvalStage) -> int:
+    """How many GPUs a stage takes up where there are any."""
+    if isinstance(stage, EvalStage):
+        return 0 if stage.engine == "openai" else stage.resources.tensor_parallel
+    if isinstance(stage, SftStage):
+        return 1
+    resources = stage.resources
+    engines = resources.rollout_workers * resources.tensor_parallel
+    return resources.training_workers + engines if resources.placement == "separate" else max(resources.training_workers, engines)
+
+
 def sft_seconds(stage: SftStage, model: Model, machine: Machine, tokens: float) -> float | None:
     """Of a stage that trains on so many tokens; one process."""
     if machine.flops is None:

@@ -23,6 +23,7 @@ from flows.costs import (
     Memory,
     eval_memory,
     eval_seconds,
+    gpus_of,
     rl_memory,
     rl_seconds,
     sft_memory,
@@ -153,6 +154,8 @@ def _estimate(
     middle = _middle(recipe, stage, model, machine)
     if middle is None:
         return replace(costs, basis="unknown: no figures of what it runs on")
+    if machine.gpus:  # formulas count with as many as the stage asks for: the work would be shared by those that are there
+        middle *= max(1.0, gpus_of(stage) / machine.gpus)
     return replace(costs, seconds=_around(middle, SPREAD), basis=f"computed{', the size guessed from the name' if model.guessed else ''}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.costs import BYTES_MASTER, PROCESS, START_CPU
+from flows.costs import BYTES_MASTER, PROCESS, START_CPU, gpus_of
 from flows.estimate import Estimate, estimates, machine_of, memory_needed, memory_of, remote
 from flows.format import between
 from flows.machine import ENGINES, Machine
@@ -53,17 +53,6 @@ def wants_of(stage: Trained, model: Model | None) -> Wants:
     sizes = sorted({device.gibibytes for device in DEVICES})
     fitting = [size for size in sizes if not _short_of_gpu_memory(stage, model, Machine(1, gpu_memory=size * GIB), CLOSE)] if model else []
     return Wants(gpus_of(stage), fitting[0] if fitting else None, packages)
-
-
-def gpus_of(stage: Trained) -> int:
-    """How many GPUs a stage takes up where there are any."""
-    if isinstance(stage, EvalStage):
-        return 0 if stage.engine == "openai" else stage.resources.tensor_parallel
-    if isinstance(stage, SftStage):
-        return 1
-    resources = stage.resources
-    engines = resources.rollout_workers * resources.tensor_parallel
-    return resources.training_workers + engines if resources.placement == "separate" else max(resources.training_workers, engines)
 
 
 def short_of(stage: Trained, model: Model | None, machine: Machine, cost: Estimate | None = None) -> list[str]:

@@ -70,6 +70,9 @@ def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> 
     if known:
         where = f" on {machine.label}" if machine else ""
         text += f"; {between(sum(time.low for time in known), sum(time.high for time in known))}{where}"
+    unknown = [name for name, cost in costs.items() if cost.tokens and cost.seconds is None]
+    if unknown:
+        text += f"{' without' if known else '; no time is known of'} {', '.join(unknown)}"
     disk = sum(cost.disk for cost in costs.values())
     return f"{text}, {gigabytes(disk)} of disk" if disk else text
 

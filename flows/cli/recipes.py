@@ -88,8 +88,9 @@ def recipes() -> None:
     from rich.table import Table
 
     from flows.console import make_console
+    from flows.costs import gpus_of
     from flows.recipe import RlStage, load_recipe, shipped
-    from flows.wants import Trained, gpus_of
+    from flows.wants import Trained
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("recipe", "algorithm", "GPUs", "model", "what"):

@@ -308,6 +308,22 @@ def test_a_plan_says_what_is_wanted_and_what_is_there(plan_of: Planner) -> None:
     assert "does not fit" not in printed(plan_of(recipe="simplerl_zoo"), machine_called("16xh100"))
 
 
+def test_half_of_the_devices_take_twice_the_time(plan_of: Planner) -> None:
+    plan = plan_of(recipe="dapo", until="dapo")
+    specs = {stage.spec.stage: stage.spec for stage in plan.to_run}
+    whole, half = (estimates(plan.recipe, specs, plan.workspace, machine_called(name))["dapo"].seconds for name in ("128xh100", "64xh100"))
+    assert whole is not None
+    assert half is not None
+    assert half.low == pytest.approx(2 * whole.low)
+
+
+def test_a_plan_says_of_what_it_knows_no_time(plan_of: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
+    text = printed(plan_of(recipe="logic_rl"))
+    assert " without warmup, five, anneal, " in text
+    assert "warmup, five, anneal want 4 GPUs of 80 GB, vllm, deepspeed; the Ray cluster at http://head:8265 says what it has" in text
+
+
 def test_a_plan_of_years_says_so(plan_of: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
     laptop = Machine(0, cores=2, memory=23e9, packages=frozenset())
     monkeypatch.setattr("flows.estimate.this_machine", lambda: laptop)

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from flows import estimate
+from flows.costs import gpus_of
 from flows.machine import Machine, machine_called
 from flows.models import describe_model
 from flows.plan import Plan
 from flows.recipe import EvalStage, RlStage, SftStage, load_recipe, shipped
-from flows.wants import TooMuch, gpus_of, require_machine, short_of, wants_of
+from flows.wants import TooMuch, require_machine, short_of, wants_of
 from rl_core.devices import GIB
 
 Planner = Callable[..., Plan]
