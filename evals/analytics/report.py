@@ -177,6 +177,7 @@ def _training(connection: duckdb.DuckDBPyConnection, unit: str) -> list[dict[str
         "wrong": ("errors_by_step", "wrong"),
         "format_error": ("errors_by_step", "format_error"),
         "truncated": ("errors_by_step", "truncated"),
+        "at_limit": ("length_by_step", "at_limit"),
         "thinking": ("length_by_step", f"think_{unit}"),
         "answer": ("length_by_step", f"answer_{unit}"),
         "step_wise": ("keywords_by_step", "step_wise"),
@@ -186,7 +187,8 @@ def _training(connection: duckdb.DuckDBPyConnection, unit: str) -> list[dict[str
     for name, (view, column) in columns.items():
         for stage, first, last, steps in summary.edges(connection, view, column):
             stages.setdefault(stage, {"stage": stage, "steps": steps, **dict.fromkeys(columns)})[name] = (first, last)
-    return list(stages.values())
+    # Without verdicts no outcome is known, but the ending may be.
+    return [stage | {"truncated": stage["truncated"] or stage["at_limit"]} for stage in stages.values()]
 
 
 def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -164,5 +164,6 @@ def test_a_collapse_into_any_loop_is_found(tmp_path: Path, text: str, known: str
             rows.append(row)
     database, page = analysis(tmp_path, rows, correct_from=1.0)
     assert query.run(database, "SELECT onset FROM collapse").to_pylist() == [{"onset": 12}]
+    assert ("unknown 0.0 → 100.0" in page) is (known == "ending")  # cut at the limit
     rose = {"ending": "responses without an end token and repetition", "verdict": "repetition and errors", "nothing": "repetition"}
     assert f"collapsed at step 12: {rose[known]} rose" in page
