@@ -167,7 +167,8 @@ class StageRecord:
 
         now = int(time.time() * 1000)
         numbers = [(name, value) for name, value in flatten(result) if isinstance(value, int | float) and not isinstance(value, bool)]
-        self._client.log_batch(self._run, metrics=[Metric(f"result/{metric_name(name)}", float(value), now, 0) for name, value in numbers])
+        found = [Metric(f"system/result/{metric_name(name)}", float(value), now, 0) for name, value in numbers]
+        self._client.log_batch(self._run, metrics=found)
 
     def _send_model(self, checkpoint: str, sha256: str) -> None:
         import mlflow

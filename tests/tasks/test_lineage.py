@@ -88,6 +88,7 @@ def test_a_locked_database_stops_nothing_and_hears_the_rest_later(
     run = mlflow.MlflowClient(lineage.uri).get_run(read_json(spec.directory / MLFLOW)["run"])
     assert run.info.status == "FINISHED"
     assert run.data.params["steps"] == "3"
+    assert run.data.metrics["system/result/steps"] == 4
 
 
 def test_the_run_of_a_killed_attempt_is_closed_and_its_curve_completed(root: Path, lineage: Lineage, spec_of: SpecOf) -> None:
