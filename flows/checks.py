@@ -10,7 +10,7 @@ from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, Sf
 from flows.sources import check_hub_model, naming
 from flows.wants import require_machine
 from tasks.lease import refuse_if_busy
-from tasks.ray_job import connect, job_address
+from tasks.ray_job import cluster_of, connect, job_address, require_answer
 
 SPARE_DISK = 200e6  # bytes: databases, logs, figures
 
@@ -65,9 +65,11 @@ def check_before_run(plan: Plan) -> None:
         settings = plan.recipe.stages[stage.spec.stage]
         if isinstance(settings, EvalStage):
             _check_benchmark_rows(stage.spec.stage, settings, stage.spec.data_dir)
-        if isinstance(settings, SftStage | RlStage) and (address := job_address(settings.resources)):
-            with naming(f"stages.{stage.spec.stage}"):
+        with naming(f"stages.{stage.spec.stage}"):
+            if isinstance(settings, SftStage | RlStage) and (address := job_address(settings.resources)):
                 connect(address)
+            elif isinstance(settings, RlStage) and (address := cluster_of(settings.resources)):
+                require_answer(address)
 
 
 def _check_benchmark_rows(name: str, stage: EvalStage, data_dir: Path | None) -> None:

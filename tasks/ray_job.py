@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 POLL = 1.0  # seconds between two looks at a job
 LOG_EVERY = 5.0  # seconds between two looks at its log, which is sent whole
+PORTS = {"https": 443, "http": 80, "ray": 6379}  # where an address names none
 PATIENCE = 10.0  # seconds for a first answer
 SILENCE = 600.0  # seconds without an answer after which a job counts as lost
 SLACK = 10.0  # seconds that Ray may need beyond the grace to see that a job has ended
@@ -53,18 +54,28 @@ def job_address(resources: Resources) -> str | None:
     return address if address and address.startswith(("http://", "https://")) else None
 
 
+def require_answer(address: str) -> None:
+    """Whether somebody listens at the address of a cluster, which Ray's own clients find out after minutes, or never.
+
+    Raises:
+        ClusterError: nobody does.
+    """
+    if address in ("auto", "local"):  # found by Ray itself
+        return
+    try:
+        parts = urlsplit(address if "://" in address else f"ray://{address}")
+        socket.create_connection((parts.hostname or "", parts.port or PORTS[parts.scheme]), PATIENCE).close()
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreachable(address, error) from error
+
+
 def connect(address: str) -> JobSubmissionClient:
     """A client of a cluster's job interface.
 
     Raises:
         ClusterError: nothing answers there, or it asks for a token.
     """
-    parts = urlsplit(address)
-    try:
-        # Ray's client knows no timeout, and waits for minutes where packets are dropped.
-        socket.create_connection((parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)), PATIENCE).close()
-    except (OSError, ValueError) as error:
-        raise _unreachable(address, error) from error
+    require_answer(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient

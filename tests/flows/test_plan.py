@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.checks import check_names
+from flows.checks import check_before_run, check_names
 from flows.cli.plan_table import print_plan
 from flows.estimate import estimates
 from flows.machine import Machine, machine_called, this_machine
@@ -346,3 +346,11 @@ def test_a_plan_names_the_problems_that_are_made_up(plan_of: Planner) -> None:
     assert "stand-in" not in printed(plan_of(recipe="tinyzero_ppo", profile="smoke"))  # its problems are generated anyway
     math = {plan.stages[0].spec.fingerprint for plan in (with_files, plan_of(recipe="open_r1", profile="smoke"))}
     assert len(math) == 2  # made of other problems, another stage
+
+
+def test_a_cluster_that_does_not_answer_is_named_before_anything_starts(
+    plan_of: Planner, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address := f"127.0.0.1:{free_port()}")
+    with pytest.raises(InputError, match=rf"^stages.warm: no Ray cluster answers at {address} \(.*Connection refused\); start it, or give"):
+        check_before_run(plan_of("warm.resources.ray=true"))

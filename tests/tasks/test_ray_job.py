@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.errors import InputError
 from tasks.lease import Lease
-from tasks.ray_job import ClusterError, connect, end_job, job_address, run_as_job
+from tasks.ray_job import ClusterError, connect, end_job, job_address, require_answer, run_as_job
 from tasks.train import train
 from tasks.trainer_process import GRACE, Progress
 
@@ -43,6 +46,19 @@ def test_an_address_without_a_cluster_is_one_line(free_port: Callable[[], int]) 
         connect(f"http://127.0.0.1:{port}")
     with pytest.raises(ClusterError, match=r"^no Ray cluster answers at http://127.0.0.1:no-port"):
         connect("http://127.0.0.1:no-port")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "127.0.0.1:no-port", "[::1"])
+def test_an_address_where_nobody_listens_is_one_line(free_port: Callable[[], int], address: str) -> None:
+    given = address.format(port=free_port())
+    with pytest.raises(ClusterError, match=rf"^no Ray cluster answers at {re.escape(given)} \(.*\); start it, or give another address"):
+        require_answer(given)
+
+
+def test_an_address_where_somebody_listens_passes() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        require_answer(f"127.0.0.1:{server.getsockname()[1]}")
+        require_answer("auto")
 
 
 @pytest.fixture(scope="module")
