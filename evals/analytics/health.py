@@ -37,13 +37,13 @@ def rl_warnings(settings: Mapping[str, Any], metrics: Metrics, result: Mapping[s
         found.append(f"`learning_rate` was 0 in all {steps} steps")
     if (cut := _share(late, "outcome/truncated")) >= MOST:
         found.append(
-            f"{_percent(cut)} of the responses in the last {len(late)} steps were cut off at `max_response_tokens: "
+            f"{_percent(cut)} of the responses in the last {_steps(late)} were cut off at `max_response_tokens: "
             f"{settings['max_response_tokens']}`; raise it, or read in the report how they go on"
         )
     if all(row.get("outcome/correct", 1) == 0 for row in metrics):
         found.append(f"no response was right in {steps} steps: `data` may be too hard, or `template` and `reward` may not fit the model")
     if (unread := _share(late, "outcome/unparseable") + _share(late, "outcome/format_error")) >= UNREADABLE:
-        found.append(f"{_percent(unread)} of the responses in the last {len(late)} steps had no readable answer; look at `template`")
+        found.append(f"{_percent(unread)} of the responses in the last {_steps(late)} had no readable answer; look at `template`")
     if (missed := _share(metrics, "outcome/timeout")) >= LATE:
         found.append(f"{_percent(missed)} of the answers missed `scoring_deadline: {settings['scoring_deadline']}` s")
     updates, skipped = (sum(row.get(name, 0) for row in metrics) for name in ("updates", "skipped_updates"))
@@ -84,6 +84,10 @@ def _not_finite(metrics: Metrics) -> list[str]:
 
 def _share(metrics: Metrics, name: str) -> float:
     return fmean(row.get(name, 0.0) for row in metrics)
+
+
+def _steps(metrics: Metrics) -> str:
+    return f"{len(metrics)} steps" if len(metrics) > 1 else "step"
 
 
 def _percent(share: float) -> str:

@@ -55,6 +55,7 @@ def test_responses_that_are_cut_off_to_the_end() -> None:
     [line] = rl(rows(10, outcome_truncated=0.9))
     assert line.startswith("90 % of the responses in the last 5 steps were cut off at `max_response_tokens: 512`")
     assert rl(rows(5, outcome_truncated=0.9) + rows(5)) == []
+    assert rl(rows(1, outcome_truncated=0.9))[0].startswith("90 % of the responses in the last step were cut off")
 
 
 def test_answers_that_are_never_right_not_readable_or_too_late() -> None:
