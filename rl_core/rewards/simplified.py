@@ -55,7 +55,7 @@ def is_simplified(gold: str, answer: str) -> bool:
         return False  # a division to be carried out
     if not any(map(_is_letter, wanted)):
         written = Counter({name: count for name, count in written.items() if not _is_letter(name)})  # a unit, the name of the unknown
-    return written <= wanted
+    return written <= wanted and written["("] == wanted["("]  # a product is not the sum that it is multiplied out to
 
 
 def _is_letter(name: str) -> bool:

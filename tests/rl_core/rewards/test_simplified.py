@@ -33,6 +33,7 @@ from rl_core.rewards.verify import OpenQuestion, settle
         ("x^2+3x+2", "(x+1)(x+2)"),
         ("(x+1)(x+2)", "x^2+3x+2"),
         ("5x", "2x+3x"),
+        ("(-9x^2+x+2)(9x^2+x+2)", "x^2+4x+4-81x^4"),
         ("x^3", "x^2 x"),
         ("7+i", "(1+2i)(3-i)+2-4i"),
     ],
