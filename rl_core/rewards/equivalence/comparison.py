@@ -39,6 +39,7 @@ _CONDITION = re.compile("^([^<>\u2264\u2265\u2260]*), ?\\(?[a-z] ?[>\u2265\u2260
 
 
 _OTHERWISE = re.compile(r"\b(?:else|otherwise|unless|but)\b|(?:\band|\bor|[,;]) ?-?[0-9\\]")
+_FOR_SOME = re.compile("(?:,? (?:if|when)\\b|(?!.*\\b(?:all|every|each|any)\\b).*[<>\u2264\u2265\u2260])")
 _RESIDUE = re.compile(r"(?P<value>[^=\u2261]+?) ?\(? ?\\?(?:pmod|bmod|mod) ?\{? ?(?P<modulus>[0-9]+) ?\}? ?\)?")
 
 
@@ -91,7 +92,7 @@ def _without_clause(gold: str, answer: str) -> str:
     clause = _CLAUSE.search(answer)
     if clause is None or _OTHERWISE.search(clause[0]):
         return answer
-    if re.match(r",? (?:if|when)\b", clause[0]) and not re.search(r"(?<![A-Za-z\\])[a-z](?![a-z])|\\[a-z]*[a-z]", gold):
+    if _FOR_SOME.match(clause[0]) and not re.search(r"(?<![A-Za-z\\])[a-z](?![a-z])|\\[a-z]*[a-z]", gold):
         return answer
     return answer[: clause.start()] + answer[clause.end() :]
 
@@ -209,8 +210,6 @@ def _same_region(gold: str, answer: str) -> bool | None:
 
 def _same_list(gold: str, answer: str) -> bool:
     expected, given = _both_elements(gold, answer)
-    if len(expected) == 1 and len(alternatives := split(answer, re.compile(r",?\s(?:or)\s"))) > 1 and coordinates(gold) is None:
-        return all(same_item(expected[0], alternative) for alternative in alternatives)
     if len(points := _named_points(answer)) > 1 and all(coordinates(item) for item in expected):
         given = points
     if len(expected) == 1 and len(unknowns := equal_unknowns(expected[0])) > 1:

@@ -216,7 +216,7 @@ class _Parser:
             return self.series(text[1:])
         if text in (r"\overline", r"\bar", r"\vec", r"\hat", r"\tilde"):
             inside = self.argument()
-            if text in (r"\overline", r"\bar") and "i" in leaves(inside) and inside != "i":
+            if text in (r"\overline", r"\bar") and "i" in leaves(inside) and inside != "i" and not symbols(inside):
                 return conjugate(inside)
             return self.symbol(text + str(inside)) if isinstance(inside, str) else _refuse(text)
         if text in (r"\int", r"\lim", r"\oint", r"\begin", r"\end", r"\over", r"\choose", r"\notin", r"\power", r"\to", r"\pmod"):
@@ -327,7 +327,7 @@ def _refuse(text: str) -> Node:
 
 
 def conjugate(node: Node) -> Node:
-    """The complex conjugate of a formula of which the symbols are real."""
+    """The complex conjugate of a constant."""
     if node == "i":
         return ("neg", "i")
     return (node[0], *(operand if operand is None else conjugate(operand) for operand in node[1:])) if isinstance(node, tuple) else node

@@ -30,7 +30,10 @@ _AFTER = re.compile(
     rf"|(?:is|are) the (?:only )?{_THING})$"
 )
 _LABEL = re.compile(r"([A-Za-z][A-Za-z' ]{2,40}): ?(?=\S)([^:]*)")
-_DENYING = (SAYING | {"wrong", "incorrect", "without", "unless", "other", "excluded"}) - {"of", "for", "in", "all"}
+_DENYING = (
+    SAYING
+    | {"wrong", "incorrect", "without", "unless", "other", "excluded", "when", "case", "else", "otherwise", "maybe", "possibly", "false"}
+) - {"of", "for", "in", "all"}
 
 
 def bare(text: str) -> str:
