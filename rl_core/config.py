@@ -387,7 +387,10 @@ class Penalties(Settings):
 
 
 class Lora(Settings):
-    """Low-rank adapters (arXiv 2106.09685): only they are trained; checkpoints hold the merged model and the adapter."""
+    """Low-rank adapters (arXiv 2106.09685): only they are trained; checkpoints hold the merged model and the adapter.
+
+    A stage that starts from a checkpoint with adapters goes on with them.
+    """
 
     rank: int = Field(16, ge=1, description="Of the matrices that are trained.")
     alpha: int | None = Field(None, ge=1, description="Scale of the update, over the rank; default: the rank.")
@@ -431,7 +434,10 @@ class RlConfig(Settings):
     )
     asynchronous: bool = Field(False, description="Sample a step's responses while the step before trains: one step off policy.")
     lora: Lora | None = Field(None, description="Train low-rank adapters only; default: all weights.")
-    precision: Precision = Field("auto", description="Of the trainer's products (auto: bfloat16 where that is fast); weights are float32.")
+    precision: Precision = Field(
+        "auto",
+        description="Of products in trainer and engines (auto: bfloat16 where that is fast); the weights that are trained are float32.",
+    )
     engine: Literal["transformers", "vllm"] = Field("transformers", description="What samples responses.")
     backend: Literal["torch", "deepspeed"] = Field("torch", description="What trains.")
     resources: RlResources = Field(RlResources(), description="Where and how; never changes what is computed.")
