@@ -13,8 +13,8 @@ import duckdb
 import mlflow
 import pytest
 
-from flows.ancestry import find
 from flows.promote import promote, promoted
+from flows.references import find
 from tasks.workspace import Workspace
 from tests.end_to_end.command import plain_environment
 
