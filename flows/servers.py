@@ -20,6 +20,7 @@ from flows.login import AUTH, PASSWORD, login
 from flows.request_guard import LOOPBACK
 from flows.served import SERVED
 from rl_core.errors import InputError
+from tasks.lineage import page
 from tasks.process_mark import is_alive, process_mark
 from tasks.workspace import Workspace, WorkspaceError, read_json, write_json
 
@@ -60,6 +61,11 @@ class Running:
     mark: dict[str, Any] = field(repr=False)
     log: Path
 
+    @property
+    def page(self) -> str:
+        """What a person opens in a browser."""
+        return page(self.url) if self.name == "mlflow" else self.url
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -79,7 +85,7 @@ class Servers:
         return Running(name, record["url"], record["mark"], self.folder / f"{name}.log")
 
     def up(self, listen: Listen) -> Iterator[tuple[Name, str]]:
-        """Start what is neither running nor named by the environment, and wait until it answers; yields each name and its address.
+        """Start what is neither running nor named by the environment, and wait until it answers; yields each name and the page to open.
 
         Raises:
             ServerError: a port is taken, a server ends or does not answer, or one would listen beyond loopback without a password.
@@ -95,7 +101,7 @@ class Servers:
             ]
             for server in starting:
                 self._wait(server)
-                yield server.name, server.url
+                yield server.name, server.page
             # The runner registers with Prefect as it starts, so it comes last.
             runner = self.running("runner") or self._start("runner", listen, auth)
             self._wait(runner)

@@ -53,7 +53,7 @@ def _print_servers(workspace: Workspace, console: Console) -> None:
     servers = Servers(workspace)
     for server in filter(None, map(servers.running, NAMES)):
         state = "up" if servers.healthy(server) else "does not answer"
-        text = f"{server.name:<8} {state}: {server.url}, process {server.mark['pid']}, log {server.log}"
+        text = f"{server.name:<8} {state}: {server.page}, process {server.mark['pid']}, log {server.log}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     for name, schedule in read_schedules(workspace).items():
         when = f"{schedule.cron} {schedule.timezone}" if schedule.cron else "served, not scheduled"

@@ -140,7 +140,9 @@ def test_up_is_idempotent_and_listens_on_loopback_alone(api: str, root: Path) ->
             assert "mlflow.server.jobs" not in " ".join(process.cmdline())  # gigabytes of workers for what is not used here
             listening |= {found.laddr.ip for found in process.net_connections() if found.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
-    assert "prefect  up: http://127.0.0.1:" in r1flow(root, "status")
+    status = r1flow(root, "status")
+    assert "prefect  up: http://127.0.0.1:" in status
+    assert "/#/experiments?workflowType=machine_learning, process" in status
 
 
 @pytest.mark.slow
