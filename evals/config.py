@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from evals.protocol import fill
+from rl_core.addresses import holds_secret
 from rl_core.config import Added, Job, Precision, Resources, Settings
 from rl_core.rewards.rules import Rule
 
@@ -36,6 +37,12 @@ class EvalResources(Resources):
     base_url: str | None = Field(None, description="engine openai: address of the endpoint, such as http://localhost:8000/v1.")
     concurrency: int = Field(16, ge=1, le=1024, description="engine openai: requests under way at a time.")
     retries: int = Field(8, ge=0, le=50, description="engine openai: of one request, with growing pauses; then the evaluation stops.")
+
+    @model_validator(mode="after")
+    def _endpoint_can_be_shown(self) -> EvalResources:
+        if self.base_url and holds_secret(self.base_url):
+            raise ValueError("`base_url` holds a password or a key, which records and results would show; give it by OPENAI_API_KEY")
+        return self
 
 
 class EvalConfig(Settings):

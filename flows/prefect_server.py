@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from flows.servers import QUIET, Servers, answers
-from tasks.workspace import Workspace, WorkspaceError
+from tasks.workspace import Workspace, WorkspaceError, named_address
 
 PATIENCE = 120.0  # seconds; the first start migrates a fresh database, slowly on a busy machine
 CLIENT = {
@@ -30,8 +30,12 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def has_server() -> bool:
-    """Whether a Prefect server is named by PREFECT_API_URL."""
-    return bool(os.environ.get("PREFECT_API_URL"))
+    """Whether a Prefect server is named by PREFECT_API_URL.
+
+    Raises:
+        WorkspaceError: the address holds a password.
+    """
+    return named_address("PREFECT_API_URL") is not None
 
 
 def use_running_server(workspace: Workspace) -> None:

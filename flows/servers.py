@@ -22,7 +22,7 @@ from flows.served import SERVED
 from rl_core.errors import InputError
 from tasks.lineage import page
 from tasks.process_mark import is_alive, process_mark
-from tasks.workspace import Workspace, WorkspaceError, read_json, write_json
+from tasks.workspace import Workspace, WorkspaceError, named_address, read_json, write_json
 
 Name = Literal["prefect", "mlflow", "runner"]
 NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")
@@ -127,7 +127,7 @@ class Servers:
         return answers(server.url, "/api" if server.name == "prefect" else "")
 
     def _named(self, name: Name) -> str | None:
-        return os.environ.get(NAMED_BY.get(name, "")) or None
+        return named_address(NAMED_BY[name]) if name in NAMED_BY else None
 
     def _start(self, name: Name, listen: Listen, auth: str | None) -> Running:
         port = {"prefect": listen.prefect_port, "mlflow": listen.mlflow_port, "runner": 0}[name]

@@ -46,7 +46,7 @@ def settle_runs(workspace: Workspace) -> int:
     from prefect.exceptions import ObjectNotFound
 
     settled = 0
-    for path, record in _unsettled(workspace):
+    for path, record in unsettled(workspace):
         try:
             with get_client(sync_client=True) as client:
                 _settle(client, record)
@@ -60,7 +60,8 @@ def settle_runs(workspace: Workspace) -> int:
     return settled
 
 
-def _unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
+def unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Records of runs that have ended and whose end Prefect has not heard."""
     for path in workspace.run_records():
         record = read_json(path)
         known = (record or {}).get("prefect")

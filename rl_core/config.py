@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from rl_core.addresses import holds_secret
+
 BOX = r"\boxed{{answer}}"  # see `MathData.answer_form`
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
 
@@ -56,6 +58,8 @@ class Resources(Settings):
     def _cluster_is_ray(self) -> Resources:
         if self.cluster and not self.ray:
             raise ValueError("`cluster` has no effect with `ray: false`; remove one of them")
+        if self.cluster and holds_secret(self.cluster):
+            raise ValueError("`cluster` holds a password or a token, which records would show; give it by RAY_AUTH_TOKEN")
         return self
 
 

@@ -25,6 +25,7 @@ from rl_core.errors import InputError
 from tasks.lease import Lease, StageFailed
 from tasks.stage import LOG, PROGRESS, StageStopped
 from tasks.trainer_process import GRACE, Progress, Tail, judge, report
+from tasks.workspace import named_address
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -45,7 +46,7 @@ class ClusterError(InputError):
 
 def cluster_of(resources: Resources) -> str | None:
     """The Ray cluster that a stage's workers run on: `cluster` or RAY_ADDRESS; None: one of its own on this machine, or no Ray."""
-    return (resources.cluster or os.environ.get("RAY_ADDRESS") or None) if resources.ray else None
+    return (resources.cluster or named_address("RAY_ADDRESS")) if resources.ray else None
 
 
 def job_address(resources: Resources) -> str | None:

@@ -9,8 +9,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from rl_core.addresses import holds_secret
 from rl_core.errors import InputError
 
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
@@ -56,7 +56,7 @@ class Workspace:
         Raises:
             WorkspaceError: the address holds a password.
         """
-        return _without_password("MLFLOW_TRACKING_URI") or self.mlflow_database
+        return named_address("MLFLOW_TRACKING_URI") or self.mlflow_database
 
     @property
     def tracking_server(self) -> str | None:
@@ -70,7 +70,7 @@ class Workspace:
         Raises:
             WorkspaceError: the address holds a password.
         """
-        return _without_password("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{self.root}/mlflow.db"
+        return named_address("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{self.root}/mlflow.db"
 
     def artifacts(self, experiment: str) -> str:
         """Where MLflow keeps an experiment's files when no server does."""
@@ -109,12 +109,17 @@ class Workspace:
             )
 
 
-def _without_password(name: str) -> str | None:
-    """An address in the environment that can be shown: records and pages name it."""
+def named_address(name: str) -> str | None:
+    """An address in the environment, which records and pages may show; None where there is none.
+
+    Raises:
+        WorkspaceError: it holds a password or a token.
+    """
     address = os.environ.get(name)
-    if address and urlsplit(address).password is not None:
-        instead = (
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if address.startswith("http") else "PGPASSWORD or a ~/.pgpass file"
+    if address and holds_secret(address):
+        instead = {"PREFECT_API_URL": "PREFECT_API_AUTH_STRING", "RAY_ADDRESS": "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"}.get(
+            name,
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if address.startswith("http") else "PGPASSWORD or a ~/.pgpass file",
         )
         raise WorkspaceError(f"{name} holds a password, and would show it in records and pages; give it by {instead}")
     return address or None

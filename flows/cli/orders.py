@@ -54,12 +54,15 @@ def run_order(order: Order) -> None:
     from flows.console import make_console
     from flows.plan import make_plan
     from flows.prefect_server import has_server
+    from flows.settle import unsettled
 
     plan = make_plan(order)
     check_names(plan.recipe)
     check_before_run(plan)
     console = make_console()
-    if not plan.to_run and not has_server():
+    # A run that was killed after its last stage has left runs open in Prefect and MLflow, and `best` where it was.
+    left_open = any(record["state"] == "running" for _, record in unsettled(plan.workspace))
+    if not plan.to_run and not has_server() and not left_open:
         # The embedded server takes seconds to start, only to hear that nothing happened.
         from flows.runs import RunRecord
 

@@ -91,7 +91,8 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         )
         if step % config.checkpoint_every == 0 or step == config.steps or stop.requested:
             state = {"step": step, "drawn": sampler.drawn}
-            path = save_checkpoint(job.output / "checkpoints", step, write, state, keep_last=1, fence=fence)
+            keep_last = 1 if step == config.steps else 2  # on the way one more: the newest may turn out to be damaged
+            path = save_checkpoint(job.output / "checkpoints", step, write, state, keep_last=keep_last, fence=fence)
         if stop.requested and step < config.steps:
             raise Stopped
     if first == config.steps:

@@ -29,6 +29,7 @@ MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
     [
         ("MLFLOW_TRACKING_URI", "http://me:secret@host:5000", "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         ("MLFLOW_BACKEND_STORE_URI", "postgresql://me:secret@host/mlflow", "PGPASSWORD or a ~/.pgpass file"),
+        ("MLFLOW_BACKEND_STORE_URI", "postgresql://me@host/mlflow?password=secret", "PGPASSWORD or a ~/.pgpass file"),
     ],
 )
 def test_an_address_with_a_password_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, address: str, instead: str) -> None:
@@ -36,6 +37,28 @@ def test_an_address_with_a_password_is_refused(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv(name, address)
     with pytest.raises(WorkspaceError, match=f"^{name} holds a password, and would show it in records and pages; give it by {instead}$"):
         print(Workspace(Path("/runs")).tracking_uri)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"), [("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"), ("RAY_ADDRESS", "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN")]
+)
+def test_other_addresses_with_a_password_are_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, instead: str
+) -> None:
+    changes = ["--set", "warm.resources.ray=true"] if name == "RAY_ADDRESS" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "run", str(MINI), *changes, "--workspace", str(tmp_path / "runs")],
+        cwd=ROOT,
+        env=plain_environment() | {name: "http://me:geheimnis@127.0.0.1:1/api"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: {name} holds a password, and would show it in records and pages; give it by {instead}\n",
+    )
+    assert "geheimnis" not in done.stdout
 
 
 @pytest.fixture

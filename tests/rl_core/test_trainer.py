@@ -94,7 +94,7 @@ def test_four_steps_are_two_and_two_after_a_crash(tmp_path: Path, prompts: Path,
 
 @pytest.mark.slow
 def test_sft_resumes_bit_for_bit_and_lowers_its_loss(tmp_path: Path, prompts: Path, tiny_checkpoint: Path, monkeypatch) -> None:
-    sft = {"template": "plain", "steps": 8, "batch_size": 4, "checkpoint_every": 4, "resources": {"threads": 1}}
+    sft = {"template": "plain", "steps": 8, "batch_size": 4, "checkpoint_every": 2, "resources": {"threads": 1}}
     assert run(tmp_path / "straight", prompts, str(tiny_checkpoint), **sft) == 0
 
     import rl_core.training.sft as module
@@ -110,7 +110,12 @@ def test_sft_resumes_bit_for_bit_and_lowers_its_loss(tmp_path: Path, prompts: Pa
     with pytest.raises(RuntimeError, match="killed"):
         run(tmp_path / "broken", prompts, str(tiny_checkpoint), **sft)
     monkeypatch.setattr(module, "save_checkpoint", save)
+    newest = tmp_path / "broken" / "checkpoints" / "step-000006" / "model.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1] + b"x")  # damaged: the one before it is gone on from
     assert run(tmp_path / "broken", prompts, str(tiny_checkpoint), **sft) == 0
+    assert [path.name for path in (tmp_path / "broken" / "checkpoints").iterdir()] == ["step-000008"]
+    steps = [json.loads(line)["step"] for line in (tmp_path / "broken" / "progress.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8]
     weights = [(tmp_path / name / "checkpoints" / "step-000008" / "model.safetensors").read_bytes() for name in ("straight", "broken")]
     assert weights[0] == weights[1]
     losses = [json.loads(line)["loss"] for line in (tmp_path / "broken" / "metrics.jsonl").read_text().splitlines()]
