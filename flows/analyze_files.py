@@ -95,7 +95,9 @@ def _tags(text: str | None) -> tuple[str, str] | None:
 def _yaml(path: Path | None) -> Any:
     import yaml
 
+    from flows.yaml_text import read_yaml
+
     try:
-        return {} if path is None else yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        return {} if path is None else read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"--keywords {path}: cannot be read: {str(error).splitlines()[0]}") from error

@@ -18,6 +18,7 @@ from evals.analytics.keywords import Families
 from evals.config import EvalConfig
 from flows.names_elsewhere import called_here, said_instead
 from flows.settings import by_path, settings_in
+from flows.yaml_text import read_yaml
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData, RlConfig, ScratchModel, Settings, SftConfig
 from rl_core.errors import InputError
 from rl_core.nearest import OFFERED, listed, near, nearest
@@ -248,22 +249,9 @@ def _find(recipe: str) -> Path:
     return known[recipe]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice instead of dropping the first value."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands here twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RecipeError(f"{path}{line}: not valid YAML: {error.problem}") from error
@@ -280,7 +268,7 @@ def _set(document: dict[str, Any], change: str) -> None:
     if not equals or not all(keys):
         raise RecipeError(f"--set {change}: write path=value, such as stages.five.temperature=0.9")
     try:
-        value = yaml.load(text, _Loader)
+        value = read_yaml(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {change}: the value is not valid YAML: {_first_line(error)}") from error
     # `five.steps` stands for `stages.five.steps`: plans and errors are read and typed again.
