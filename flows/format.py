@@ -1,6 +1,11 @@
-"""Numbers as people read them."""
+"""Numbers and texts as people read them."""
 
 from __future__ import annotations
+
+import re
+
+# Control characters but for tab and line break, and those that turn the direction of what follows.
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clock(seconds: float) -> str:
@@ -54,3 +59,8 @@ def storage(size: float) -> str:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size:.0f} B"
+
+
+def visible(text: str) -> str:
+    """Text of a model or of a file for a terminal: characters that would move its cursor, recolour it or turn its direction as escapes."""
+    return COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

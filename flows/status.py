@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.format import clock
+from flows.format import clock, visible
 from flows.schedules import read_schedules
 from flows.servers import NAMES, Servers
 from flows.stage_warnings import stage_warnings
@@ -35,7 +35,7 @@ def print_status(workspace: Workspace, console: Console) -> None:
         for path in workspace.run_records(experiment)[-RUNS_SHOWN:]:
             run = read_json(path)
             if run:
-                error = f": {run['error']}" if run.get("error") else ""
+                error = f": {visible(run['error'])}" if run.get("error") else ""
                 console.print(f"  run {run['run']} {_run_state(path, run)}{error}", highlight=False, markup=False, soft_wrap=True)
         rows = stage_rows(workspace, experiment)
         widths = [max(len(row[column]) for row in [HEADER, *rows]) for column in range(len(HEADER))]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from flows.format import visible
 from rl_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,14 +65,20 @@ def _write(table: pa.Table, form: str, file: BinaryIO) -> None:
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.column_names)
-    writer.writerows([_flat(row[name]) for name in table.column_names] for row in table.to_pylist())
+    writer.writerow(map(_inert, table.column_names))
+    writer.writerows([_inert(_flat(row[name])) for name in table.column_names] for row in table.to_pylist())
     file.write(text.getvalue().encode())
 
 
 def _flat(value: Any) -> Any:
     """Lists and maps as JSON: a CSV cell has no structure."""
     return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _inert(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula begins with an apostrophe; numbers are none."""
+    formula = isinstance(value, str) and re.match(r"[=+\-@\t\r](?![0-9.,]*$)", value)
+    return f"'{value}" if formula else value
 
 
 def _print_rows(table: pa.Table, console: Console) -> None:
@@ -87,7 +95,7 @@ def _print_rows(table: pa.Table, console: Console) -> None:
     if wide and len(rows) == 1:
         for name, value in found[0].items():
             text = "\n".join(f"  {line}" for line in _text(value).splitlines() or [""])
-            console.print(name, style="bold", highlight=False, markup=False)
+            console.print(visible(name), style="bold", highlight=False, markup=False)
             console.print(Text(text), soft_wrap=True)
     elif _width(names, rows) > console.width:  # too wide: each row as a block of lines
         for number, row in enumerate(rows, start=1):
@@ -97,7 +105,7 @@ def _print_rows(table: pa.Table, console: Console) -> None:
     else:
         shown = Table(box=None, pad_edge=False, header_style="bold")
         for field in table.schema:
-            shown.add_column(field.name, justify="right" if _is_number(field.type) else "left", no_wrap=True)
+            shown.add_column(Text(visible(field.name)), justify="right" if _is_number(field.type) else "left", no_wrap=True)
         for row in rows:
             shown.add_row(*map(Text, row))
         console.print(shown)
@@ -122,7 +130,7 @@ def _text(value: Any) -> str:
     """A value as a person reads it."""
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(_flat(value))
+    return f"{value:.4g}" if isinstance(value, float) else visible(str(_flat(value)))
 
 
 def _line(value: Any) -> str:

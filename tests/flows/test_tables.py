@@ -44,3 +44,22 @@ def test_of_several_rows_long_cells_are_cut_and_that_is_said() -> None:
 def test_markdown_is_not_cut(tmp_path: Path) -> None:
     write_table(pa.table({"response": [RESPONSE]}), "markdown", tmp_path / "out.md", Console())
     assert "(1) Zoey is a knight " * 10 in (tmp_path / "out.md").read_text()
+
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07[/red] \u202egnp.exe\r\x9b31m"
+
+
+def test_what_a_model_writes_moves_no_cursor_and_is_no_markup() -> None:
+    for rows in (1, 3):
+        for value in (HOSTILE, HOSTILE * 20):
+            text = "\n".join(shown(pa.table({"[/red]\x1b[1m": [value] * rows, "n": [1] * rows})))
+            assert not set(text) & set("\x1b\x07\r\x9b\u202e")
+            assert "\\x1b[2J\\x1b]0;title\\x07[/red] \\u202egnp.exe" in text
+            assert "[/red]\\x1b[1m" in text
+
+
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+    cells = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "-5", "+1,000.5", "a=b", "<think>"]
+    write_table(pa.table({"=evil()": cells}), "csv", tmp_path / "out.csv", Console())
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines == ["'=evil()", "'=1+1", "'@SUM(A1)", "'+cmd|' /C calc'!A0", "'-2+3", "'\t=1", "-5", '"+1,000.5"', "a=b", "<think>"]
