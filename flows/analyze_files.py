@@ -44,7 +44,7 @@ def analyze(
     roles = parameters_of(list(mapping))
     if unknown := next((role for role in roles if role not in ROLES), None):
         raise InputError(f"--map {unknown}=…: no such role; {nearest(unknown, ROLES)}")
-    chosen = with_own(document(_yaml(keywords)))
+    chosen = with_own(document(_families(keywords)))
     output.mkdir(parents=True, exist_ok=True)
     fresh = output / ".rows.new"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -92,12 +92,23 @@ def _tags(text: str | None) -> tuple[str, str] | None:
     return opening, closing
 
 
-def _yaml(path: Path | None) -> Any:
+def _families(path: Path | None) -> dict[str, Any]:
+    """A person's own keywords: family -> settings or patterns, as in a recipe."""
     import yaml
+    from pydantic import TypeAdapter, ValidationError
 
+    from evals.analytics.keywords import Families
     from flows.yaml_text import read_yaml
 
+    if path is None:
+        return {}
     try:
-        return {} if path is None else read_yaml(path.read_text(encoding="utf-8"))
+        found = read_yaml(path.read_text(encoding="utf-8"))
+        TypeAdapter(Families).validate_python(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"][:2]))
+        raise InputError(f"--keywords {path}: {where + ': ' if where else ''}{first['msg']}; write families as in a recipe") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"--keywords {path}: cannot be read: {str(error).splitlines()[0]}") from error
+    return dict(found)

@@ -32,9 +32,9 @@ def settings_of(options: dict[str, Any]) -> dict[str, Any]:
     """
     given = {name: value for name, value in options.items() if value is not None}
     names, protocol = given.pop("benchmarks", None), given.get("protocol")
-    if names is None and protocol is None:
+    if (names is None and protocol is None) or (names is not None and not names.replace(",", "").strip()):
         raise InputError("--benchmarks: name at least one, such as gsm8k,math500, or a --protocol that has its own")
-    listed = [name.strip() for name in names.split(",")] if names else find_protocol(protocol).benchmarks.value
+    listed = [name.strip() for name in names.split(",")] if names is not None else find_protocol(protocol).benchmarks.value
     limit = given.pop("limit", None)
     given["benchmarks"] = [{"name": name, "limit": limit} for name in listed if name]
     if "samples" in given:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,11 @@ class Commands(click.Group):
             if type(error).__module__.partition(".")[0] not in OUR_PACKAGES:
                 raise
             click.echo(f"error: {error}", err=True)
+            context.exit(BAD_INPUT)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has enough; click leaves quietly
+                raise
+            click.echo(f"error: {error.filename or 'the output'}: {error.strerror or error}", err=True)
             context.exit(BAD_INPUT)
 
 
@@ -77,4 +85,7 @@ def main() -> None:
     """
     from flows.login import use_login
 
+    for stream in (sys.stdout, sys.stderr):  # a terminal may not have every character: then it shows an escape
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     use_login()

@@ -204,3 +204,38 @@ def test_doctor_looks_at_everything(tmp_path: Path) -> None:
     if "vllm " in answer.stdout and "not installed" in answer.stdout:  # the brackets are no markup
         assert "r1flow[" in answer.stdout
     assert answer.returncode in (0, 1)
+
+
+def test_what_the_machine_refuses_is_one_line(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "flows.cli", "status", "--workspace", str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: the output: No space left on device\n")
+
+
+def test_a_terminal_without_a_character_shows_an_escape(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "x.duckdb")).close()
+    done = r1flow("sql", "SELECT 'ü' AS a", "--database", tmp_path / "x.duckdb", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout.split()) == (0, ["a", "\\xfc"])
+
+
+@pytest.mark.parametrize("benchmarks", ["", " , "])
+def test_no_benchmark_at_all_is_said(benchmarks: str) -> None:
+    assert refused(r1flow("evaluate", "C", "--benchmarks", benchmarks)).startswith("--benchmarks: name at least one, such as gsm8k")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        (b"[1]", ": Input should be a valid dictionary"),
+        (b"a: 1", ": a: Input should be a valid dictionary"),
+        (b"Bad Name: {}", ": Bad Name."),
+        (b"\xff\xfe", ": cannot be read: 'utf-8' codec can't decode"),
+        (b"[" * 1000, ": cannot be read: values are nested in more than"),
+    ],
+)
+def test_a_keyword_file_of_another_shape_is_one_line(tmp_path: Path, keywords: bytes, message: str) -> None:
+    (tmp_path / "k.yaml").write_bytes(keywords)
+    (tmp_path / "r.jsonl").write_text('{"prompt": "a", "response": "b"}\n')
+    said = refused(r1flow("analyze", tmp_path / "r.jsonl", "--keywords", tmp_path / "k.yaml", "--output", tmp_path / "o"))
+    assert said.startswith(f"--keywords {tmp_path}/k.yaml{message}")
