@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from flows.ancestry import Subject
 from rl_core.errors import InputError
+from tasks.moved import follow_move
 from tasks.stage import MLFLOW
 from tasks.workspace import Workspace, read_json, write_json
 
@@ -42,6 +45,8 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
     checkpoint = subject.weights()
     if not verify(checkpoint, to_train=False):
         raise InputError(f"{checkpoint}: does not match its digests; run the stage again, or name another checkpoint")
+    with FileLock(workspace.root / ".mlflow.lock"):
+        follow_move(workspace)
     notes = read_json(made.directory / MLFLOW) or {"models": {}}
     model = notes["models"].get(checkpoint.relative_to(made.directory).as_posix())
     if model is None or notes["tracking_uri"] != workspace.tracking_uri:

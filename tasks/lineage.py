@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from rl_core.errors import InputError
 from tasks.lease import LeaseLost
+from tasks.moved import follow_move
 from tasks.stage_record import StageRecord
 from tasks.workspace import Workspace
 
@@ -61,6 +62,8 @@ class Lineage:
         try:
             # Several first runs at once would all create the same tables, and the same experiment.
             with FileLock(workspace.root / ".mlflow.lock"):
+                for before in follow_move(workspace):
+                    warn(f"this workspace was {before} before: what MLflow knows of it is now in {workspace.root}")
                 self._client: MlflowClient = mlflow.MlflowClient(self.uri)
                 found = self._client.get_experiment_by_name(experiment)
                 self.experiment_id: str = (

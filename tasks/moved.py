@@ -1,0 +1,67 @@
+"""A workspace that was moved or copied: MLflow's database and the notes of stages and runs name places in it by absolute paths."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tasks.stage import MLFLOW
+from tasks.workspace import Workspace, read_json, write_json
+
+ARTIFACTS = ".mlflow-artifacts"
+PLACES = (  # tables and columns of MLflow's database with addresses of files
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
+
+
+def follow_move(workspace: Workspace) -> list[Path]:
+    """Change what names the places where the workspace was before to those where it is; returns the former.
+
+    Only the workspace's own database is changed, one after another with whoever else starts (the caller holds the lock for that).
+    """
+    database = workspace.root / "mlflow.db"
+    if workspace.tracking_uri != f"sqlite:///{database}" or not database.exists():
+        return []
+    with closing(sqlite3.connect(database, timeout=20)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "experiments" not in tables:  # not MLflow's yet
+            return []
+        locations = connection.execute("SELECT artifact_location FROM experiments").fetchall()
+        left = sorted({root for (location,) in locations if (root := _root_of(location)) not in (None, workspace.root)})
+        for root in left:
+            before, now = (f"{place.as_uri()}/{ARTIFACTS}/" for place in (root, workspace.root))
+            for table, column in PLACES:
+                if table in tables:
+                    connection.execute(
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                        (now, len(before) + 1, len(before), before),
+                    )
+        connection.commit()
+    for root in left:
+        _rename_in_notes(workspace, f"sqlite:///{root}/mlflow.db")
+    return left
+
+
+def _root_of(location: str) -> Path | None:
+    """The workspace in which an experiment's artifacts are; None for one that r1flow did not make."""
+    parts = urlsplit(location)
+    path = Path(unquote(parts.path))
+    return path.parent.parent if parts.scheme == "file" and path.parent.name == ARTIFACTS else None
+
+
+def _rename_in_notes(workspace: Workspace, before: str) -> None:
+    """In what stages and runs noted of MLflow, the database's address."""
+    for path in [*workspace.root.glob(f"*/*/{MLFLOW}"), *workspace.run_records()]:
+        content = read_json(path)
+        if not isinstance(content, dict):
+            continue
+        notes = content if path.name == MLFLOW else content.get("mlflow")
+        if isinstance(notes, dict) and notes.get("tracking_uri") == before:
+            notes["tracking_uri"] = workspace.tracking_uri
+            write_json(path, content)
