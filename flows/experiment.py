@@ -115,6 +115,7 @@ class _Body:
         stage, spec = self.stage, self.stage.spec
         # A stage before this one may have been repaired to exactly what it was.
         if not stage.runs or (not stage.anew and why_not_done(spec, self.context.digests) is None and spec.kind != "analyze"):
+            self.context.lineage.recall(spec.directory)
             self.page.reused(stage)
             return Completed(name="Reused", message=str(spec.directory))
         self.page.begin(stage)

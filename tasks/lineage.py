@@ -19,7 +19,7 @@ from filelock import FileLock
 from rl_core.errors import InputError
 from tasks.lease import LeaseLost
 from tasks.moved import follow_move
-from tasks.stage_record import StageRecord
+from tasks.stage_record import StageRecord, is_missing
 from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -125,6 +125,12 @@ class Lineage:
         record.end("FINISHED")
         self._send(record)
 
+    def recall(self, directory: Path) -> None:
+        """A stage that is reused: sent again if the store does not have it, as after its database was lost."""
+        with self._bookkeeping():
+            if not StageRecord.is_known(self._client, directory, self.uri):
+                self.adopt(directory)
+
     def keep(self, page: Path) -> None:
         """A page that stands for itself, with the figures beside it, as the whole of the parent run."""
         with self._bookkeeping():
@@ -147,8 +153,18 @@ class Lineage:
         return StageRecord.begin(self._client, directory, tracking_uri=self.uri, experiment=self.experiment_id, parent=self.run_id)
 
     def _send(self, record: StageRecord) -> None:
-        if time.monotonic() >= self._silent_until:
-            with self._bookkeeping():
+        from mlflow.exceptions import MlflowException
+
+        if time.monotonic() < self._silent_until:
+            return
+        with self._bookkeeping():
+            try:
+                record.send()
+            except MlflowException as error:
+                if not is_missing(error):
+                    raise
+                # The database that had its run was lost: everything is in the stage's own files.
+                record.start_anew(experiment=self.experiment_id, parent=self.run_id)
                 record.send()
 
     @contextmanager

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.lease import STATE, holder
 from tasks.stage import MLFLOW, SPEC, directory_name, read_manifest
-from tasks.workspace import read_json, write_json
+from tasks.workspace import Workspace, read_json, write_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
+    from mlflow.exceptions import MlflowException
 
 BATCH = 1000  # metrics in one request, the limit of MLflow's API
 SMALL = 2e6  # bytes of a sample file that is copied; larger ones stay where they are
@@ -68,6 +69,29 @@ class StageRecord:
                 continue
             notes.setdefault("status", "FINISHED" if read_manifest(path.parent) else "KILLED")
             yield cls(client, path.parent, notes)
+
+    @classmethod
+    def is_known(cls, client: MlflowClient, directory: Path, tracking_uri: str) -> bool:
+        """Whether a store has the run of the stage in a directory: it may be another one, or its database was lost."""
+        from mlflow.exceptions import MlflowException
+
+        notes = read_json(directory / MLFLOW)
+        if not notes or notes["tracking_uri"] != tracking_uri or "run" not in notes:
+            return False
+        try:
+            client.get_run(notes["run"])
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return False
+        return True
+
+    def start_anew(self, *, experiment: str, parent: str) -> None:
+        """Forget what was sent: the store that had it is gone."""
+        for name in ("run", "closed"):
+            self._notes.pop(name, None)
+        self._unsent = []
+        self._note(experiment=experiment, parent=parent, sent=[], step=0, models={})
 
     def end(self, status: str) -> None:
         """Note how the attempt ended: FINISHED, FAILED or KILLED."""
@@ -234,6 +258,18 @@ class StageRecord:
         for path in sorted(self._directory.glob("samples/**/*.parquet")):
             if path.stat().st_size <= SMALL:
                 self._client.log_artifact(self._run, str(path), "samples")
+
+
+def is_told(workspace: Workspace, directories: Iterable[Path]) -> bool:
+    """Whether the workspace's store has heard of finished stages, as far as their notes and its file tell, without asking it."""
+    uri = workspace.tracking_uri
+    lost = uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+    return not lost and all((read_json(directory / MLFLOW) or {}).get("tracking_uri") == uri for directory in directories)
+
+
+def is_missing(error: MlflowException) -> bool:
+    """Whether MLflow does not have what was asked for."""
+    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
 def read_steps(path: Path) -> Iterator[dict[str, Any]]:

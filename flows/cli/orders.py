@@ -55,6 +55,7 @@ def run_order(order: Order) -> None:
     from flows.plan import make_plan
     from flows.prefect_server import has_server
     from flows.settle import unsettled
+    from tasks.stage_record import is_told
 
     plan = make_plan(order)
     check_names(plan.recipe)
@@ -62,7 +63,8 @@ def run_order(order: Order) -> None:
     console = make_console()
     # A run that was killed after its last stage has left runs open in Prefect and MLflow, and `best` where it was.
     left_open = any(record["state"] == "running" for _, record in unsettled(plan.workspace))
-    if not plan.to_run and not has_server() and not left_open:
+    untold = not is_told(plan.workspace, [stage.spec.directory for stage in plan.stages if stage.action == "reuse"])
+    if not plan.to_run and not has_server() and not left_open and not untold:
         # The embedded server takes seconds to start, only to hear that nothing happened.
         from flows.runs import RunRecord
 

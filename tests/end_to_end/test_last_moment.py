@@ -1,4 +1,4 @@
-"""A run that is killed when everything is made and nobody has heard of its end."""
+"""Runs that make nothing, and still tell Prefect and MLflow what they have not heard."""
 
 from __future__ import annotations
 
@@ -25,4 +25,19 @@ def test_the_next_run_settles_what_was_left_though_it_makes_nothing(tmp_path: Pa
     settled = json.loads(path.read_text())
     assert settled["prefect"]["settled"]
     assert settled["mlflow"]["closed"]
+    assert "nothing has changed since they were made" in finish(start(tmp_path, "run", RECIPE, "--until", "puzzles"))
+
+
+@pytest.mark.slow
+def test_the_next_run_tells_a_new_database_what_was_made(tmp_path: Path) -> None:
+    finish(start(tmp_path, "run", RECIPE, "--until", "puzzles"))
+    (tmp_path / "mlflow.db").rename(tmp_path / "lost.db")
+    assert "1 reused" in finish(start(tmp_path, "run", RECIPE, "--until", "puzzles"))
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    [experiment] = client.search_experiments(filter_string="name = 'mini'")
+    runs = {run.info.run_name.partition(" ")[0]: run for run in client.search_runs([experiment.experiment_id])}
+    assert {name: run.info.status for name, run in runs.items()} == {"mini": "FINISHED", "puzzles": "FINISHED"}
+    assert runs["puzzles"].data.params["train"] == "40"
     assert "nothing has changed since they were made" in finish(start(tmp_path, "run", RECIPE, "--until", "puzzles"))

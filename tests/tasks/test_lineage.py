@@ -162,3 +162,23 @@ def test_a_store_that_is_none_is_refused_before_anything_starts(tmp_path: Path, 
     (tmp_path / "mlflow.db").write_text("no database")
     with pytest.raises(TrackingError, match=r"^MLflow at sqlite:.*mlflow.db cannot be used \(.*not a database"):
         Lineage(Workspace(tmp_path), "mini", "mini test", print)
+
+
+def test_a_stage_whose_run_was_lost_is_sent_anew_from_its_own_files(
+    root: Path, lineage: Lineage, spec_of: SpecOf, warnings: list[str]
+) -> None:
+    spec = spec_of("lost", workspace=root)
+    log(spec, 1)
+    with lineage.child(spec.directory) as tell:
+        tell()
+    notes = read_json(spec.directory / MLFLOW)
+    # As of a database that was lost: its run, its parent and its experiment are unknown here, and a step is not sent yet.
+    gone = {"run": "0" * 32, "parent": "1" * 32, "experiment": "987654"}
+    write_json(spec.directory / MLFLOW, {key: value for key, value in (notes | gone).items() if key not in ("status", "closed")})
+    log(spec, 2)
+    lineage.catch_up()
+    assert warnings == []
+    assert points(lineage, spec) == [(1, 0.1), (2, 0.2)]
+    run = mlflow.MlflowClient(lineage.uri).get_run(read_json(spec.directory / MLFLOW)["run"])
+    assert run.data.tags["mlflow.parentRunId"] == lineage.run_id
+    assert run.data.params["steps"] == "3"
