@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from evals.analytics.health import eval_warnings, rl_warnings, sft_warnings
 from flows.profile import SMOKE_SUFFIX
+from rl_core.training.journal import read_steps
 from tasks.stage import SPEC, read_manifest
 from tasks.workspace import read_json
 
@@ -21,18 +19,9 @@ def stage_warnings(directory: Path) -> list[str]:
     settings, result = spec["settings"], manifest["result"]
     match spec["kind"]:
         case "rl":
-            return rl_warnings(settings, _metrics(directory), result)
+            return rl_warnings(settings, list(read_steps(directory / "metrics.jsonl")), result)
         case "sft":
-            return sft_warnings(_metrics(directory), result)
+            return sft_warnings(list(read_steps(directory / "metrics.jsonl")), result)
         case "eval":
             return eval_warnings(settings, (read_json(directory / "scores.json") or {"scores": []})["scores"])
     return []
-
-
-def _metrics(directory: Path) -> list[dict[str, Any]]:
-    rows = []
-    with suppress(OSError), (directory / "metrics.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            with suppress(ValueError):
-                rows.append(json.loads(line))
-    return [row for row in rows if isinstance(row, dict)]

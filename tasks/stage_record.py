@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl_core.training.journal import read_steps
 from tasks.lease import STATE, holder
 from tasks.stage import MLFLOW, SPEC, directory_name, read_manifest
 from tasks.workspace import Workspace, read_json, write_json
@@ -270,13 +271,6 @@ def is_told(workspace: Workspace, directories: Iterable[Path]) -> bool:
 def is_missing(error: MlflowException) -> bool:
     """Whether MLflow does not have what was asked for."""
     return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
-
-
-def read_steps(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a `metrics.jsonl`; a last line that is still being written is left out."""
-    if path.exists():
-        for line in path.read_text().split("\n")[:-1]:
-            yield json.loads(line)
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,9 @@ import json
 import os
 import resource
 import signal
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,9 +38,12 @@ class Journal:
         self.fence.require()
         path = self.output / "metrics.jsonl"
         if path.exists():
-            kept = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+            lines = path.read_bytes().split(b"\n")
+            found = [(line, _step_of(line)) for line in lines]
+            if damaged := sum(number is None for line, number in found[:-1]):
+                print(f"warning: {path}: {damaged} damaged line(s) are left out", file=sys.stderr, flush=True)
             aside = path.with_suffix(".partial")
-            aside.write_text("".join(line + "\n" for line in kept))
+            aside.write_bytes(b"".join(line + b"\n" for line, number in found if number is not None and number <= step))
             os.replace(aside, path)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
@@ -61,6 +66,23 @@ class Journal:
         self.fence.require()
         with (self.output / name).open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def read_steps(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a `metrics.jsonl`. A last line that is still being written is left out, and so are damaged ones."""
+    if path.exists():
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            if _step_of(line) is not None:
+                yield json.loads(line)
+
+
+def _step_of(line: bytes) -> int | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    step = row.get("step") if isinstance(row, dict) else None
+    return step if isinstance(step, int) else None
 
 
 class StopRequest:
