@@ -16,8 +16,9 @@ from flows.stage_warnings import stage_warnings
 from rl_core.errors import InputError
 from rl_core.nearest import listed
 from rl_core.training.checkpoint import checkpoints
-from tasks.stage import SPEC, read_manifest, stage_directory
-from tasks.workspace import Workspace, read_json
+from tasks.records import SCORES, SPEC, read_record
+from tasks.stage import read_manifest, stage_directory
+from tasks.workspace import Workspace
 
 LISTS = {"data", "checkpoints", "of"}  # roles that name several stages
 
@@ -78,7 +79,7 @@ class Subject:
 
 def read(directory: Path) -> Made:
     """Raises InputError if the directory is no stage's."""
-    spec = read_json(directory / SPEC)
+    spec = read_record(directory / SPEC)
     if not spec:
         raise InputError(f"{directory / SPEC}: missing or not readable; the stages before it cannot be told")
     return Made(directory, spec)
@@ -133,14 +134,15 @@ def described(workspace: Workspace, subject: Subject) -> Iterator[str]:
             yield f"  {role}: {', '.join(names)}"
         if spec["model"] is not None:
             yield f"  model: {spec['model']}"
-        for name, digest in spec["identity"]["files"].items():
+        for name, digest in spec["identity"].get("files", {}).items():
             yield f"  file: {name} sha256 {digest[:16]}"
         settings = {key: value for key, value in spec["settings"].items() if key != "resources"}
         yield "  " + ", ".join(f"{name} {value}" for name, value in flatten(settings) if value is not None)
         for name in ("train.parquet", "test.parquet"):
             if manifest and (output := manifest["outputs"].get(name)):
-                rows = made.result[name.removesuffix(".parquet")]
-                yield f"  -> {name}: {count(rows)} rows ({made.result['source']}), sha256 {output['sha256'][:16]}"
+                rows, source = made.result.get(name.removesuffix(".parquet")), made.result.get("source", "unknown")
+                size = "?" if rows is None else count(rows)
+                yield f"  -> {name}: {size} rows ({source}), sha256 {output['sha256'][:16]}"
         for checkpoint in made.result.get("checkpoints", []):
             whole = _wholeness(made.directory / checkpoint)
             digest = manifest["outputs"].get(f"{checkpoint}/model.safetensors", {}).get("sha256", "") if manifest else ""
@@ -163,7 +165,7 @@ def _wholeness(checkpoint: Path) -> str:
 
 
 def _scores(subject: Subject) -> Iterator[str]:
-    for score in (read_json(subject.stage.directory / "scores.json") or {"scores": []})["scores"]:
+    for score in (read_record(subject.stage.directory / SCORES) or {"scores": []})["scores"]:
         if subject.of in (None, score["checkpoint"]) and subject.benchmark in (None, score["benchmark"]):
             part = score["subset"] or score["benchmark"]
             interval = f" [{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""

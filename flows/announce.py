@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from flows.runs import find_run
 from tasks.lineage import Lineage
-from tasks.stage import MLFLOW, read_manifest
+from tasks.records import MLFLOW
+from tasks.stage import read_manifest
 from tasks.workspace import RECORDS, Workspace, write_json
 
 

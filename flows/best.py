@@ -9,7 +9,7 @@ from flows.ancestry import Subject, read
 from flows.plan import Plan
 from flows.promote import promote, promoted
 from flows.recipe import Best
-from tasks.workspace import read_json
+from tasks.records import SCORES, read_record
 
 
 def move_best(plan: Plan, best: Best) -> str:
@@ -23,7 +23,7 @@ def move_best(plan: Plan, best: Best) -> str:
     judged = {upstream.stage: upstream.directory for upstream in spec.upstream["checkpoints"]}
     values = {
         score["checkpoint"]: score["value"]
-        for score in (read_json(spec.directory / "scores.json") or {"scores": []})["scores"]
+        for score in (read_record(spec.directory / SCORES) or {"scores": []})["scores"]
         if (score["benchmark"], score["subset"], score["metric"]) == (best.benchmark, None, best.metric) and score["checkpoint"] in judged
     }
     if not values:

@@ -23,9 +23,9 @@ from flows.references import step_of
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
-from tasks.lease import STATE
-from tasks.stage import JOB, MANIFEST, MLFLOW, SPEC, read_manifest
-from tasks.workspace import RECORDS, Workspace, read_json
+from tasks.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
+from tasks.stage import JOB, read_manifest
+from tasks.workspace import RECORDS, Workspace
 
 LOCAL = {STATE, JOB, MLFLOW}  # about this machine: who works here, paths, which server knows what
 LARGEST_INDEX = 50_000_000  # bytes
@@ -150,7 +150,7 @@ def _place(folder: Path, experiment: Path) -> list[str]:
             for record in path.iterdir():
                 if not (experiment / RECORDS / record.name).exists():
                     record.rename(experiment / RECORDS / record.name)
-        elif not (experiment / path.name).exists() and read_json(path / SPEC) and (path / MANIFEST).exists():
+        elif not (experiment / path.name).exists() and read_record(path / SPEC) and read_record(path / MANIFEST):
             path.rename(experiment / path.name)
             placed.append(path.name)
     return placed

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from flows.recipe import NAME
 from rl_core.errors import InputError
-from tasks.stage import MANIFEST, SPEC, directory_name
+from tasks.records import MANIFEST, SPEC, File, Manifest, Run, Spec
+from tasks.stage import directory_name
 from tasks.workspace import RECORDS, RESERVED, read_json
 
 INDEX = "bundle.json"
@@ -26,63 +27,11 @@ STAGE_DIRECTORY = rf"{NAME.strip('^$')}-[0-9a-f]{{8}}"
 # What an archive's own JSON files must have. What else they hold, later versions may add.
 
 
-class _File(BaseModel):
-    bytes: int = Field(ge=0, strict=True)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-
 class _Index(BaseModel):
     format: int = Field(strict=True)
     experiment: str
     run: str = Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9]{3}(-[0-9]+)?$")
-    files: dict[str, _File]
-
-
-class _Entry(BaseModel):
-    kind: str
-    position: int
-    fingerprint: str = Field(pattern="^[0-9a-f]{8,64}$")
-    directory: str
-
-
-class _Record(BaseModel):
-    experiment: str
-    run: str
-    state: str
-    started: float
-    recipe: dict[str, Any]
-    stages: dict[str, _Entry] = Field(min_length=1)
-
-
-class _Inputs(BaseModel):
-    inputs: dict[str, dict[str, str]]
-
-
-class _Spec(BaseModel):
-    experiment: str
-    stage: str
-    kind: str
-    position: int
-    seed: int
-    settings: dict[str, Any]
-    identity: _Inputs
-    fingerprint: str = Field(pattern="^[0-9a-f]{8,64}$")
-
-
-class _Result(BaseModel):
-    checkpoint: str = ""
-    checkpoints: list[str] = []
-
-
-class _Manifest(BaseModel):
-    stage: str
-    fingerprint: str
-    inputs: dict[str, str | None]
-    result: _Result
-    content: str
-    seconds: float
-    finished: float
-    outputs: dict[str, _File]
+    files: dict[str, File]
 
 
 def check_index(content: bytes, source: Path) -> dict[str, Any]:
@@ -112,7 +61,7 @@ def check_contents(folder: Path, index: dict[str, Any], source: Path) -> None:
     name = f"{RECORDS}/{index['run']}.json"
     if name not in index["files"]:
         raise InputError(f"{source}: the record of its run is missing; export the run again")
-    record = _parsed(_Record, (folder / name).read_bytes(), name, source)
+    record = _parsed(Run, (folder / name).read_bytes(), name, source)
     if (record["experiment"], record["run"]) != (index["experiment"], index["run"]):
         raise InputError(f"{source}: the record in it is of another run, {record['experiment']}/{record['run']}; do not trust it")
     for stage, entry in record["stages"].items():
@@ -124,7 +73,7 @@ def check_contents(folder: Path, index: dict[str, Any], source: Path) -> None:
 
 def _check_stage(directory: Path, index: dict[str, Any], source: Path) -> None:
     files = index["files"]
-    for shape, name in ((_Spec, SPEC), (_Manifest, MANIFEST)):
+    for shape, name in ((Spec, SPEC), (Manifest, MANIFEST)):
         if f"{directory.name}/{name}" not in files:
             raise InputError(f"{source}: {directory.name} has no {name}; export the run again")
         _parsed(shape, (directory / name).read_bytes(), f"{directory.name}/{name}", source)

@@ -34,10 +34,10 @@ from flows.models import Model, describe_model
 from flows.recipe import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, MathStage, Recipe, RlStage, SftStage
 from rl_core.config import ScratchModel
 from rl_core.data.math_sets import size_of_set
-from tasks.lease import STATE
 from tasks.ray_job import cluster_of, job_address
-from tasks.stage import MANIFEST, SPEC, StageSpec
-from tasks.workspace import Workspace, read_json
+from tasks.records import MANIFEST, SPEC, STATE, read_record
+from tasks.stage import StageSpec
+from tasks.workspace import Workspace
 
 # Rows of the public data sets.
 GSM8K_TRAIN = 7473
@@ -236,20 +236,17 @@ def _past(workspace: Workspace) -> Iterator[dict[str, Any]]:
     """What finished stages of the workspace took, the newest first; not those that were made in several attempts."""
     manifests = sorted(workspace.root.glob(f"*/*/{MANIFEST}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in manifests:
-        manifest, spec, state = read_json(path), read_json(path.parent / SPEC), read_json(path.parent / STATE)
-        try:
-            if state is not None and state.get("attempt", 1) > 1:
-                continue
-            yield {
-                "experiment": manifest["experiment"],
-                "stage": manifest["stage"],
-                "seconds": float(manifest["seconds"]),
-                "tokens": manifest["result"].get("tokens"),
-                "budget": spec["token_budget"],
-                "pace": spec.get("pace"),
-            }
-        except (AttributeError, KeyError, TypeError, ValueError):  # of another version, or spoiled
+        manifest, spec, state = read_record(path), read_record(path.parent / SPEC), read_record(path.parent / STATE)
+        if manifest is None or "seconds" not in manifest or spec is None or (state is not None and state.get("attempt", 1) > 1):
             continue
+        yield {
+            "experiment": spec["experiment"],
+            "stage": manifest["stage"],
+            "seconds": manifest["seconds"],
+            "tokens": manifest["result"].get("tokens"),
+            "budget": spec.get("token_budget"),
+            "pace": spec.get("pace"),
+        }
 
 
 def derived(recipe: Recipe) -> dict[str, str]:

@@ -35,9 +35,10 @@ from tasks.digests import Digests
 from tasks.lease import holder
 from tasks.lineage import Lineage
 from tasks.provenance import git_diff, made_with
+from tasks.records import read_record
 from tasks.run import run_stage
 from tasks.stage import StageStopped, said, set_aside, why_not_done
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, write_json
 
 
 def _flow_run_name() -> str:
@@ -174,7 +175,7 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
 def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
     """End the MLflow runs of runs that were killed, or whose end MLflow did not hear."""
     for path in workspace.run_records():
-        record = read_json(path) or {}
+        record = read_record(path) or {}
         known = record.get("mlflow")
         if known and not known.get("closed") and known["tracking_uri"] == lineage.uri and not holder(path, record):
             status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")

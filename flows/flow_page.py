@@ -23,9 +23,9 @@ from flows.servers import Servers
 from flows.summary import places, score_rows, warnings
 from flows.terminal import Display
 from tasks.lineage import Lineage, page
-from tasks.stage import MLFLOW, StageSpec, read_manifest, said
+from tasks.records import MLFLOW, read_record
+from tasks.stage import StageSpec, read_manifest, said
 from tasks.trainer_process import Progress
-from tasks.workspace import read_json
 
 PAUSE = 5.0  # seconds between two requests about progress
 SILENCE = 60.0  # seconds without requests after one that failed
@@ -187,7 +187,7 @@ def _place(files: list[str], figure: Path) -> tuple[int, str]:
 def _reports(plan: Plan, store: str) -> Iterator[tuple[PlannedStage, str]]:
     """Stages whose report MLflow has, and the MLflow runs that have it."""
     for stage in plan.stages:
-        notes = read_json(stage.spec.directory / MLFLOW) if stage.spec.kind == "report" else None
+        notes = read_record(stage.spec.directory / MLFLOW) if stage.spec.kind == "report" else None
         if notes and notes["tracking_uri"] == store and "files" in notes["sent"]:
             yield stage, notes["run"]
 

@@ -9,9 +9,10 @@ from typing import Any
 from evals.analytics.keywords import document, with_own
 from evals.analytics.warehouse import Part, is_current, publish
 from evals.config import StageRun
+from tasks.records import read_record
 from tasks.stage import read_manifest
 from tasks.stage_runs import run_info, stage_run
-from tasks.workspace import Workspace, read_json
+from tasks.workspace import Workspace
 
 READ = ("sft", "rl", "eval")  # kinds of stages that have rows
 PAUSE = 2.0  # seconds between two looks
@@ -41,7 +42,7 @@ def part_of(workspace: Workspace, record: dict[str, Any], *, finished: bool) -> 
 
 def parts(workspace: Workspace) -> list[Part]:
     """Every recorded run, the oldest first."""
-    records = sorted((read_json(path) for path in workspace.run_records()), key=lambda record: (record or {}).get("started", 0))
+    records = sorted((read_record(path) for path in workspace.run_records()), key=lambda record: (record or {}).get("started", 0))
     return [part_of(workspace, record, finished=False) for record in records if record]
 
 

@@ -20,7 +20,8 @@ from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from tasks.digests import Digests
 from tasks.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
-from tasks.stage import SPEC, StageSpec, Upstream, read_manifest, why_not_done
+from tasks.records import SPEC
+from tasks.stage import StageSpec, Upstream, read_manifest, why_not_done
 from tasks.workspace import Workspace, read_json
 
 Action = Literal["run", "continue", "reuse", "skip"]

@@ -11,7 +11,7 @@ from filelock import FileLock
 from flows.ancestry import Subject
 from rl_core.errors import InputError
 from tasks.moved import follow_move
-from tasks.stage import MLFLOW
+from tasks.records import MLFLOW, read_record
 from tasks.workspace import Workspace, read_json, write_json
 
 NAMES = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z][\w.-]*")
@@ -47,7 +47,7 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
         raise InputError(f"{checkpoint}: does not match its digests; run the stage again, or name another checkpoint")
     with FileLock(workspace.root / ".mlflow.lock"):
         follow_move(workspace)
-    notes = read_json(made.directory / MLFLOW) or {"models": {}}
+    notes = read_record(made.directory / MLFLOW) or {"models": {}}
     model = notes["models"].get(checkpoint.relative_to(made.directory).as_posix())
     if model is None or notes["tracking_uri"] != workspace.tracking_uri:
         raise InputError(f"{checkpoint}: MLflow at {workspace.tracking_uri} does not know it yet; r1flow run the recipe once more sends it")

@@ -21,8 +21,8 @@ from flows.promote import promoted
 from rl_core.errors import InputError
 from rl_core.nearest import listed, near, nearest
 from rl_core.training.checkpoint import checkpoints
-from tasks.stage import SPEC
-from tasks.workspace import Workspace, read_json
+from tasks.records import SCORES, SPEC, read_record
+from tasks.workspace import Workspace
 
 STEP = re.compile(r"(?:step-)?0*(\d+)")
 CHECKPOINTS = "checkpoints"
@@ -129,13 +129,13 @@ def _named_stage(workspace: Workspace, what: str) -> tuple[Made, list[str]]:
     records = {path.stem: path for path in workspace.run_records(first if first in experiments else "*")}
     run: dict[str, Any] | None = None
     if first in experiments and rest and rest[0] in records:
-        run, rest = read_json(records[rest[0]]), rest[1:]
+        run, rest = read_record(records[rest[0]]), rest[1:]
     elif first not in experiments and first in records:
-        run = read_json(records[first])
+        run = read_record(records[first])
     elif first not in experiments:
         raise InputError(f"{what}: no experiment {first!r} in {workspace.root}; {nearest(first, experiments)}")
     experiment = str(run["experiment"]) if run else first
-    runs = [run] if run else [read_json(path) for path in reversed(workspace.run_records(experiment))]
+    runs = [run] if run else [read_record(path) for path in reversed(workspace.run_records(experiment))]
     found: dict[str, Path] = {}
     for record in runs:
         for stage, entry in ((record or {}).get("stages") or {}).items():
@@ -164,7 +164,7 @@ def step_of(made: Made, name: str, what: str) -> Path:
 
 
 def _scores(made: Made, narrower: list[str], what: str) -> Subject:
-    scores = (read_json(made.directory / "scores.json") or {"scores": []})["scores"]
+    scores = (read_record(made.directory / SCORES) or {"scores": []})["scores"]
     if not scores:
         raise InputError(f"{what}: {made.name} is not done, so it has no scores yet")
     for key, name in zip(("checkpoint", "benchmark"), narrower, strict=False):

@@ -9,8 +9,9 @@ from flows.ingest import part_of
 from flows.recipe import check
 from flows.status import describe
 from rl_core.errors import InputError
+from tasks.records import SPEC
 from tasks.report import REPORT, where_to_look
-from tasks.stage import SPEC, read_manifest
+from tasks.stage import read_manifest
 from tasks.workspace import Workspace
 
 

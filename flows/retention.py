@@ -11,9 +11,9 @@ from typing import Any
 from flows.ancestry import Made, read
 from flows.promote import promoted
 from rl_core.errors import InputError
-from tasks.lease import STATE, holder, refuse_if_busy
-from tasks.stage import SPEC
-from tasks.workspace import Workspace, read_json
+from tasks.lease import holder, refuse_if_busy
+from tasks.records import SPEC, STATE, read_record
+from tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,13 @@ def _record(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, so nobody knows which stages it needs.
     """
-    record: Any = read_json(path)
-    try:
-        record["state"], [stage["directory"] for stage in record["stages"].values()]
-    except (KeyError, TypeError, AttributeError) as error:
+    record = read_record(path)
+    if record is None:
         raise InputError(
             f"{path}: the record of a run cannot be read, so nothing is known of the stages that it needs; "
             "bring it back from a backup, or move it out of the workspace to let its stages go"
-        ) from error
-    found: dict[str, Any] = record
-    return found
+        )
+    return record
 
 
 def _with_ancestors(workspace: Workspace, directories: Iterator[Path]) -> set[Path]:

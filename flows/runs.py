@@ -17,7 +17,8 @@ from rl_core.errors import InputError
 from rl_core.nearest import listed, nearest
 from tasks.lease import HEARTBEAT
 from tasks.process_mark import this_process
-from tasks.workspace import RECORDS, Workspace, read_json, write_json
+from tasks.records import read_record
+from tasks.workspace import RECORDS, Workspace, write_json
 
 NAME = "%Y%m%d-%H%M%S-%f"  # of a run: when it began, to the millisecond
 
@@ -121,7 +122,7 @@ def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
             last = [f"{experiment}/{path.stem}" for path in paths if path.parent.parent.name == experiment][-LISTED:]
             raise InputError(f"{run}: {experiment} has no run {name!r}; a run is wanted here, not a stage: {experiment}, or {listed(last)}")
         raise InputError(f"no run {run!r} in {workspace.root}; {nearest(run, known)}")
-    content = read_json(fitting[-1])
+    content = read_record(fitting[-1])
     if content is None:
         raise InputError(f"{fitting[-1]}: not readable as JSON; name another run")
     found: dict[str, Any] = content
@@ -131,7 +132,7 @@ def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
 def own_run(workspace: Workspace, experiment: str) -> dict[str, Any] | None:
     """The last run that this process recorded."""
     for path in reversed(workspace.run_records(experiment)):
-        record: dict[str, Any] | None = read_json(path)
+        record = read_record(path)
         if record and record["owner"] == this_process():
             return record
     return None

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tasks.lease import holder
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.records import read_record
+from tasks.workspace import Workspace, write_json
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -63,7 +64,7 @@ def settle_runs(workspace: Workspace) -> int:
 def unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Records of runs that have ended and whose end Prefect has not heard."""
     for path in workspace.run_records():
-        record = read_json(path)
+        record = read_record(path)
         known = (record or {}).get("prefect")
         if record and known and not known.get("settled") and not holder(path, record):
             yield path, record

@@ -7,13 +7,13 @@ from pathlib import Path
 from evals.analytics.health import eval_warnings, rl_warnings, sft_warnings
 from flows.profile import SMOKE_SUFFIX
 from rl_core.training.journal import read_steps
-from tasks.stage import SPEC, read_manifest
-from tasks.workspace import read_json
+from tasks.records import SCORES, SPEC, read_record
+from tasks.stage import read_manifest
 
 
 def stage_warnings(directory: Path) -> list[str]:
     """A line each; none for a stage that is not done, and none under the smoke profile, whose model learns nothing."""
-    spec, manifest = read_json(directory / SPEC), read_manifest(directory)
+    spec, manifest = read_record(directory / SPEC), read_manifest(directory)
     if not spec or not manifest or spec["experiment"].endswith(SMOKE_SUFFIX):
         return []
     settings, result = spec["settings"], manifest["result"]
@@ -23,5 +23,5 @@ def stage_warnings(directory: Path) -> list[str]:
         case "sft":
             return sft_warnings(list(read_steps(directory / "metrics.jsonl")), result)
         case "eval":
-            return eval_warnings(settings, (read_json(directory / "scores.json") or {"scores": []})["scores"])
+            return eval_warnings(settings, (read_record(directory / SCORES) or {"scores": []})["scores"])
     return []

@@ -13,9 +13,10 @@ from flows.format import clock, visible
 from flows.schedules import read_schedules
 from flows.servers import NAMES, Servers
 from flows.stage_warnings import stage_warnings
-from tasks.lease import STATE, holder, orphan
-from tasks.stage import PROGRESS, SPEC, read_manifest
-from tasks.workspace import Workspace, read_json
+from tasks.lease import holder, orphan
+from tasks.records import SPEC, STATE, read_record
+from tasks.stage import PROGRESS, read_manifest
+from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ def print_status(workspace: Workspace, console: Console) -> None:
     for experiment in experiments:
         console.print(f"[bold]{experiment}[/bold]")
         for path in workspace.run_records(experiment)[-RUNS_SHOWN:]:
-            run = read_json(path)
+            run = read_record(path)
             if run:
                 error = f": {visible(run['error'])}" if run.get("error") else ""
                 console.print(f"  run {run['run']} {_run_state(path, run)}{error}", highlight=False, markup=False, soft_wrap=True)
@@ -64,10 +65,10 @@ def stage_rows(workspace: Workspace, experiment: str) -> list[list[str]]:
     """The cells of HEADER for each stage directory of an experiment, in the order of the recipe."""
     last_run: dict[str, str] = {}  # directory -> id of the last run that made or reused it
     for path in workspace.run_records(experiment):
-        last_run |= {entry["directory"]: path.stem for entry in ((read_json(path) or {}).get("stages") or {}).values()}
+        last_run |= {entry["directory"]: path.stem for entry in (read_record(path) or {"stages": {}})["stages"].values()}
     found = []
     for path in (workspace.root / experiment).glob(f"*-????????/{SPEC}"):
-        spec, directory = read_json(path), path.parent
+        spec, directory = read_record(path), path.parent
         if spec:
             state, moment = describe(directory)
             when = datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M") if moment else ""
@@ -80,8 +81,8 @@ def describe(directory: Path) -> tuple[str, float]:
     """The state of a stage in words and when it was last heard of (seconds since the epoch)."""
     manifest = read_manifest(directory)
     if manifest:
-        return f"done in {clock(manifest['seconds'])}", manifest["finished"]
-    state: dict[str, Any] = read_json(directory / STATE) or {}
+        return f"done in {clock(manifest.get('seconds', 0.0))}", manifest.get("finished", 0.0)
+    state: dict[str, Any] = read_record(directory / STATE) or {}
     heard = state.get("heartbeat", 0.0)
     owner = holder(directory / STATE, state)
     step = _last_step(directory / PROGRESS)

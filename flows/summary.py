@@ -10,9 +10,9 @@ from flows.plan import Plan
 from flows.profile import STAND_IN
 from flows.stage_warnings import stage_warnings
 from tasks.data import OVERLAP
+from tasks.records import SCORES, read_record
 from tasks.report import REPORT, where_to_look
 from tasks.stage import StageSpec, read_manifest
-from tasks.workspace import read_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,7 +64,7 @@ def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     scores, comparisons = [], []
     for stage in plan.stages:
         if stage.spec.kind == "eval" and read_manifest(stage.spec.directory):
-            found = read_json(stage.spec.directory / "scores.json") or {"scores": []}
+            found = read_record(stage.spec.directory / SCORES) or {"scores": []}
             scores += found["scores"]
             comparisons += found.get("comparisons", [])
     return score_table(scores, comparisons)

@@ -6,9 +6,10 @@ from typing import Any
 
 from evals.config import StageRun
 from tasks.lease import Lease
-from tasks.stage import SPEC, StageSpec, stage_directory
+from tasks.records import SPEC, read_record
+from tasks.stage import StageSpec, stage_directory
 from tasks.stage_runs import run_info, stage_run
-from tasks.workspace import Workspace, read_json
+from tasks.workspace import Workspace
 
 DATABASE = "analysis.duckdb"
 STARTS = ("start", "checkpoints")  # roles by which a stage goes on from others or judges them
@@ -26,7 +27,7 @@ def run(spec: StageSpec, lease: Lease) -> dict[str, Any]:
     ]
     stages += cold_starts(spec)
     records = workspace.run_records(spec.experiment)
-    record = read_json(records[-1]) if records else None  # the last one is the run that this stage belongs to
+    record = read_record(records[-1]) if records else None  # the last one is the run that this stage belongs to
     part = Part(stages, with_own(document(spec.settings["keywords"])), run_info(record) if record else None)
     rows = build(part, spec.directory / DATABASE)
     lease.require()
@@ -39,11 +40,11 @@ def cold_starts(spec: StageSpec) -> list[StageRun]:
     found: dict[str, StageRun] = {}
     waiting = [above.directory for above in spec.upstream["of"]]
     while waiting:
-        identity = (read_json(waiting.pop() / SPEC) or {}).get("identity", {})
+        identity = (read_record(waiting.pop() / SPEC) or {}).get("identity", {})
         for role in STARTS:
             for name, fingerprint in identity.get("inputs", {}).get(role, {}).items():
                 directory = stage_directory(spec.workspace, spec.experiment, name, fingerprint)
-                above = read_json(directory / SPEC) or {}
+                above = read_record(directory / SPEC) or {}
                 waiting.append(directory)
                 if above.get("kind") == "sft" and name not in {other.stage for other in spec.upstream["of"]}:
                     start = next(iter(above["identity"]["inputs"].get("start", {})), None)

@@ -13,7 +13,7 @@ class Digests:
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._known: dict[str, list[object]] = read_json(memory) or {}
+        self._known = _remembered(memory)
         self._learned = False
 
     def of(self, path: Path, *, again: bool = False) -> str:
@@ -38,6 +38,13 @@ class Digests:
     def save(self) -> None:
         """Remember, if the directory for it exists: a plan leaves no trace."""
         if self._learned and self._memory.parent.is_dir():
-            latest: dict[str, list[object]] = read_json(self._memory) or {}
-            write_json(self._memory, latest | self._known)
+            write_json(self._memory, _remembered(self._memory) | self._known)
             self._learned = False
+
+
+def _remembered(memory: Path) -> dict[str, list[object]]:
+    """Entries of three parts: size, time, digest. What cannot be read is forgotten."""
+    content = read_json(memory)
+    return (
+        {name: entry for name, entry in content.items() if isinstance(entry, list) and len(entry) == 3} if isinstance(content, dict) else {}
+    )

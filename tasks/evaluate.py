@@ -10,10 +10,11 @@ from evals.config import EvalConfig, EvalJob, NamedCheckpoint
 from rl_core.model.pretrained import MODEL_FILES
 from tasks.fingerprint import fingerprint
 from tasks.lease import Lease, StageFailed
+from tasks.records import SCORES, read_record
 from tasks.stage import JOB, StageSpec, Upstream, read_manifest
 from tasks.train import final_checkpoint
 from tasks.trainer_process import Progress, run_module
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, write_json
 
 
 def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) 
     path = spec.directory / JOB
     write_json(path, job.model_dump(mode="json"))
     run_module("evals.run", path, lease, on_progress)
-    scores = read_json(spec.directory / "scores.json")
+    scores = read_record(spec.directory / SCORES)
     if scores is None:
         raise StageFailed(f"stage {spec.directory.name}: the evaluation left no scores.json; see {spec.directory / 'log.txt'}")
     judged = {(score["checkpoint"], score["benchmark"]) for score in scores["scores"]}

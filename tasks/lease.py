@@ -21,14 +21,13 @@ from rl_core.config import HeldLease
 from rl_core.errors import InputError
 from rl_core.fence import is_held
 from tasks.process_mark import is_alive, is_here, this_process
-from tasks.workspace import read_json, write_json
+from tasks.records import STATE, read_record
+from tasks.workspace import write_json
 
 HEARTBEAT = 5.0  # seconds between signs of life
 STALE = 60.0  # seconds without one after which an owner that cannot be seen from here may be gone
 WATCH = 4 * HEARTBEAT  # seconds for which its signs of life are watched for before it is given up
 DOOR = 30.0  # seconds to wait for another process that is just taking or renewing a lease
-
-STATE = "state.json"
 
 
 class StageBusy(InputError):
@@ -68,7 +67,7 @@ class Lease:
         """Raises StageBusy if another process holds the lease. Takes `WATCH` seconds where an owner elsewhere seems to be gone."""
         abandoned = _watch(self.directory / STATE)
         with door(self.directory):
-            before = read_json(self.directory / STATE) or {}
+            before = read_record(self.directory / STATE) or {}
             if before != abandoned:
                 _refuse_if_busy(self.directory)
             _end_orphan(before)
@@ -121,7 +120,7 @@ def holder(path: Path, content: dict[str, Any] | None = None) -> dict[str, Any] 
     Args:
         content: what the file holds, where it has been read already.
     """
-    state = read_json(path) if content is None else content
+    state = read_record(path) if content is None else content
     if not state or state.get("state") != "running":
         return None
     owner: dict[str, Any] = state["owner"]
@@ -182,20 +181,20 @@ def _watch(path: Path) -> dict[str, Any] | None:
     Raises:
         StageBusy: it gave one.
     """
-    state: dict[str, Any] | None = read_json(path)
+    state = read_record(path)
     if not state or state.get("state") != "running" or is_here(state["owner"]) or holder(path, state):
         return None
     until = time.monotonic() + WATCH
     while time.monotonic() < until:
         time.sleep(min(HEARTBEAT / 5, WATCH))
-        if read_json(path) != state:
+        if read_record(path) != state:
             _refuse_if_busy(path.parent)
             return None
     return state
 
 
 def _refuse_if_busy(directory: Path) -> None:
-    state = read_json(directory / STATE)
+    state = read_record(directory / STATE)
     owner = holder(directory / STATE, state)
     if state and owner:
         since = datetime.fromtimestamp(state["started"]).strftime("%H:%M:%S")

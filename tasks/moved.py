@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tasks.stage import MLFLOW
+from tasks.records import MLFLOW
 from tasks.workspace import Workspace, read_json, write_json
 
 ARTIFACTS = ".mlflow-artifacts"

@@ -17,13 +17,13 @@ from typing import Any, Literal
 
 from rl_core.config import ScratchModel, Settings
 from tasks.digests import Digests
-from tasks.lease import STATE, Lease, door, refuse_if_busy
-from tasks.workspace import read_json, write_json
+from tasks.lease import Lease, door, refuse_if_busy
+from tasks.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
+from tasks.workspace import write_json
 
 Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
 
-SPEC, MANIFEST, LOG, PROGRESS, JOB = "spec.json", "manifest.json", "log.txt", "progress.jsonl", "job.json"
-MLFLOW = "mlflow.json"  # what MLflow has heard of the stage
+LOG, PROGRESS, JOB = "log.txt", "progress.jsonl", "job.json"
 HOUSEKEEPING = {SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB, MLFLOW}
 # Files by which a stage made again is recognised as the same; the others hold timings.
 CONTENT = {".parquet", ".safetensors"}
@@ -87,9 +87,8 @@ def directory_name(stage: str, fingerprint: str) -> str:
 
 
 def read_manifest(directory: Path) -> dict[str, Any] | None:
-    """The manifest of a stage, None where there is none."""
-    manifest = read_json(directory / MANIFEST)
-    return manifest if isinstance(manifest, dict) else None
+    """The manifest of a stage; None where there is none, or none that can be read."""
+    return read_record(directory / MANIFEST)
 
 
 def input_contents(spec: StageSpec) -> dict[str, str | None]:
@@ -163,7 +162,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
     """
     directory = spec.directory
     inputs = input_contents(spec)
-    found = read_json(directory / SPEC)
+    found = read_record(directory / SPEC)
     manifest = read_manifest(directory)
     spoiled = damage(directory, manifest, digests) if manifest else {}
     if (found and found.get("inputs") != inputs) or any(not name.startswith("checkpoints/") for name in spoiled):

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.training.journal import read_steps
-from tasks.lease import STATE, holder
-from tasks.stage import MLFLOW, SPEC, directory_name, read_manifest
+from tasks.lease import holder
+from tasks.records import MLFLOW, SCORES, SPEC, STATE, read_record
+from tasks.stage import directory_name, read_manifest
 from tasks.workspace import Workspace, read_json, write_json
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class StageRecord:
     def unsent(cls, client: MlflowClient, experiment: Path, tracking_uri: str) -> Iterator[StageRecord]:
         """Records of ended attempts under an experiment's directory that MLflow has not heard to the end."""
         for path in sorted(experiment.glob(f"*/{MLFLOW}")):
-            notes = read_json(path)
+            notes = read_record(path)
             if not notes or notes.get("closed") or notes["tracking_uri"] != tracking_uri or holder(path.parent / STATE):
                 continue
             notes.setdefault("status", "FINISHED" if read_manifest(path.parent) else "KILLED")
@@ -76,7 +77,7 @@ class StageRecord:
         """Whether a store has the run of the stage in a directory: it may be another one, or its database was lost."""
         from mlflow.exceptions import MlflowException
 
-        notes = read_json(directory / MLFLOW)
+        notes = read_record(directory / MLFLOW)
         if not notes or notes["tracking_uri"] != tracking_uri or "run" not in notes:
             return False
         try:
@@ -226,7 +227,7 @@ class StageRecord:
 
     def _model_of(self, directory: Path) -> str | None:
         """The model that stands for a stage's last checkpoint in this store; None if it was made under another one."""
-        notes, manifest = read_json(directory / MLFLOW), read_manifest(directory)
+        notes, manifest = read_record(directory / MLFLOW), read_manifest(directory)
         if not notes or not manifest or notes["tracking_uri"] != self._notes["tracking_uri"]:
             return None
         model: str | None = notes["models"].get(manifest["result"].get("checkpoint"))
@@ -239,7 +240,7 @@ class StageRecord:
         now = int(time.time() * 1000)
         judged = [self._directory.parent / name for name in self._notes["upstream"]["checkpoints"]]
         model_ids = {(read_manifest(directory) or {}).get("stage"): self._model_of(directory) for directory in judged}
-        for score in (read_json(self._directory / "scores.json") or {})["scores"]:
+        for score in (read_record(self._directory / SCORES) or {"scores": []})["scores"]:
             name = metric_name("/".join(str(score[key]) for key in ("benchmark", "subset", "mode", "metric") if score[key]))
             here = [Metric(f"{score['checkpoint']}/{name}", score["value"], now, 0)]
             self._client.log_batch(self._notes["parent"], metrics=here)  # runs of an experiment are compared by their parents
@@ -265,7 +266,7 @@ def is_told(workspace: Workspace, directories: Iterable[Path]) -> bool:
     """Whether the workspace's store has heard of finished stages, as far as their notes and its file tell, without asking it."""
     uri = workspace.tracking_uri
     lost = uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
-    return not lost and all((read_json(directory / MLFLOW) or {}).get("tracking_uri") == uri for directory in directories)
+    return not lost and all((read_record(directory / MLFLOW) or {}).get("tracking_uri") == uri for directory in directories)
 
 
 def is_missing(error: MlflowException) -> bool:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from evals.config import RunInfo, StageRun
-from tasks.stage import SPEC, read_manifest
-from tasks.workspace import read_json
+from tasks.records import SPEC, read_record
+from tasks.stage import read_manifest
 
 
 def stage_run(experiment: str, stage: str, kind: Any, fingerprint: str, directory: Path, position: int, start: str | None) -> StageRun:
     """A stage with the time and the devices that it took, where its files tell."""
     manifest = read_manifest(directory) or {}
-    resources = (read_json(directory / SPEC) or {}).get("settings", {}).get("resources", {})
+    resources = (read_record(directory / SPEC) or {}).get("settings", {}).get("resources", {})
     training, rollout = resources.get("training_workers", 1), resources.get("rollout_workers", 1) * resources.get("tensor_parallel", 1)
     return StageRun(
         experiment=experiment,

@@ -143,5 +143,5 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file; None if it is missing or broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -11,6 +11,7 @@ import pytest
 from evals.analytics import query
 from flows import ingest
 from rl_core.rollout.records import ROLLOUT_SCHEMA
+from tasks.process_mark import this_process
 from tasks.workspace import Workspace
 
 
@@ -46,9 +47,10 @@ def workspace(tmp_path: Path) -> Workspace:
     found = Workspace.at(tmp_path / "runs")
     (found.root / "e" / "warm-aaaaaaaa" / "rollouts").mkdir(parents=True)
     (found.root / "e" / "runs").mkdir()
-    stage = {"kind": "rl", "fingerprint": "a" * 64, "directory": "warm-aaaaaaaa", "position": 0}
+    stage = {"kind": "rl", "action": "run", "fingerprint": "a" * 64, "directory": "warm-aaaaaaaa", "position": 0}
     recipe = {"stages": {"warm": {"kind": "rl"}}}
     record = {"experiment": "e", "run": "1", "state": "running", "started": 1.0, "recipe": recipe, "stages": {"warm": stage}}
+    record |= {"owner": this_process(), "order": {}}
     (found.root / "e" / "runs" / "1.json").write_text(json.dumps(record))
     return found
 

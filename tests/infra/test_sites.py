@@ -101,9 +101,10 @@ def test_what_the_containers_run_is_installed_in_them() -> None:
         (wanted,) = re.findall(r"infra/bootstrap\.sh (\S+)", path.read_text())
         assert set(wanted.split(",")) <= set(extras), path
     services = read("compose.yaml")["services"]
-    assert services["prefect"]["command"][:3] == ["prefect", "server", "start"]
-    for name in ("prefect", "mlflow"):
-        done = subprocess.run([sys.executable, "-m", *services[name]["command"], "--help"], capture_output=True, text=True, check=False)
+    assert services["prefect"]["command"][:3] == ["python", "-m", "flows.prefect_server"]
+    assert services["mlflow"]["command"][:2] == ["mlflow", "server"]
+    for command in (services["prefect"]["command"][1:], ["-m", *services["mlflow"]["command"]]):
+        done = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert services["runner"]["command"][:3] == ["python", "-m", "flows.deployments"]
 

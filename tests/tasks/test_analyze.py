@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.analyze import cold_starts
-from tasks.stage import SPEC, StageSpec, Upstream
+from tasks.records import SPEC
+from tasks.stage import StageSpec, Upstream
 from tasks.workspace import write_json
 
 SpecOf = Callable[..., StageSpec]

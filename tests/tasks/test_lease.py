@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tasks.lease import STATE, Lease, LeaseLost, StageBusy, door, holder, orphan
+from tasks.lease import Lease, LeaseLost, StageBusy, door, holder, orphan
 from tasks.process_mark import process_mark, this_process
+from tasks.records import STATE
 from tasks.stage import StageSpec
 from tasks.workspace import read_json, write_json
 

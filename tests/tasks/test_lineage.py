@@ -15,7 +15,8 @@ import sqlalchemy
 from tasks.digests import Digests
 from tasks.lineage import Lineage, TrackingError
 from tasks.provenance import made_with
-from tasks.stage import MLFLOW, SPEC, StageSpec, at_work, write_manifest
+from tasks.records import MLFLOW, SPEC
+from tasks.stage import StageSpec, at_work, write_manifest
 from tasks.workspace import Workspace, read_json, write_json
 
 pytestmark = pytest.mark.slow

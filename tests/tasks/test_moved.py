@@ -9,7 +9,8 @@ import pytest
 
 from tasks.lineage import Lineage
 from tasks.moved import follow_move
-from tasks.stage import MLFLOW, SPEC, StageSpec
+from tasks.records import MLFLOW, SPEC
+from tasks.stage import StageSpec
 from tasks.workspace import Workspace, read_json, write_json
 
 

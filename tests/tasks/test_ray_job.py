@@ -90,7 +90,7 @@ def head(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
         yield address
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
         patch.undo()
         _forget_token()
 
@@ -155,7 +155,10 @@ def test_a_workspace_that_the_cluster_does_not_see_is_named(head: str, lease: Le
 
 
 @pytest.mark.slow
-def test_the_job_of_a_run_that_was_killed_is_stopped_before_the_stage_goes_on(head: str, tmp_path: Path) -> None:
+def test_the_job_of_a_run_that_was_killed_is_stopped_before_the_stage_goes_on(
+    head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.lease.WATCH", 0.2)
     client = connect(head)
     job = client.submit_job(entrypoint="sleep 300")
     directory = tmp_path / "warm"
@@ -163,6 +166,7 @@ def test_the_job_of_a_run_that_was_killed_is_stopped_before_the_stage_goes_on(he
     owner = {"id": "gone", "host": "another", "pid": 1, "born": 0.0}
     state = {"state": "running", "owner": owner, "started": 0, "heartbeat": 0, "trainer": {"address": head, "job": job}}
     (directory / "state.json").write_text(json.dumps(state))
+    os.utime(directory / "state.json", (0, 0))  # silent for long
     lease = Lease(directory)
     lease.take()
     lease.release("done")
