@@ -17,7 +17,7 @@ from flows.recipe import NAME
 from rl_core.errors import InputError
 from tasks.records import MANIFEST, SPEC, File, Manifest, Run, Spec
 from tasks.stage import directory_name
-from tasks.workspace import RECORDS, RESERVED, read_json
+from tasks.workspace import RECORDS, RESERVED
 
 INDEX = "bundle.json"
 FORMAT = 1
@@ -73,11 +73,12 @@ def check_contents(folder: Path, index: dict[str, Any], source: Path) -> None:
 
 def _check_stage(directory: Path, index: dict[str, Any], source: Path) -> None:
     files = index["files"]
+    read: list[dict[str, Any]] = []
     for shape, name in ((Spec, SPEC), (Manifest, MANIFEST)):
         if f"{directory.name}/{name}" not in files:
             raise InputError(f"{source}: {directory.name} has no {name}; export the run again")
-        _parsed(shape, (directory / name).read_bytes(), f"{directory.name}/{name}", source)
-    spec, manifest = read_json(directory / SPEC), read_json(directory / MANIFEST)
+        read.append(_parsed(shape, (directory / name).read_bytes(), f"{directory.name}/{name}", source))
+    spec, manifest = read
     named = directory_name(spec["stage"], spec["fingerprint"])
     if spec["experiment"] != index["experiment"] or directory.name != named or manifest["fingerprint"] != spec["fingerprint"]:
         raise InputError(f"{source}: {directory.name} holds another stage than it is named for; do not trust it")

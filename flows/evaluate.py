@@ -93,7 +93,7 @@ def _named(text: str, config: EvalConfig, workspace: Workspace, digests: Digests
 
 
 def _file_name(what: str) -> str:
-    """The name under which a checkpoint stands in tables and names files: the last part of its own, with its stage for a step."""
+    """The name of a checkpoint in tables and files: the last part of its own, with its stage for a step."""
     parts = [part for part in Path(what).parts if part not in ("/", ".", "checkpoints")] or [what]
     name = "-".join(parts[-2:]) if parts[-1].startswith("step-") else parts[-1]  # a step says nothing without its stage
     return re.sub(r"[^\w.-]+", "-", name)

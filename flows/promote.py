@@ -45,7 +45,7 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
     checkpoint = subject.weights()
     if not verify(checkpoint, to_train=False):
         raise InputError(f"{checkpoint}: does not match its digests; run the stage again, or name another checkpoint")
-    with FileLock(workspace.root / ".mlflow.lock"):
+    with FileLock(workspace.mlflow_lock):
         follow_move(workspace)
     notes = read_record(made.directory / MLFLOW) or {"models": {}}
     model = notes["models"].get(checkpoint.relative_to(made.directory).as_posix())

@@ -22,7 +22,7 @@ from flows.served import SERVED
 from rl_core.errors import InputError
 from tasks.lineage import page
 from tasks.process_mark import is_alive, process_mark
-from tasks.workspace import Workspace, WorkspaceError, named_address, read_json, write_json
+from tasks.workspace import ARTIFACTS, Workspace, WorkspaceError, named_address, read_json, write_json
 
 Name = Literal["prefect", "mlflow", "runner"]
 NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")
@@ -155,7 +155,7 @@ class Servers:
             case "prefect":
                 return [*python, "flows.prefect_server", "--host", host, "--port", str(port)]
             case "mlflow":
-                files = self.workspace.root / ".mlflow-artifacts"
+                files = self.workspace.root / ARTIFACTS
                 guard = ["--app-name", "basic-auth"] if guarded else []
                 listen = ["--host", host, "--port", str(port), "--workers", "1", *guard]
                 store = ["--backend-store-uri", self.workspace.mlflow_database]

@@ -54,7 +54,7 @@ COLUMNS = {
 }
 
 TINY = ScratchModel(hidden_size=64, intermediate_size=128, layers=2, heads=2, key_value_heads=1, vocabulary=512, context=512)
-# What follows the output head, or stands in the attention, beside what every model has: caps low enough, scales far enough from 1, windows
+# What some models do after the output head, or in the attention, and others do not: caps low enough, scales far enough from 1, windows
 # short enough to show.
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "qwen2": {},

@@ -45,6 +45,5 @@ class Digests:
 def _remembered(memory: Path) -> dict[str, list[object]]:
     """Entries of three parts: size, time, digest. What cannot be read is forgotten."""
     content = read_json(memory)
-    return (
-        {name: entry for name, entry in content.items() if isinstance(entry, list) and len(entry) == 3} if isinstance(content, dict) else {}
-    )
+    entries = content.items() if isinstance(content, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, list) and len(entry) == 3}

@@ -61,7 +61,7 @@ class Lineage:
         local = workspace.tracking_server is None
         try:
             # Several first runs at once would all create the same tables, and the same experiment.
-            with FileLock(workspace.root / ".mlflow.lock"):
+            with FileLock(workspace.mlflow_lock):
                 for before in follow_move(workspace):
                     warn(f"this workspace was {before} before: what MLflow knows of it is now in {workspace.root}")
                 self._client: MlflowClient = mlflow.MlflowClient(self.uri)

@@ -8,9 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tasks.records import MLFLOW
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import ARTIFACTS, Workspace, read_json, write_json
 
-ARTIFACTS = ".mlflow-artifacts"
 PLACES = (  # tables and columns of MLflow's database with addresses of files
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -23,7 +22,7 @@ PLACES = (  # tables and columns of MLflow's database with addresses of files
 def follow_move(workspace: Workspace) -> list[Path]:
     """Change what names the places where the workspace was before to those where it is; returns the former.
 
-    Only the workspace's own database is changed, one after another with whoever else starts (the caller holds the lock for that).
+    Only the workspace's own database is changed, one after another with whoever else starts (the caller holds `mlflow_lock` for that).
     """
     database = workspace.root / "mlflow.db"
     if workspace.tracking_uri != f"sqlite:///{database}" or not database.exists():

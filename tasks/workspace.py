@@ -14,6 +14,7 @@ from rl_core.addresses import holds_secret
 from rl_core.errors import InputError
 
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
+ARTIFACTS = ".mlflow-artifacts"  # folder of MLflow's files
 RESERVED = {"cells", "comparisons", "evaluations", "queries"}  # folders of a workspace that are no experiments
 
 
@@ -74,7 +75,12 @@ class Workspace:
 
     def artifacts(self, experiment: str) -> str:
         """Where MLflow keeps an experiment's files when no server does."""
-        return (self.root / ".mlflow-artifacts" / experiment).as_uri()
+        return (self.root / ARTIFACTS / experiment).as_uri()
+
+    @property
+    def mlflow_lock(self) -> Path:
+        """Held by whoever makes, migrates or changes MLflow's database: one at a time."""
+        return self.root / ".mlflow.lock"
 
     def experiments(self) -> list[str]:
         """Names of the experiments that have ever run here."""

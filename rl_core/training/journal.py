@@ -39,11 +39,11 @@ class Journal:
         path = self.output / "metrics.jsonl"
         if path.exists():
             lines = path.read_bytes().split(b"\n")
-            found = [(line, _step_of(line)) for line in lines]
-            if damaged := sum(number is None for line, number in found[:-1]):
+            found = [(line, _row_of(line)) for line in lines]
+            if damaged := sum(row is None for line, row in found[:-1]):
                 print(f"warning: {path}: {damaged} damaged line(s) are left out", file=sys.stderr, flush=True)
             aside = path.with_suffix(".partial")
-            aside.write_bytes(b"".join(line + b"\n" for line, number in found if number is not None and number <= step))
+            aside.write_bytes(b"".join(line + b"\n" for line, row in found if row is not None and row["step"] <= step))
             os.replace(aside, path)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
@@ -72,17 +72,17 @@ def read_steps(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a `metrics.jsonl`. A last line that is still being written is left out, and so are damaged ones."""
     if path.exists():
         for line in path.read_bytes().split(b"\n")[:-1]:
-            if _step_of(line) is not None:
-                yield json.loads(line)
+            if (row := _row_of(line)) is not None:
+                yield row
 
 
-def _step_of(line: bytes) -> int | None:
+def _row_of(line: bytes) -> dict[str, Any] | None:
+    """The row of a step; None for a line that is damaged."""
     try:
         row = json.loads(line)
     except ValueError:
         return None
-    step = row.get("step") if isinstance(row, dict) else None
-    return step if isinstance(step, int) else None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 class StopRequest:

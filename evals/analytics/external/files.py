@@ -25,7 +25,7 @@ class File:
     Attributes:
         mapping: columns by role (`ROLES` in table.py) as the user named them, such as {"response": "text"}; a reward may be several
             columns with commas between.
-        head: what stands beside the rows of a JSON file or archive.
+        head: what a JSON file or an archive has besides its rows.
         row: number of the row that was read last, from 1.
         columns: whether `mapping` can name its columns; known once its format is.
         notes: what a reader of the result should know, with the files it is about.

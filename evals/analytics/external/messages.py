@@ -80,7 +80,7 @@ def _role(message: dict[str, Any]) -> str:
 
 
 def _content(message: dict[str, Any]) -> tuple[str, str]:
-    """The text of a message, and the output of tools that stands inside it."""
+    """The text of a message, and the output of tools in it."""
     content = next((message[name] for name in ("content", "value", "text", "refusal") if message.get(name) is not None), "")
     thought = next((message[name] for name in ("reasoning_content", "reasoning", "thinking") if isinstance(message.get(name), str)), "")
     own = [f"<think>{thought}</think>"] if thought else []

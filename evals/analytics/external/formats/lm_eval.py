@@ -36,7 +36,7 @@ ROLLING = {"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"}
 
 def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
     task = re.sub(r"^samples_|_\d{4}-\d\d-\d\dT.*$", "", file.path.stem)
-    chosen: dict[Any, Any] = {}  # filter by problem: a problem stands there once for each filter of its answer
+    chosen: dict[Any, Any] = {}  # filter by problem: the file has a problem once for each filter of its answer
     filters: dict[str, None] = {}
     for row in rows:
         this = row.get("filter")
