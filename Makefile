@@ -9,8 +9,7 @@ quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
 	$(BIN)/r1flow run quickstart
 
 test: $(DEV_STAMP)  ## the whole suite, fast tests first
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

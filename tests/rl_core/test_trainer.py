@@ -123,6 +123,7 @@ def test_sft_resumes_bit_for_bit_and_lowers_its_loss(tmp_path: Path, prompts: Pa
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.xdist_group("engines")
 @pytest.mark.slow
 def test_ray_stops_on_sigterm_with_the_numbers_of_one_process(tmp_path: Path, prompts: Path, tiny_checkpoint: Path) -> None:
     config = RlConfig.model_validate(RL | {"steps": 500, "resources": {"ray": True, "threads": 1}})

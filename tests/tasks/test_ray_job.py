@@ -25,6 +25,7 @@ from tasks.ray_job import ClusterError, connect, end_job, job_address, require_a
 from tasks.train import train
 from tasks.trainer_process import GRACE, Progress
 
+pytestmark = pytest.mark.xdist_group("engines")
 STEPS = 60
 
 

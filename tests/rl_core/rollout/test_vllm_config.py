@@ -20,6 +20,8 @@ from rl_core.errors import InputError
 from rl_core.model.pretrained import load_config
 from rl_core.rollout.vllm_engine import VllmEngine, _room_for, for_engine
 
+pytestmark = pytest.mark.xdist_group("engines")
+
 ROOT = Path(__file__).parents[3]
 CONFIGS: dict[str, dict[str, Any]] = json.loads((ROOT / "tests" / "fixtures" / "model_configs.json").read_text())
 RECIPES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "flows" / "recipes").glob("*.yaml"))}

@@ -23,7 +23,7 @@ from rl_core.rollout.vllm_engine import VllmEngine
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import TokenSequence, micro_batches
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 
 REQUESTS = [Request([5, 6, 7 + n, *range(30, 40 + n)], 3, seed=n) for n in range(6)]
 

@@ -20,6 +20,8 @@ from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
 from rl_core.workers import LocalWorkers, Models, WorkerLost
 
+pytestmark = pytest.mark.xdist_group("engines")
+
 WEIGHTS = {"model.embed_tokens.weight": torch.arange(10.0).reshape(5, 2), "model.norm.weight": torch.ones(2)}
 STEPS = {"steps": 1, "learning_rate": 1e-3, "max_response_tokens": 24, "engine": "vllm"}
 
