@@ -25,7 +25,7 @@ from rl_core.rewards.reward import resolve
 from rl_core.rollout.engine import Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts
 from rl_core.step_records import drop_rollouts_after, rollout_rows, summary, write_rollouts
-from rl_core.training.checkpoint import best, checkpoints, latest_whole, save_checkpoint
+from rl_core.training.checkpoint import best, checkpoints, drop_checkpoints_after, latest_whole, save_checkpoint
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
@@ -101,7 +101,7 @@ class _Run:
     def go_on(self) -> None:
         """From the last whole checkpoint to the end."""
         job, config = self.job, self.config
-        resumed = latest_whole(job.output / "checkpoints")
+        resumed = latest_whole(job.output / "checkpoints", before=self.journal.first_damaged())
         state: dict[str, Any] = resumed[1] if resumed else {"step": 0, "drawn": 0, "prompts": self.digest}
         if state.get("prompts") != self.digest:
             raise InputError(
@@ -112,6 +112,7 @@ class _Run:
         self.watched = []
         self.journal.rewind(first)
         drop_rollouts_after(job.output, first)
+        drop_checkpoints_after(job.output / "checkpoints", first)
         self.journal.progress(first, {})
         if first == self.total:
             return

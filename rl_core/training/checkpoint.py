@@ -102,14 +102,31 @@ def checkpoints(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"step-*/{FILES}"))
 
 
-def latest_whole(root: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint whose files match their digests, with its loop state; damaged ones are passed over, which is said on stderr."""
+def drop_checkpoints_after(root: Path, step: int) -> None:
+    """Remove those that a resumed run has passed over: it makes them again, and must not keep them in the place of sound ones."""
+    for path in checkpoints(root):
+        if _step(path) > step:
+            shutil.rmtree(path)
+
+
+def latest_whole(root: Path, before: int | None = None) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint whose files match their digests, with its loop state; damaged ones are passed over, which is said on stderr.
+
+    Args:
+        before: only checkpoints of steps before this one.
+    """
     _bring_back(root)
     for path in reversed(checkpoints(root)):
+        if before is not None and _step(path) >= before:
+            continue
         if verify(path):
             return path, json.loads((path / STATE).read_text())
         print(f"warning: {path} does not match its digests; going on from the one before it", file=sys.stderr, flush=True)
     return None
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def verify(directory: Path, *, to_train: bool = True) -> bool:

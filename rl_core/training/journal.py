@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from rl_core.fence import Fence
+from rl_core.training.step_digests import first_damaged, forget_after, note_step
 
 STOPPED = 75  # exit code after an orderly stop (EX_TEMPFAIL): run again to go on
 
@@ -36,6 +37,7 @@ class Journal:
     def rewind(self, step: int) -> None:
         """Drop the metrics after `step`: a resumed run writes them again."""
         self.fence.require()
+        forget_after(self.output, step)
         path = self.output / "metrics.jsonl"
         if path.exists():
             lines = path.read_bytes().split(b"\n")
@@ -46,9 +48,16 @@ class Journal:
             aside.write_bytes(b"".join(line + b"\n" for line, row in found if row is not None and row["step"] <= step))
             os.replace(aside, path)
 
+    def first_damaged(self) -> int | None:
+        """The first step whose metrics or rollouts are not as they were when it was finished; None if all are."""
+        path = self.output / "metrics.jsonl"
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+        return first_damaged(self.output, {row["step"]: line for line in lines if (row := _row_of(line)) is not None})
+
     def log(self, step: int, metrics: dict[str, float]) -> None:
-        """Record a finished step."""
-        self._append("metrics.jsonl", {"step": step, **metrics})
+        """Record a finished step, whose rollouts are written."""
+        line = self._append("metrics.jsonl", {"step": step, **metrics})
+        note_step(self.output, step, line)
         self.progress(step, metrics)
 
     def progress(self, step: int, metrics: dict[str, float]) -> None:
@@ -62,10 +71,13 @@ class Journal:
         aside.write_text(json.dumps(result | {"peak_memory_bytes": peak_memory()}, indent=1))
         os.replace(aside, self.output / "result.json")
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
+    def _append(self, name: str, row: dict[str, Any]) -> bytes:
+        """Returns the line, without its end."""
         self.fence.require()
+        line = json.dumps(row)
         with (self.output / name).open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(line + "\n")
+        return line.encode()
 
 
 def read_steps(path: Path) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from rl_core.data.templates import find_template, render
 from rl_core.fence import Fence
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
-from rl_core.training.checkpoint import OPTIMIZER, latest_whole, save_checkpoint, save_model
+from rl_core.training.checkpoint import OPTIMIZER, drop_checkpoints_after, latest_whole, save_checkpoint, save_model
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
@@ -39,7 +39,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     prompts = [prompt for path in job.prompts for prompt in read_prompts(path) if prompt.trace]
     if not prompts:
         raise DataError(f"{job.prompts[0]}: no row has a worked response (column trace), which SFT learns from")
-    resumed = latest_whole(job.output / "checkpoints")
+    resumed = latest_whole(job.output / "checkpoints", before=journal.first_damaged())
     tokenizer, model = _start(job, config, prompts, resumed[0] if resumed else None)
     examples = _encode(prompts, config, tokenizer, context_length(model.config))
     backend = TorchBackend(
@@ -57,6 +57,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         backend.load_optimizer_state(load_file(resumed[0] / OPTIMIZER))
         first, sampler.drawn = resumed[1]["step"], resumed[1]["drawn"]
     journal.rewind(first)
+    drop_checkpoints_after(job.output / "checkpoints", first)
     started, tokens = time.time(), 0
 
     def write(directory: Path) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.training.checkpoint import checkpoints, latest_whole, save_checkpoint, verify
+from rl_core.training.checkpoint import checkpoints, drop_checkpoints_after, latest_whole, save_checkpoint, verify
 
 
 def save(root, step: int, keep_last: int = 2):
@@ -70,3 +70,15 @@ def test_a_step_is_replaced_without_a_moment_in_which_none_is_there(tmp_path, mo
     save(tmp_path, 3)
     assert not (old / "old").exists()
     assert [directory.name for directory in tmp_path.iterdir()] == ["step-000003"]
+
+
+def test_a_run_that_goes_back_drops_the_later_ones_and_keeps_its_own(tmp_path) -> None:
+    for step in (4, 8, 12):
+        save(tmp_path, step, keep_last=3)
+    found = latest_whole(tmp_path, before=8)
+    assert found is not None
+    assert found[0].name == "step-000004"
+    assert latest_whole(tmp_path, before=4) is None
+    drop_checkpoints_after(tmp_path, 4)
+    save(tmp_path, 5, keep_last=2)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000004", "step-000005"]
