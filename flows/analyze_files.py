@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from flows.sql_shell import parameters_of
@@ -69,7 +70,7 @@ def analyze(
 
 def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
     """Where to go on, and what the files do not say."""
-    found = [{"title": "SQL", "where": f"r1flow sql --database {output / DATABASE} @queries", "note": "every response"}]
+    found = [{"title": "SQL", "where": f"r1flow sql --database {quote(str(output / DATABASE))} @queries", "note": "every response"}]
     for missing, total, title, remedy, what in (
         (counts.without_verdict, counts.responses, "Verdicts", "--map correct=COLUMN or --correct-from REWARD", "whether they are right"),
         (counts.without_reward, counts.rollouts, "Rewards", "--map reward=COLUMN", "their reward"),

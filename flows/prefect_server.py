@@ -65,7 +65,7 @@ class PrefectServer:
         use_running_server(self._workspace)
         if has_server():
             return
-        os.environ["PREFECT_HOME"] = str(self._workspace.prefect_home)
+        os.environ |= self._workspace.prefect_environment
         self._workspace.prefect_home.mkdir(parents=True, exist_ok=True)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, self._log.open("wb") as log:
             listener.bind(("127.0.0.1", 0))

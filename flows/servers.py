@@ -22,7 +22,7 @@ from flows.served import SERVED
 from rl_core.errors import InputError
 from tasks.lineage import page
 from tasks.process_mark import is_alive, process_mark
-from tasks.workspace import ARTIFACTS, Workspace, WorkspaceError, named_address, read_json, write_json
+from tasks.workspace import ARTIFACTS, Workspace, WorkspaceError, named_address, read_json, sqlite_address, write_json
 
 Name = Literal["prefect", "mlflow", "runner"]
 NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")
@@ -164,7 +164,7 @@ class Servers:
                 return [*python, "flows.deployments", str(self.workspace.root)]
 
     def _environment(self, name: Name, url: str, auth: str | None) -> dict[str, str]:
-        environment = os.environ | QUIET | {"PREFECT_HOME": str(self.workspace.prefect_home), "PYTHONPATH": os.pathsep.join(_paths())}
+        environment = os.environ | QUIET | self.workspace.prefect_environment | {"PYTHONPATH": os.pathsep.join(_paths())}
         if name == "prefect":
             environment.setdefault("PREFECT_UI_API_URL", f"{url}/api")  # its default is the default port
             if auth:
@@ -184,10 +184,10 @@ class Servers:
         user, _, password = auth.partition(":")
         database = self.workspace.mlflow_database
         if database.startswith("sqlite:"):
-            database = f"sqlite:///{self.folder}/mlflow-auth.db"
+            database = sqlite_address(self.folder / "mlflow-auth.db")
         path = self.folder / "mlflow-auth.ini"
         path.touch(mode=0o600)
-        password = password.replace("%", "%%")  # in such a file % begins a reference
+        password, database = (text.replace("%", "%%") for text in (password, database))  # in such a file % begins a reference
         path.write_text(
             f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}\nadmin_username = {user}\nadmin_password = {password}\n"
         )

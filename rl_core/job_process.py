@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def run_job(arguments: list[str], job_class: type[AnyJob], body: Callable[[AnyJo
         print(f"error: {arguments[0]}: {'.'.join(map(str, first['loc']))}: {first['msg']}", file=sys.stderr)
         return 2
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)  # which names no file where a write fails
+        said = f"the disk of {Path(arguments[0]).parent} is full; make room, and the same command goes on" if full else error
+        print(f"error: {said}", file=sys.stderr)
         return 2
     return 0

@@ -24,8 +24,8 @@ def follow_move(workspace: Workspace) -> list[Path]:
 
     Only the workspace's own database is changed, one after another with whoever else starts (the caller holds `mlflow_lock` for that).
     """
-    database = workspace.root / "mlflow.db"
-    if workspace.tracking_uri != f"sqlite:///{database}" or not database.exists():
+    database = workspace.mlflow_file
+    if workspace.tracking_uri != workspace.own_mlflow_database or not database.exists():
         return []
     with closing(sqlite3.connect(database, timeout=20)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -43,7 +43,7 @@ def follow_move(workspace: Workspace) -> list[Path]:
                     )
         connection.commit()
     for root in left:
-        _rename_in_notes(workspace, f"sqlite:///{root}/mlflow.db")
+        _rename_in_notes(workspace, Workspace(root).own_mlflow_database)
     return left
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tasks.analyze import DATABASE
@@ -25,8 +26,8 @@ def run(spec: StageSpec, recipe: dict[str, Any]) -> dict[str, Any]:
 
 def where_to_look(workspace: Workspace) -> list[dict[str, Any]]:
     """Places to go on from, for the report and for the end of a run: title and where."""
-    mlflow = workspace.tracking_server or f"mlflow ui --backend-store-uri {workspace.tracking_uri}"
+    mlflow = workspace.tracking_server or f"mlflow ui --backend-store-uri {quote(workspace.tracking_uri)}"
     return [
         {"title": "MLflow", "where": mlflow, "note": "runs, curves, checkpoints"},
-        {"title": "SQL", "where": f'r1flow sql --workspace {workspace.root} "{SQL_EXAMPLE}"', "note": "every response"},
+        {"title": "SQL", "where": f'r1flow sql --workspace {quote(str(workspace.root))} "{SQL_EXAMPLE}"', "note": "every response"},
     ]

@@ -265,7 +265,8 @@ class StageRecord:
 def is_told(workspace: Workspace, directories: Iterable[Path]) -> bool:
     """Whether the workspace's store has heard of finished stages, as far as their notes and its file tell, without asking it."""
     uri = workspace.tracking_uri
-    lost = uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+    file = workspace.mlflow_file if uri == workspace.own_mlflow_database else Path(uri.removeprefix("sqlite:///"))
+    lost = uri.startswith("sqlite:///") and not file.exists()
     return not lost and all((read_record(directory / MLFLOW) or {}).get("tracking_uri") == uri for directory in directories)
 
 

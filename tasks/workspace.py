@@ -9,12 +9,14 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rl_core.addresses import holds_secret
 from rl_core.errors import InputError
 
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
 ARTIFACTS = ".mlflow-artifacts"  # folder of MLflow's files
+PREFECT_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 RESERVED = {"cells", "comparisons", "evaluations", "queries"}  # folders of a workspace that are no experiments
 
 
@@ -51,6 +53,16 @@ class Workspace:
         return self.root / ".prefect"
 
     @property
+    def prefect_environment(self) -> dict[str, str]:
+        """Variables that have Prefect keep all in the workspace, unless another database is named."""
+        home = {"PREFECT_HOME": str(self.prefect_home)}
+        if "?" in str(self.root):  # which Prefect's own address of its file does not survive
+            home[PREFECT_DATABASE] = os.environ.get(PREFECT_DATABASE) or sqlite_address(
+                self.prefect_home / "prefect.db", "sqlite+aiosqlite"
+            )
+        return home
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's server where one is named, else its database.
 
@@ -71,7 +83,16 @@ class Workspace:
         Raises:
             WorkspaceError: the address holds a password.
         """
-        return named_address("MLFLOW_BACKEND_STORE_URI") or f"sqlite:///{self.root}/mlflow.db"
+        return named_address("MLFLOW_BACKEND_STORE_URI") or self.own_mlflow_database
+
+    @property
+    def own_mlflow_database(self) -> str:
+        """Address of the workspace's own SQLite file."""
+        return sqlite_address(self.mlflow_file)
+
+    @property
+    def mlflow_file(self) -> Path:
+        return self.root / "mlflow.db"
 
     def artifacts(self, experiment: str) -> str:
         """Where MLflow keeps an experiment's files when no server does."""
@@ -129,6 +150,11 @@ def named_address(name: str) -> str | None:
         )
         raise WorkspaceError(f"{name} holds a password, and would show it in records and pages; give it by {instead}")
     return address or None
+
+
+def sqlite_address(path: Path, driver: str = "sqlite") -> str:
+    """SQLAlchemy's address of a SQLite file. A `?` in its path would begin the options, so such a path is written as a URI."""
+    return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.config import TrainJob
+from rl_core.config import RlConfig, TrainJob
 from rl_core.job_process import run_job
 
 
@@ -19,3 +19,12 @@ def test_threads_of_torch_that_wait_sleep(tmp_path: Path, monkeypatch: pytest.Mo
 def test_that_is_said_before_torch_is_loaded(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_full_disk_is_one_line_that_names_the_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = tmp_path / "job.json"
+    job.write_text(
+        TrainJob(kind="rl", rl=RlConfig(steps=1), model="m", prompts=[tmp_path / "p"], output=tmp_path, seed=0).model_dump_json()
+    )
+    assert run_job([str(job)], TrainJob, lambda job: Path("/dev/full").write_text("x" * 10_000)) == 2
+    assert capsys.readouterr().err == f"error: the disk of {tmp_path} is full; make room, and the same command goes on\n"
