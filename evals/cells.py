@@ -62,7 +62,11 @@ class Cell:
         return fingerprint_of(self.identity)
 
     def finished(self) -> dict[str, Any] | None:
-        """The content of `cell.json`; None while the cell is not whole. A damaged one is named on stderr."""
+        """The content of `cell.json`; None while the cell is not whole. A damaged one is named on stderr.
+
+        Raises:
+            PermissionError: its files may not be read, which says nothing of what is in them.
+        """
         try:
             record = json.loads((self.directory / "cell.json").read_text())
             if record["fingerprint"] != self.fingerprint or record["identity"] != self.identity:
@@ -71,6 +75,8 @@ class Cell:
                 print(f"warning: {self.directory} does not match its digest; the cell is made again", file=sys.stderr, flush=True)
                 return None
             whole = pq.read_metadata(self.directory / "samples.parquet").num_rows == record["responses"]
+        except PermissionError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return None
         return record if whole else None

@@ -159,9 +159,13 @@ def _wholeness(checkpoint: Path) -> str:
 
     if not checkpoint.exists():
         return "not here"
-    if verify(checkpoint):
-        return "whole"
-    return "whole, without its optimizer" if not (checkpoint / OPTIMIZER).exists() and verify(checkpoint, to_train=False) else "DAMAGED"
+    try:
+        if verify(checkpoint):
+            return "whole"
+        light = not (checkpoint / OPTIMIZER).exists() and verify(checkpoint, to_train=False)
+    except PermissionError as error:
+        return f"not looked at, for you may not read {Path(error.filename).name}"
+    return "whole, without its optimizer" if light else "DAMAGED"
 
 
 def _scores(subject: Subject) -> Iterator[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from flows.estimate import estimates
 from flows.plan import Plan
+from flows.prefect_server import has_server
 from flows.recipe import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
 from flows.sources import check_hub_model, naming
 from flows.wants import require_machine
 from tasks.lease import refuse_if_busy
 from tasks.ray_job import cluster_of, connect, job_address, require_answer
+from tasks.stage import JOB, LOG, PROGRESS
+from tasks.workspace import RECORDS
 
 SPARE_DISK = 200e6  # bytes: databases, logs, figures
 
@@ -51,7 +55,7 @@ def check_before_run(plan: Plan) -> None:
     Raises:
         InputError: one line with the remedy.
     """
-    plan.workspace.create()
+    plan.workspace.create(*_written(plan))
     for stage in plan.to_run:
         refuse_if_busy(stage.spec.directory)
     if not plan.order.anyway:
@@ -70,6 +74,21 @@ def check_before_run(plan: Plan) -> None:
                 connect(address)
             elif isinstance(settings, RlStage) and (address := cluster_of(settings.resources)):
                 require_answer(address)
+
+
+def _written(plan: Plan) -> Iterator[Path]:
+    """What a run writes, as far as it may be there and belong to somebody else."""
+    workspace = plan.workspace
+    yield from (workspace.cells, workspace.warehouse.with_name(f"{workspace.warehouse.name}.lock"))
+    if workspace.tracking_uri == workspace.own_mlflow_database:
+        yield from (workspace.mlflow_file, workspace.mlflow_lock)
+    if not has_server():
+        yield from (workspace.prefect_home, workspace.prefect_home / "prefect.db")
+    experiment = workspace.root / plan.recipe.name
+    yield from (experiment, experiment / RECORDS)
+    for stage in plan.to_run:
+        directory = stage.spec.directory
+        yield from (directory, directory.with_name(f".{directory.name}.lock"), *(directory / name for name in (LOG, PROGRESS, JOB)))
 
 
 def _check_benchmark_rows(name: str, stage: EvalStage, data_dir: Path | None) -> None:

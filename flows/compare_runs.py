@@ -37,7 +37,9 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
         if not part.stages:
             raise InputError(f"run {label}: no stage of training or evaluation is finished; run it on with r1flow run")
         parts.append(part)
-    output = output or workspace.root / "comparisons" / "-vs-".join(label.replace("/", "-") for label in labels)
+    if output is None:
+        output = workspace.root / "comparisons" / "-vs-".join(label.replace("/", "-") for label in labels)
+        workspace.require_writable(output, "another directory by --output")
     output.mkdir(parents=True, exist_ok=True)
     build_several(parts, output / DATABASE)
     recipes = {label: _flat(record["recipe"]) for label, record in zip(labels, records, strict=True)}

@@ -32,6 +32,7 @@ from flows.terminal import Display
 from rl_core.errors import InputError
 from tasks.context import RunContext
 from tasks.digests import Digests
+from tasks.interrupts import go_on, hear_signals, is_interrupted
 from tasks.lease import holder
 from tasks.lineage import Lineage
 from tasks.provenance import git_diff, made_with
@@ -65,6 +66,7 @@ def experiment(
         InputError: the order, a setting, a file or a model is wrong.
         StageFailed, StageStopped: a stage did not end well; a later run goes on from there.
     """
+    hear_signals()
     order = Order(
         recipe=recipe,
         changes=changes or [],
@@ -113,6 +115,7 @@ class _Body:
         self.page = page
 
     def __call__(self) -> State[Any]:
+        go_on()
         stage, spec = self.stage, self.stage.spec
         # A stage before this one may have been repaired to exactly what it was.
         if not stage.runs or (not stage.anew and why_not_done(spec, self.context.digests) is None and spec.kind != "analyze"):
@@ -144,7 +147,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        stopped = isinstance(error, StageStopped) or not isinstance(error, Exception)
+        stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
         record.end("stopped" if stopped else "failed", said(error))
         raise
     record.end("done")

@@ -29,7 +29,9 @@ def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None)
     if not part.stages:
         raise InputError(f"run {run['experiment']}/{run['run']}: no stage of training or evaluation has begun; run it on with r1flow run")
     underway = _unfinished(workspace, run)
-    output = output or workspace.root / recipe.name / "reports" / run["run"]
+    if output is None:
+        output = workspace.root / recipe.name / "reports" / run["run"]
+        workspace.require_writable(output, "another directory by --output")
     output.mkdir(parents=True, exist_ok=True)
     database = output / "analysis.duckdb"
     build(part, database)

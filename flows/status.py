@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -52,6 +53,9 @@ def print_status(workspace: Workspace, console: Console) -> None:
 def _print_servers(workspace: Workspace, console: Console) -> None:
     """What `r1flow up` started, and the schedules."""
     servers = Servers(workspace)
+    if servers.folder.exists() and not os.access(servers.folder, os.R_OK | os.X_OK, effective_ids=True):
+        console.print("servers and schedules: only their owner sees them", highlight=False)
+        return
     for server in filter(None, map(servers.running, NAMES)):
         state = "up" if servers.healthy(server) else "does not answer"
         text = f"{server.name:<8} {state}: {server.page}, process {server.mark['pid']}, log {server.log}"

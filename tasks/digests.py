@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.workspace import read_json, write_json
@@ -36,14 +37,17 @@ class Digests:
         return digest
 
     def save(self) -> None:
-        """Remember, if the directory for it exists: a plan leaves no trace."""
+        """Remember, if the directory for it exists, for a plan leaves no trace, and can be written."""
         if self._learned and self._memory.parent.is_dir():
-            write_json(self._memory, _remembered(self._memory) | self._known)
+            with suppress(OSError):
+                write_json(self._memory, _remembered(self._memory) | self._known)
             self._learned = False
 
 
 def _remembered(memory: Path) -> dict[str, list[object]]:
     """Entries of three parts: size, time, digest. What cannot be read is forgotten."""
-    content = read_json(memory)
+    content = None
+    with suppress(PermissionError):
+        content = read_json(memory)
     entries = content.items() if isinstance(content, dict) else ()
     return {name: entry for name, entry in entries if isinstance(entry, list) and len(entry) == 3}

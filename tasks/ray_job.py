@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import rl_core
 from rl_core.config import Resources
 from rl_core.errors import InputError
+from tasks.interrupts import go_on
 from tasks.lease import Lease, StageFailed
 from tasks.stage import LOG, PROGRESS, StageStopped
 from tasks.trainer_process import GRACE, Progress, Tail, judge, report
@@ -169,6 +170,7 @@ def _follow(client: JobSubmissionClient, submission: str, log: BinaryIO, look: C
     details: Any = None
     while details is None or not details.status.is_terminal():
         time.sleep(POLL)
+        go_on()
         look()
         lease.require()
         try:

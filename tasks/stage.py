@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from rl_core.config import ScratchModel, Settings
 from tasks.digests import Digests
+from tasks.interrupts import is_interrupted
 from tasks.lease import Lease, door, refuse_if_busy
 from tasks.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
 from tasks.workspace import write_json
@@ -121,6 +122,9 @@ def damage(
     Args:
         below: look only at those whose names begin with one of these.
         again: read the files even if they seem unchanged.
+
+    Raises:
+        PermissionError: one may not be read, which says nothing of what is in it.
     """
     spoiled = {}
     for name, recorded in manifest["outputs"].items():
@@ -130,8 +134,10 @@ def damage(
         try:
             if path.stat().st_size != recorded["bytes"] or digests.of(path, again=again) != recorded["sha256"]:
                 spoiled[name] = "was changed after it was made"
-        except OSError:
-            spoiled[name] = "is missing"
+        except PermissionError:
+            raise
+        except OSError as error:
+            spoiled[name] = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
     return spoiled
 
 
@@ -175,7 +181,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
         write_json(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
         yield lease
     except BaseException as error:
-        stopped = isinstance(error, StageStopped) or not isinstance(error, Exception)
+        stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
         lease.release("stopped" if stopped else "failed", said(error))
         raise
     lease.release("done")

@@ -22,6 +22,7 @@ from typing import Any
 
 from rl_core.errors import InputError
 from rl_core.fence import OWNER
+from tasks.interrupts import go_on
 from tasks.lease import Lease, StageFailed
 from tasks.process_mark import process_mark
 from tasks.stage import LOG, PROGRESS, StageStopped
@@ -74,6 +75,7 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
         try:
             lease.note(trainer=process_mark(process.pid))
             while not _has_exited(process.pid):
+                go_on()
                 lease.require()
                 report(progress, on_progress)
                 time.sleep(POLL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ RECORDS = "runs"  # folder of an experiment in which its runs are recorded
 ARTIFACTS = ".mlflow-artifacts"  # folder of MLflow's files
 PREFECT_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 RESERVED = {"cells", "comparisons", "evaluations", "queries"}  # folders of a workspace that are no experiments
+OF_OTHERS = "it belongs to {}, who has not given you the right; ask for the right"
 
 
 class WorkspaceError(InputError):
@@ -32,7 +34,11 @@ class Workspace:
 
     @classmethod
     def at(cls, root: Path) -> Workspace:
-        return cls(root.expanduser().resolve())
+        """Raises WorkspaceError if it is there and its owner lets nobody else read it."""
+        root = root.expanduser().resolve()
+        if root.is_dir() and not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
+            raise WorkspaceError(f"workspace {root}: {OF_OTHERS.format(owner_of(root))} to read it, or give another --workspace")
+        return cls(root)
 
     @property
     def warehouse(self) -> Path:
@@ -111,8 +117,11 @@ class Workspace:
         """`<experiment>/runs/<time>.json` of every run, in the order of time within an experiment."""
         return sorted(self.root.glob(f"{experiment}/{RECORDS}/*.json"))
 
-    def create(self) -> None:
+    def create(self, *inside: Path) -> None:
         """Make the directory and try to write in it.
+
+        Args:
+            inside: files and directories of it that will be written, too, where they are there.
 
         Raises:
             WorkspaceError: it is no directory, or cannot be written.
@@ -124,6 +133,14 @@ class Workspace:
             probe.unlink()
         except OSError as error:
             raise WorkspaceError(f"workspace {self.root}: {error.strerror}; give a directory you can write by --workspace") from error
+        for path in inside:
+            if path.exists():
+                self.require_writable(path, "another --workspace")
+
+    def require_writable(self, path: Path, instead: str) -> None:
+        """Raises WorkspaceError if nothing can be written to a path in the workspace; `instead`: what else can be given."""
+        if why := why_not_writable(path):
+            raise WorkspaceError(f"workspace {self.root}: {why}, or give {instead}")
 
     def require_space(self, needed: int) -> None:
         """Raises WorkspaceError if less than `needed` bytes are free."""
@@ -134,6 +151,30 @@ class Workspace:
                 f"workspace {self.root}: {free / 1e9:,.1f} GB free, this run writes about {needed / 1e9:,.1f} GB; "
                 "free space, or give another --workspace"
             )
+
+
+def owner_of(path: Path) -> str:
+    """The name of a file's owner, or the number where this machine has no name for it."""
+    try:
+        return path.owner()
+    except KeyError:
+        return f"user {path.stat().st_uid}"
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Why nothing can be written to a path, be it there or not, as the beginning of a sentence; None if it can."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    if place != path.absolute() and not place.is_dir():
+        return f"{place} is no directory; remove it"
+    regular = stat.S_ISREG(place.stat().st_mode)
+    for wanted in (place, place.parent) if regular else (place,):  # a file is written beside itself and renamed
+        if os.statvfs(wanted).f_flag & os.ST_RDONLY and not stat.S_ISCHR(wanted.stat().st_mode):
+            return f"{wanted} is on a disk that is mounted read-only; mount it anew"
+        if not os.access(wanted, os.W_OK | (os.X_OK if wanted.is_dir() else 0), effective_ids=True):
+            return f"{wanted}: {OF_OTHERS.format(owner_of(wanted))}"
+    return None
 
 
 def named_address(name: str) -> str | None:
@@ -172,8 +213,14 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; None if it is missing or broken."""
+    """The content of a JSON file; None if it is missing or broken.
+
+    Raises:
+        PermissionError: it may not be read, which says nothing of what is in it.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except PermissionError:
+        raise
     except (OSError, ValueError, RecursionError):
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flows.cli.group import INTERRUPTED, data_dir_option, main, workspace_option
+from flows.cli.group import INTERRUPTED, Output, data_dir_option, main, workspace_option
 from rl_core.rewards.rules import Rule
 
 
@@ -28,7 +28,7 @@ from rl_core.rewards.rules import Rule
 @click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
 @click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of sampling; the problems do not depend on it.")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for samples and scores.")
+@click.option("--output", type=Output(directory=True), help="Directory for samples and scores.")
 @workspace_option
 @data_dir_option
 def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | None, output: Path | None, seed: int, **options: Any) -> None:
@@ -51,7 +51,7 @@ def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | Non
 
 @main.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Of runs: directory for the page.")
+@click.option("--output", type=Output(directory=True), help="Of runs: directory for the page.")
 @workspace_option
 def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> None:
     """Compare runs, or two evaluations.
@@ -82,7 +82,7 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--benchmark", required=True, help="Whose answers these are: gsm8k, math500, aime24, ...")
-@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to write: .jsonl or .parquet.")
+@click.option("--output", required=True, type=Output(directory=False), help="Where to write: .jsonl or .parquet.")
 @click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
 @click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
 @click.option("--protocol", help="Judge as this protocol does; default: an answer in any usual place counts.")

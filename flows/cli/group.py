@@ -11,28 +11,89 @@ from typing import Any
 
 import click
 
+from rl_core.errors import InputError
+from tasks.interrupts import hear_signals, is_interrupted, leave_at_once
+from tasks.workspace import why_not_writable
+
 OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
 FAILED, BAD_INPUT, STOPPED = 1, 2, 75
 INTERRUPTED = 130
+STOPPED_BY_HAND = INTERRUPTED, "stopped"
+
+
+class Output(click.Path):
+    """Where a command writes: refused before any work if nothing can be written there."""
+
+    def __init__(self, *, directory: bool) -> None:
+        super().__init__(path_type=Path, file_okay=not directory, dir_okay=not directory)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if not self.dir_okay and not path.parent.is_dir():
+            raise InputError(f"{_called(param)} {path}: no directory {path.parent}; make it first")
+        if why := why_not_writable(path):
+            raise InputError(f"{_called(param)} {path}: {why}, or name another place")
+        return path
+
+
+class Command(click.Command):
+    """A command to which nothing blank is given: mostly a variable of a shell that is not set."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for param in self.params:
+            value = given.get(param.name or "")
+            for text in [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ():
+                if isinstance(text, str) and not text.strip():
+                    optional = isinstance(param, click.Option) and not param.required
+                    raise InputError(f"{_called(param)}: blank; give a value{', or leave it out' if optional else ''}")
+        return super().parse_args(ctx, args)
+
+
+def _called(param: click.Parameter | None) -> str:
+    """A parameter as a person knows it: --output, RECIPE."""
+    return max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name if param else "path"
 
 
 class Commands(click.Group):
     """Prints the errors of our own making as one line."""
 
+    command_class = Command
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except ValueError as error:
-            # A person can mend these; any other ValueError is a defect and keeps its traceback.
-            if type(error).__module__.partition(".")[0] not in OUR_PACKAGES:
+        except Exception as error:
+            told = STOPPED_BY_HAND if is_interrupted() else _told(error)
+            if told is None:
                 raise
-            click.echo(f"error: {error}", err=True)
-            context.exit(BAD_INPUT)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read the output has enough; click leaves quietly
-                raise
-            click.echo(f"error: {error.filename or 'the output'}: {error.strerror or error}", err=True)
-            context.exit(BAD_INPUT)
+        except KeyboardInterrupt:
+            told = STOPPED_BY_HAND
+        code, line = told
+        if code == INTERRUPTED:
+            leave_at_once()
+        click.echo(line, err=True)
+        context.exit(code)
+
+
+def _told(error: Exception) -> tuple[int, str] | None:
+    """Exit code and line of an error that a person can mend; None for one that is a defect and keeps its traceback."""
+    if isinstance(error, ValueError):
+        return (BAD_INPUT, f"error: {error}") if type(error).__module__.partition(".")[0] in OUR_PACKAGES else None
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # then whoever read the output has enough, and click leaves quietly
+        return BAD_INPUT, f"error: {error.filename or 'the output'}: {error.strerror or error}{_remedy(error)}"
+    return None
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case errno.EACCES | errno.EPERM:
+            return "; ask its owner for the right, or name another place"
+        case errno.EROFS:
+            return "; name a place on a disk that can be written"
+        case errno.ENOSPC if error.filename:
+            return "; make room, and give the command again"
+    return ""
 
 
 workspace_option = click.option(
@@ -85,6 +146,7 @@ def main() -> None:
     """
     from flows.login import use_login
 
+    hear_signals()
     for stream in (sys.stdout, sys.stderr):  # a terminal may not have every character: then it shows an escape
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from flows.cli.group import main, workspace_option
+from flows.cli.group import Output, main, workspace_option
 
 
 @main.command()
 @click.argument("what")
-@click.option("--recipe", type=click.Path(path_type=Path, dir_okay=False), help="Write the recipe that makes exactly this, there.")
+@click.option("--recipe", type=Output(directory=False), help="Write the recipe that makes exactly this, there.")
 @workspace_option
 def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
     """Print how WHAT came about: from raw data through every stage and setting.
@@ -28,7 +28,7 @@ def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
 
     place = Workspace.at(workspace)
     subject = find(place, what)
-    for line in described(place, subject):
+    for line in list(described(place, subject)):  # all of it or an error, but no half
         click.echo(line)
     if recipe:
         try:
@@ -54,6 +54,7 @@ def promote(checkpoint: str, target: str, workspace: Path) -> None:
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
+    place.create()
     entry = give_name(place, find(place, checkpoint), target)
     click.echo(f"{target} is version {entry['version']}: {entry['checkpoint']}")
 
@@ -69,6 +70,8 @@ def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
+    if delete:
+        place.create()
     items = garbage(place, keep_runs)
     for item in items:
         click.echo(f"{storage(item.size):>8}  {item.directory.relative_to(place.root)}  ({item.why})")
@@ -80,7 +83,7 @@ def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
 
 @main.command("export")
 @click.argument("run")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The archive; default: EXPERIMENT-ID.tar here.")
+@click.option("--output", type=Output(directory=False), help="The archive; default: EXPERIMENT-ID.tar here.")
 @click.option(
     "--checkpoint",
     metavar="STAGE[/step-N]",

@@ -46,11 +46,12 @@ def down(workspace: Path) -> None:
 @anyway_option
 def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options: Any) -> None:
     """Run RECIPE by itself whenever the servers are up; one run at a time, what was missed is not made up for."""
-    from flows.schedules import Schedule, drop_schedule, keep_schedule
+    from flows.schedules import Schedule, drop_schedule, keep_schedule, path_of
     from flows.servers import Servers
     from tasks.workspace import Workspace
 
     place = Workspace.at(options["workspace"])
+    place.create(path_of(place).parent)
     if off:
         drop_schedule(place, Path(recipe).stem)
         click.echo(f"{Path(recipe).stem} is not scheduled any more")

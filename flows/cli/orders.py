@@ -11,6 +11,7 @@ import click
 
 from flows.cli.group import FAILED, INTERRUPTED, STOPPED
 from flows.cli.plan_table import print_plan, print_summary
+from tasks.interrupts import is_interrupted, leave_at_once
 
 if TYPE_CHECKING:
     from flows.order import Order
@@ -93,17 +94,18 @@ def _carry_out(order: Order, plan: Plan) -> None:
         server.wait()
         with settling(plan.workspace):
             experiment(**order.model_dump())
-    except StageFailed as error:
-        click.echo(f"failed: {error}", err=True)
-        sys.exit(FAILED)
-    except StageStopped as error:
-        click.echo(f"stopped: {error}", err=True)
-        sys.exit(STOPPED)
     except BaseException as error:
         # TerminationSignal is what Prefect makes of SIGTERM
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+        if is_interrupted() or isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+            leave_at_once()
             click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
             sys.exit(INTERRUPTED)
+        if isinstance(error, StageFailed):
+            click.echo(f"failed: {error}", err=True)
+            sys.exit(FAILED)
+        if isinstance(error, StageStopped):
+            click.echo(f"stopped: {error}", err=True)
+            sys.exit(STOPPED)
         if _says_disk_full(error):
             click.echo(f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on", err=True)
             sys.exit(FAILED)

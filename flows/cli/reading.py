@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from flows.cli.group import INTERRUPTED, main, workspace_option
+from flows.cli.group import INTERRUPTED, Output, main, workspace_option
 
 
 @main.command()
 @click.argument("query", required=False)
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "markdown"]), default="table", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of the terminal.")
+@click.option("--output", type=Output(directory=False), help="Write there instead of the terminal.")
 @click.option(
     "--file",
     "script",
@@ -45,6 +45,7 @@ def ingest(follow: bool, workspace: Path) -> None:
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
+    place.create()
     try:
         for rows in bring_in(place, follow=follow):
             click.echo(", ".join(f"{count:,} {table}" for table, count in rows.items() if count) or f"nothing to read in {place.root}")
@@ -54,7 +55,7 @@ def ingest(follow: bool, workspace: Path) -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("analysis"), show_default=True)
+@click.option("--output", type=Output(directory=True), default=Path("analysis"), show_default=True)
 @click.option("--think-tags", metavar="OPEN,CLOSE", help="Tags around the thinking; default: <think>, <reasoning>.")
 @click.option("--map", "mapping", multiple=True, metavar="ROLE=COLUMN", help="What a column stands for, such as response=text. Repeatable.")
 @click.option("--correct-from", type=float, help="Reward from which a response without verdict is correct; default: that is unknown.")
@@ -76,7 +77,7 @@ def analyze(files: tuple[Path, ...], output: Path, **options: Any) -> None:
 
 @main.command()
 @click.argument("run")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Directory for the report.")
+@click.option("--output", type=Output(directory=True), help="Directory for the report.")
 @workspace_option
 def report(run: str, output: Path | None, workspace: Path) -> None:
     """Write the report of RUN, also while it goes on: what is finished, and the steps so far of the stage that runs.

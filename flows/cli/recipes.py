@@ -42,6 +42,7 @@ def resume(run: str, workspace: Path, **options: Any) -> None:
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
+    place.create()
     run_order(order_of(place, find_run(place, run), **options | {"changes": list(options["changes"])}))
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,7 @@ def save_checkpoint(
     aside.mkdir(parents=True)
     write(aside)
     (aside / STATE).write_text(json.dumps(state))
+    _open_to_others(aside, like=aside / STATE)
     files = sorted(path for path in aside.rglob("*") if path.is_file())
     (aside / FILES).write_text(json.dumps({str(path.relative_to(aside)): _describe(path) for path in files}, indent=1))
     for path in [*aside.rglob("*"), aside]:
@@ -75,6 +77,14 @@ def save_checkpoint(
         if old != spared:
             shutil.rmtree(old)
     return final
+
+
+def _open_to_others(directory: Path, *, like: Path) -> None:
+    """Give every file the mode that the umask gave to one of them: safetensors writes files that only their owner can read."""
+    mode = stat.S_IMODE(like.stat().st_mode)
+    for path in directory.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def _bring_back(root: Path) -> None:
@@ -134,11 +144,16 @@ def verify(directory: Path, *, to_train: bool = True) -> bool:
 
     Args:
         to_train: with False the files of `ONLY_TO_TRAIN` are not asked for; exported checkpoints are without.
+
+    Raises:
+        PermissionError: a file may not be read, which says nothing of what is in it.
     """
     try:
         recorded = json.loads((directory / FILES).read_text())
         wanted = [name for name in recorded if to_train or name not in ONLY_TO_TRAIN]
         return all(_describe(directory / name) == recorded[name] for name in wanted)
+    except PermissionError:
+        raise
     except (OSError, ValueError):
         return False
 

@@ -219,9 +219,8 @@ def test_a_terminal_without_a_character_shows_an_escape(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["a", "\\xfc"])
 
 
-@pytest.mark.parametrize("benchmarks", ["", " , "])
-def test_no_benchmark_at_all_is_said(benchmarks: str) -> None:
-    assert refused(r1flow("evaluate", "C", "--benchmarks", benchmarks)).startswith("--benchmarks: name at least one, such as gsm8k")
+def test_no_benchmark_at_all_is_said() -> None:
+    assert refused(r1flow("evaluate", "C", "--benchmarks", " , ")).startswith("--benchmarks: name at least one, such as gsm8k")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from rl_core.training.checkpoint import checkpoints, drop_checkpoints_after, latest_whole, save_checkpoint, verify
+from tests.rights import modes_heeded
 
 
 def save(root, step: int, keep_last: int = 2):
@@ -82,3 +86,28 @@ def test_a_run_that_goes_back_drops_the_later_ones_and_keeps_its_own(tmp_path) -
     drop_checkpoints_after(tmp_path, 4)
     save(tmp_path, 5, keep_last=2)
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000004", "step-000005"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_weights_have_the_mode_that_the_umask_says(tmp_path, mask: int, mode: int) -> None:
+    def write(path: Path) -> None:
+        (path / "adapter").mkdir()
+        for name in ("model.safetensors", "adapter/adapter_model.safetensors"):
+            save_file({"weight": torch.zeros(2)}, path / name)
+            (path / name).chmod(0o600)  # as safetensors leaves them
+
+    before = os.umask(mask)
+    try:
+        made = save_checkpoint(tmp_path, 1, write, {"step": 1}, keep_last=1)
+    finally:
+        os.umask(before)
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in made.rglob("*") if path.is_file()} == dict.fromkeys(
+        ("model.safetensors", "adapter_model.safetensors", "trainer.json", "files.json"), oct(mode)
+    )
+
+
+def test_what_may_not_be_read_is_not_taken_for_damaged(tmp_path, capsys) -> None:
+    (save(tmp_path, 1) / "weights").chmod(0)
+    with modes_heeded(), pytest.raises(PermissionError, match="step-000001/weights"):
+        latest_whole(tmp_path)
+    assert capsys.readouterr().err == ""
