@@ -94,7 +94,7 @@ class _Run:
     ) -> None:
         self.job, self.config, self.prompts, self.journal, self.total, self.stop = job, config, prompts, journal, total, stop
         self.digest = hashlib.sha256("\n".join(p.prompt.prompt_id + p.prompt.gold for p in prompts).encode()).hexdigest()
-        self.tokens = 0
+        self.tokens = 0  # of the whole stage
         self.finished = 0  # last step whose metrics are written
         self.watched: list[float] = []  # the metric of `keep_best` in the steps since the last checkpoint
 
@@ -109,6 +109,7 @@ class _Run:
                 "directory to start over"
             )
         first = self.finished = state["step"]
+        self.tokens = state.get("tokens", 0)  # older versions did not keep it
         self.watched = []
         self.journal.rewind(first)
         drop_rollouts_after(job.output, first)
@@ -208,7 +209,7 @@ class _Run:
             self.watched.append(metrics[self.config.keep_best])
 
     def _checkpoint(self, workers: Workers, step: int, drawn: int) -> None:
-        state: dict[str, Any] = {"step": step, "drawn": drawn, "seed": self.job.seed, "prompts": self.digest}
+        state: dict[str, Any] = {"step": step, "drawn": drawn, "tokens": self.tokens, "seed": self.job.seed, "prompts": self.digest}
         if self.watched:
             state["mean"] = fmean(self.watched)
         self.watched = []

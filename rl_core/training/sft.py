@@ -52,13 +52,14 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         optimizer=config.optimizer,
     )
     sampler = EpochSampler(len(examples), job.seed)
-    first = 0
+    first, tokens = 0, 0
     if resumed:
         backend.load_optimizer_state(load_file(resumed[0] / OPTIMIZER))
         first, sampler.drawn = resumed[1]["step"], resumed[1]["drawn"]
+        tokens = resumed[1].get("tokens", 0)  # older versions did not keep it
     journal.rewind(first)
     drop_checkpoints_after(job.output / "checkpoints", first)
-    started, tokens = time.time(), 0
+    started = time.time()
 
     def write(directory: Path) -> None:
         save_model(directory, model, tokenizer)
@@ -91,7 +92,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
             | {"grad_norm": norm, "learning_rate": learning_rate, "tokens_per_second": seen / (time.time() - began)},
         )
         if step % config.checkpoint_every == 0 or step == config.steps or stop.requested:
-            state = {"step": step, "drawn": sampler.drawn}
+            state = {"step": step, "drawn": sampler.drawn, "tokens": tokens}
             keep_last = 1 if step == config.steps else 2  # on the way one more: the newest may turn out to be damaged
             path = save_checkpoint(job.output / "checkpoints", step, write, state, keep_last=keep_last, fence=fence)
         if stop.requested and step < config.steps:

@@ -52,13 +52,14 @@ def run(output: Path, prompts: Path, model: str, **changes: object) -> int:
     return main([str(output / "job.json")])
 
 
-def content(output: Path) -> tuple[bytes, list[dict[str, object]], list[list[dict[str, object]]]]:
-    weights = (output / json.loads((output / "result.json").read_text())["checkpoint"] / "model.safetensors").read_bytes()
+def content(output: Path) -> tuple[bytes, list[dict[str, object]], list[list[dict[str, object]]], int]:
+    result = json.loads((output / "result.json").read_text())
+    weights = (output / result["checkpoint"] / "model.safetensors").read_bytes()
     metrics = [
         {name: value for name, value in json.loads(line).items() if not name.startswith(MEASURED)}
         for line in (output / "metrics.jsonl").read_text().splitlines()
     ]
-    return weights, metrics, [pq.read_table(path).to_pylist() for path in sorted((output / "rollouts").glob("*.parquet"))]
+    return weights, metrics, [pq.read_table(path).to_pylist() for path in sorted((output / "rollouts").glob("*.parquet"))], result["tokens"]
 
 
 @pytest.mark.slow
@@ -118,6 +119,8 @@ def test_sft_resumes_bit_for_bit_and_lowers_its_loss(tmp_path: Path, prompts: Pa
     assert steps == [1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8]
     weights = [(tmp_path / name / "checkpoints" / "step-000008" / "model.safetensors").read_bytes() for name in ("straight", "broken")]
     assert weights[0] == weights[1]
+    tokens = [json.loads((tmp_path / name / "result.json").read_text())["tokens"] for name in ("straight", "broken")]
+    assert tokens[0] == tokens[1]  # of the whole stage, not of what came after the crash
     losses = [json.loads(line)["loss"] for line in (tmp_path / "broken" / "metrics.jsonl").read_text().splitlines()]
     assert len(losses) == 8
     assert losses[-1] < losses[0]
