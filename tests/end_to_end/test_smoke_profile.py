@@ -88,6 +88,7 @@ def test_an_algorithm_trains_a_smoke_recipe(algorithm: str, name: str, changes: 
     assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
+@pytest.mark.usefixtures("with_databases")
 def test_a_recipe_with_adapters_runs_whole_without_data_or_hub(tmp_path: Path) -> None:
     environment = plain_environment() | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
     command = [sys.executable, "-m", "flows.cli", "run", "smollm2-gsm8k", "--profile", "smoke", "--set", "rl.lora.rank=64"]

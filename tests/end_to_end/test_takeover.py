@@ -46,6 +46,7 @@ def wait(condition: object, what: str, seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.usefixtures("with_databases")
 @pytest.mark.slow
 def test_a_stage_taken_over_from_a_suspended_run_has_every_step_once(tmp_path: Path) -> None:
     first = run("one", tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -88,8 +89,8 @@ def test_the_form_offers_the_recipes_own_stages(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up") / "runs"
+def root(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(databases, tmp_path_factory.mktemp("up") / "runs"))
 
 
 def r1flow(root: Path, *arguments: object) -> str:
