@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from flows.order import Order
 from flows.recipe import shipped
@@ -37,8 +38,7 @@ def check_served(order: Order) -> None:
         raise InputError(f"workspace {order.workspace}: this runner works in {root}; r1flow up --workspace DIR serves another one")
     allowed = [schedule.order for schedule in offered(workspace).values() if schedule.order.recipe == order.recipe]
     if not allowed:
-        raise InputError(f"recipe {order.recipe}: this runner does not offer it; r1flow schedule {order.recipe} does")
+        raise InputError(f"recipe {order.recipe}: this runner does not offer it; r1flow schedule {quote(order.recipe)} does")
     if order.data_dir not in [None, *(known.data_dir for known in allowed)]:
-        raise InputError(
-            f"data_dir {order.data_dir}: this runner does not offer it; r1flow schedule {order.recipe} --data-dir {order.data_dir} does"
-        )
+        command = f"r1flow schedule {quote(order.recipe)} --data-dir {quote(str(order.data_dir))}"
+        raise InputError(f"data_dir {order.data_dir}: this runner does not offer it; {command} does")

@@ -93,6 +93,8 @@ class Servers:
         from filelock import FileLock
 
         auth = _require_auth(listen)
+        if listen.prefect_port == listen.mlflow_port:
+            raise ServerError(f"--prefect-port and --mlflow-port are both {listen.prefect_port}; give two different ports")
         self.workspace.create()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         with FileLock(self.folder / ".up.lock"):

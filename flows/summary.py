@@ -31,7 +31,10 @@ def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
             there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
             shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
             by_text = f"; golds that cannot be read: {result['golds_by_text']:,}, compared as texts" if result.get("golds_by_text") else ""
-            return f"{result['train']:,} training and {result['test']:,} held-out prompts ({source}{dropped}){shared}{by_text}"
+            other = result.get("contradicting_rows", 0)
+            contradicting = f"; rows that contradict an earlier answer to the same problem: {other:,}, left out" if other else ""
+            prompts = f"{result['train']:,} training and {result['test']:,} held-out prompts"
+            return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}"
         case "sft" | "rl":
             what = "prompts" if spec.kind == "rl" else "examples"
             left = result.get(f"dropped_{what}", 0)

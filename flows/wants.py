@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from shlex import quote
 from typing import Any
 
 from pydantic import ValidationError
@@ -175,7 +176,7 @@ def require_machine(plan: Plan) -> None:
     changes = [remedy(plan.recipe, other, settings, model, where, cost) for other, settings, where, cost, _ in failing]
     tries = [] if plan.order.profile else ["--profile smoke"]
     if all(changes) and sum(map(len, changes)) <= 2 * MOST_CHANGES:
-        tries.insert(0, " ".join(f"--set {change}" for found in changes for change in found))
+        tries.insert(0, " ".join(f"--set {quote(change)}" for found in changes for change in found))
     others = f"; {', '.join(other for other, *_ in failing[1:])} as well" if len(failing) > 1 else ""
     raise TooMuch(
         f"stages.{name} wants {wanted(stage, model, machine, reasons)}; here: {machine}; {'; '.join(reasons)}{others}. "

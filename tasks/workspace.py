@@ -19,6 +19,7 @@ RECORDS = "runs"  # folder of an experiment in which its runs are recorded
 ARTIFACTS = ".mlflow-artifacts"  # folder of MLflow's files
 PREFECT_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 RESERVED = {"cells", "comparisons", "evaluations", "queries"}  # folders of a workspace that are no experiments
+NO_PATHS = {"databricks", "databricks-uc", "uc"}  # addresses of MLflow without a colon that are no directories
 OF_OTHERS = "it belongs to {}, who has not given you the right; ask for the right"
 
 
@@ -151,6 +152,17 @@ class Workspace:
                 f"workspace {self.root}: {free / 1e9:,.1f} GB free, this run writes about {needed / 1e9:,.1f} GB; "
                 "free space, or give another --workspace"
             )
+
+
+def make_addresses_absolute() -> None:
+    """Write what MLflow would take from the current directory as it is meant here: servers and runners work in other directories."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
+        address = os.environ.get(name, "")
+        file = address.removeprefix("sqlite:///")
+        if file != address and file and not file.startswith(("/", "file:", ":memory:")):
+            os.environ[name] = sqlite_address(Path(file).resolve())
+        elif address and ":" not in address and address not in NO_PATHS:
+            os.environ[name] = Path(address).resolve().as_uri()
 
 
 def owner_of(path: Path) -> str:

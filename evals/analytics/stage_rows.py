@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics.errors import WarehouseError, first_line
@@ -183,7 +184,7 @@ def _check(path: Path, table: str) -> int:
     except (OSError, pa.ArrowException) as error:
         raise WarehouseError(f"{path}: not a readable Parquet file ({first_line(error)}); run its stage again with --force") from error
     found = metadata.schema.to_arrow_schema()
-    remedy = f"run its stage again with --force, or read it with `r1flow analyze {path} --map …`"
+    remedy = f"run its stage again with --force, or read it with `r1flow analyze {quote(str(path))} --map …`"
     for field in RESPONSE_FILES[table][1]:
         if field.name not in found.names:
             raise WarehouseError(f"{path}: column {field.name!r} is missing; {remedy}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from evals.benchmarks.golds import check_gold
 from rl_core.data.prompts import DataError, Prompt
-from rl_core.data.rows import hub_rows, read_rows
+from rl_core.data.rows import hub_rows, is_finite, read_rows
 from rl_core.errors import InputError
 
 Row = dict[str, Any]
@@ -108,6 +108,8 @@ class ProblemSet:
             DataError: it is no answer of this benchmark.
         """
         try:
+            if not all(map(is_finite, answer if isinstance(answer, list) else [answer])):
+                raise ValueError("no number")
             gold = self.gold(answer)
             check_gold(task, gold)
         except (InputError, ValueError, TypeError, KeyError) as error:

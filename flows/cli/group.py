@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 
 from rl_core.errors import InputError
 from tasks.interrupts import hear_signals, is_interrupted, leave_at_once
-from tasks.workspace import why_not_writable
+from tasks.workspace import make_addresses_absolute, why_not_writable
 
 OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
 FAILED, BAD_INPUT, STOPPED = 1, 2, 75
@@ -25,7 +26,7 @@ class Output(click.Path):
     """Where a command writes: refused before any work if nothing can be written there."""
 
     def __init__(self, *, directory: bool) -> None:
-        super().__init__(path_type=Path, file_okay=not directory, dir_okay=not directory)
+        super().__init__(path_type=Path, file_okay=not directory, dir_okay=directory)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(str(super().convert(value, param, ctx)))
@@ -60,20 +61,35 @@ class Commands(click.Group):
 
     command_class = Command
 
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:  # which prints help and version
+        with _in_one_line():
+            return super().make_context(*arguments, **extra)
+
     def invoke(self, context: click.Context) -> Any:
-        try:
+        with _in_one_line():
             return super().invoke(context)
-        except Exception as error:
-            told = STOPPED_BY_HAND if is_interrupted() else _told(error)
-            if told is None:
-                raise
-        except KeyboardInterrupt:
-            told = STOPPED_BY_HAND
-        code, line = told
-        if code == INTERRUPTED:
-            leave_at_once()
-        click.echo(line, err=True)
-        context.exit(code)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Print an error that a person can mend, or an interruption, as one line, and leave with its code."""
+    try:
+        yield
+    except (click.exceptions.Exit, click.Abort, click.ClickException):  # click's own ways to leave
+        raise
+    except Exception as error:
+        told = STOPPED_BY_HAND if is_interrupted() else _told(error)
+        if told is None:
+            raise
+    except KeyboardInterrupt:
+        told = STOPPED_BY_HAND
+    else:
+        return
+    code, line = told
+    if code == INTERRUPTED:
+        leave_at_once()
+    click.echo(line, err=True)
+    raise click.exceptions.Exit(code)
 
 
 def _told(error: Exception) -> tuple[int, str] | None:
@@ -147,6 +163,7 @@ def main() -> None:
     from flows.login import use_login
 
     hear_signals()
+    make_addresses_absolute()
     for stream in (sys.stdout, sys.stderr):  # a terminal may not have every character: then it shows an escape
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ def _prompt(row: Any, where: str) -> Prompt:
     if not isinstance(row, dict) or not isinstance(row.get("question"), str) or not isinstance(row.get("answer"), str):
         raise DataError(f"{where} lacks the texts `question` and `answer`; repair or remove it")
     solution, mark, gold = row["answer"].rpartition("####")
-    if not mark or not gold.strip():
-        raise DataError(f"{where} has no gold number after `####`; repair or remove it")
     number = gold.strip().replace(",", "")
+    if not mark or not re.fullmatch(r"-?\$?[0-9]*\.?[0-9]+\.?", number):
+        raise DataError(f"{where} has no gold number after `####`; repair or remove it")
     return Prompt(TASK, row["question"].strip(), number, trace=f"{solution.strip()}\n\\boxed{{{number}}}")

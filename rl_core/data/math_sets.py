@@ -9,17 +9,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rl_core.config import BOX
 from rl_core.data.prompts import DataError, Prompt
-from rl_core.data.rows import hub_rows, read_rows
+from rl_core.data.rows import hub_rows, is_finite, read_rows
 from rl_core.nearest import nearest
 from rl_core.rewards.extraction import last_boxed
 
 TASK = "math"
 FORMATS = ("parquet", "json", "jsonl")
-NO_ANSWER = {"", "proof", "notfound"}  # what NuminaMath writes where there is nothing to compare with
+NO_ANSWER = {"", "nan", "proof", "notfound"}  # what sets write where there is nothing to compare with
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,16 @@ def local_file(name: str, data_dir: Path | None) -> Path | None:
     return path
 
 
-def load(
-    name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare_answers: bool = False, answer_form: str = BOX
-) -> tuple[list[Prompt], int]:
-    """The different problems of a set in its order, and how many rows were left out because they have no answer or repeat a problem.
+class Loaded(NamedTuple):
+    """The problems of a set."""
+
+    prompts: list[Prompt]
+    left_out: int  # rows without an answer, or with a problem again
+    contradicting: int  # of these, rows with another answer to a problem that came before
+
+
+def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare_answers: bool = False, answer_form: str = BOX) -> Loaded:
+    """The different problems of a set in its order, and what was left out. Of a problem that comes again the first row counts.
 
     A solution becomes the worked response of its problem; if it has no box, it ends with the answer in `answer_form`. With `bare_answers`
     that ending alone is the worked response of a problem without a solution.
@@ -150,7 +156,7 @@ def load(
     elif found.hub_id:
         rows = hub_rows(found.hub_id, "train", found.local, config=found.hub_config, file=found.hub_file, revision=found.revision)
     prompts: dict[str, Prompt] = {}
-    left_out = 0
+    left_out = contradicting = 0
     for number, row in enumerate(rows, start=1):
         where = f"{path or found.hub_id}: row {number}"
         question = _column(row, found.question)
@@ -160,11 +166,12 @@ def load(
         if levels and level not in levels:
             continue
         prompt = _prompt(found, row, question.strip(), level, bare_answers, answer_form, where)
-        if prompt is None or prompt.question in prompts:
+        first = prompts.setdefault(prompt.question, prompt) if prompt else None
+        if first is not prompt or prompt is None:
             left_out += 1
-        else:
-            prompts[prompt.question] = prompt
-    return list(prompts.values()), left_out
+        if first and prompt and first.gold != prompt.gold:
+            contradicting += _contradicts(prompt.gold, first.gold)
+    return Loaded(list(prompts.values()), left_out, contradicting)
 
 
 def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_answers: bool, answer_form: str, where: str) -> Prompt | None:
@@ -178,11 +185,21 @@ def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_ans
         answer = last_boxed(solution)
     if not isinstance(answer, str | int | float | None):
         raise DataError(f"{where}: the answer {answer!r} is neither a text nor a number; repair or remove it")
-    gold = "" if answer is None else str(answer).strip()
+    gold = "" if answer is None or not is_finite(answer) else str(answer).strip()
     if gold.lower() in NO_ANSWER:
         return None
     trace = solution if last_boxed(solution) is not None else f"{solution}\n{answer_form.replace('{answer}', gold)}".strip()
     return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution or bare_answers else None)
+
+
+def _contradicts(answer: str, gold: str) -> bool:
+    """Whether two golds differ; what only long work could tell is no contradiction."""
+    from rl_core.outcome import Outcome
+    from rl_core.rewards.verdict import Verdict
+    from rl_core.rewards.verify import settle
+
+    judged = settle(TASK, f"\\boxed{{{answer}}}", gold)
+    return isinstance(judged, Verdict) and judged.outcome is not Outcome.CORRECT
 
 
 _ABSENT = object()

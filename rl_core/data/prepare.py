@@ -49,20 +49,26 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
     Raises:
         DataError: a file is missing or broken, or a held-out problem is also in the training split.
     """
-    dropped = 0
+    dropped = contradicting = 0
     if isinstance(config, Gsm8kData):
         train, test = _gsm8k(config, data_dir, seed)
     elif isinstance(config, MathData):
-        train, test, dropped = _math(config, data_dir, seed)
+        train, test, dropped, contradicting = _math(config, data_dir, seed)
     elif isinstance(config, CountdownData):
         train, test = _countdown(config, data_dir, seed)
     else:
         train, test = _knights_knaves(config, data_dir, seed)
+    if not train and not test:
+        what = f"none of its {dropped:,} rows has an answer to compare with" if dropped else "it holds no problem that the settings take"
+        raise DataError(f"no training problem in {_source(config, data_dir)}: {what}; put the whole set there, or name another one")
     shared = {prompt.prompt_id for prompt in train} & {prompt.prompt_id for prompt in test}
     # The public files are split by their makers; a problem in both would be trained on and then counted as held out.
     train = [prompt for prompt in train if prompt.prompt_id not in shared]
     if not train:
-        raise DataError("no training problem is left that is not also held out")
+        raise DataError(
+            f"no training problem is left in {_source(config, data_dir)}: all are among the {len(test):,} held-out ones; "
+            "set a smaller `test`, or add problems"
+        )
     for split, prompts in (("train", train), ("test", test)):
         write_prompts(output / f"{split}.parquet", prompts)
     by_text = sum(judged_by_text(prompt.task, prompt.gold) for prompt in train)
@@ -73,7 +79,12 @@ def prepare(config: DataConfig, output: Path, *, data_dir: Path | None, seed: in
         "dropped_rows": dropped,  # without an answer, or a problem again
         "source": "files" if inputs(config, data_dir) else "hub" if isinstance(config, Gsm8kData | MathData) else "generated",
         "by_difficulty": dict(Counter(prompt.difficulty or "all" for prompt in train)),
-    } | ({"golds_by_text": by_text} if by_text else {})  # cannot be read, so answers are compared with them as texts
+        # Golds that cannot be read, so answers are compared with them as texts; rows with another answer to a problem that came before
+    } | {name: count for name, count in (("golds_by_text", by_text), ("contradicting_rows", contradicting)) if count}
+
+
+def _source(config: DataConfig, data_dir: Path | None) -> str:
+    return ", ".join(map(str, inputs(config, data_dir))) or f"the set {getattr(config, 'dataset', config.task)!r}"
 
 
 def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
@@ -83,8 +94,8 @@ def _gsm8k(config: Gsm8kData, data_dir: Path | None, seed: int) -> tuple[list[Pr
     return part("train", config.train), part("test", config.test)
 
 
-def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt], int]:
-    prompts, dropped = math_sets.load(
+def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt], int, int]:
+    prompts, dropped, contradicting = math_sets.load(
         config.dataset, config.levels, data_dir, bare_answers=config.bare_answers, answer_form=config.answer_form
     )
     if config.unreadable_golds != "keep":
@@ -100,7 +111,8 @@ def _math(config: MathData, data_dir: Path | None, seed: int) -> tuple[list[Prom
         prompts = readable
     held_out = {prompt.prompt_id for prompt in sorted(prompts, key=lambda prompt: prompt.prompt_id)[: config.test]}
     train = [prompt for prompt in prompts if prompt.prompt_id not in held_out]
-    return _first(train, config.train, "train", seed), [prompt for prompt in prompts if prompt.prompt_id in held_out], dropped
+    test = [prompt for prompt in prompts if prompt.prompt_id in held_out]
+    return _first(train, config.train, "train", seed), test, dropped, contradicting
 
 
 def _knights_knaves(config: KnightsKnavesData, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rl_core.data.json_text import parse_json
 from rl_core.data.prompts import DataError
 
 
@@ -25,6 +27,13 @@ def read_rows(path: Path) -> list[Any]:
     return _json(path, text) if path.suffix == ".json" else _json_lines(path, text)
 
 
+def is_finite(answer: Any) -> bool:
+    """False for NaN, also as text, and the infinities: what tables have where nothing is known."""
+    if isinstance(answer, str):
+        return answer.strip().lower() != "nan"
+    return not isinstance(answer, float) or math.isfinite(answer)
+
+
 def _parquet(path: Path) -> list[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -38,7 +47,7 @@ def _parquet(path: Path) -> list[Any]:
 
 def _json(path: Path, text: str) -> list[Any]:
     try:
-        rows = json.loads(text)
+        rows = parse_json(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: line {error.lineno} is not JSON ({error.msg}); repair it") from error
     if not isinstance(rows, list):
@@ -51,7 +60,7 @@ def _json_lines(path: Path, text: str) -> list[Any]:
     for number, line in enumerate(text.split("\n"), start=1):  # not splitlines: a problem may contain other line separators
         if line.strip():
             try:
-                rows.append(json.loads(line))
+                rows.append(parse_json(line))
             except json.JSONDecodeError as error:
                 raise DataError(f"{path}: row {number} is not JSON ({error.msg}); repair or remove it") from error
     return rows

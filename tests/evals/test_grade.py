@@ -109,6 +109,7 @@ def test_rules_judge_otherwise(tmp_path: Path) -> None:
         ({"gold": "1"}, r"row 2: the column 'response' is missing \(there are gold\); name another by --response"),
         ({"gold": None, "response": ""}, "row 2: the column 'gold' is empty"),
         ({"gold": "one", "response": ""}, "row 2: 'one' is no answer of this benchmark"),
+        ({"gold": float("nan"), "response": ""}, "row 2: nan is no answer of this benchmark"),
         ({"gold": "1", "response": ["a"]}, "row 2: 'response' is no text"),
         ("text", "row 2 is no object"),
     ],
@@ -148,3 +149,18 @@ def test_a_strict_reader_takes_only_its_place() -> None:
     assert [verdict.outcome.value for verdict in strict] == ["format_error", "correct", "wrong", "format_error", "truncated"]
     assert [verdict.outcome.value for verdict in lenient] == ["correct", "correct", "wrong", "wrong", "truncated"]
     assert strict[1].extracted == lenient[1].extracted
+
+
+@pytest.mark.parametrize("gold", [float("nan"), float("inf"), "NaN", [float("nan")]])
+@pytest.mark.parametrize("benchmark", ["math500", "olympiadbench", "theoremqa", "minerva_math", "aime24"])
+def test_a_gold_that_is_no_number_is_no_answer(benchmark: str, gold: Any, tmp_path: Path) -> None:
+    file = lines(tmp_path / "in.jsonl", [{"gold": gold, "response": "nan"}])
+    with pytest.raises(DataError, match=r"row 1: .* is no answer of this benchmark"):
+        grade(file, benchmark, tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.parquet"])
+def test_half_of_a_character_in_a_completion_is_written_as_a_whole_one(output: str, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(r'{"gold": "1", "response": "cut \ud83d #### 1"}')
+    assert grade(tmp_path / "in.jsonl", "gsm8k", tmp_path / output, workers=1) == {Outcome.CORRECT: 1}
+    assert "cut \ufffd #### 1".encode() in (tmp_path / output).read_bytes() or output.endswith("parquet")

@@ -87,7 +87,7 @@ def test_a_recipe_that_only_evaluates_gets_something_to_make_the_model_of() -> N
 @pytest.mark.parametrize("name", MATH_SETS)
 def test_every_mathematical_set_has_a_stand_in(name: str) -> None:
     levels = [3, 5] if MATH_SETS[name].level else None
-    prompts, left_out = math_sets.load(name, levels, STAND_IN, bare_answers=True)
+    prompts, left_out, _ = math_sets.load(name, levels, STAND_IN, bare_answers=True)
     assert left_out == 0
     assert len(prompts) == (16 if levels else 40)
     assert all(prompt.trace for prompt in prompts)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tasks.report import where_to_look
-from tasks.workspace import Workspace, sqlite_address
+from tasks.workspace import Workspace, make_addresses_absolute, sqlite_address
 
 NAMES = ["runs", "two words", "what?", "a?b=c&d", "läufe", "工作区", "a#b%20c&d=e", "100%", "it's; [one]", 'a "b" $HOME']
 
@@ -43,3 +44,29 @@ def test_prefects_database_is_named_only_where_its_own_address_would_be_wrong(tm
     assert database == f"sqlite+aiosqlite:///file:{tmp_path}/what%3F/.prefect/prefect.db?uri=true"
     monkeypatch.setenv(name, "postgresql+asyncpg://host/prefect")
     assert Workspace(tmp_path / "what?").prefect_environment[name] == "postgresql+asyncpg://host/prefect"
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"])
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:///{here}/mlflow.db"),
+        ("sqlite:///./a/mlflow.db", "sqlite:///{here}/a/mlflow.db"),
+        ("sqlite:///what?.db", "sqlite:///file:{here}/what%3F.db?uri=true"),
+        ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("mlruns", "file://{here}/mlruns"),
+        ("./two words", "file://{here}/two%20words"),
+        ("/abs/mlruns", "file:///abs/mlruns"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("postgresql://db/mlflow", "postgresql://db/mlflow"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_an_address_from_the_current_directory_is_made_absolute(
+    name: str, given: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, given)
+    make_addresses_absolute()
+    assert os.environ[name] == meant.format(here=tmp_path)

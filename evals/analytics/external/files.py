@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from evals.analytics.external.response import ExternalFileError, Row
+from rl_core.data.json_text import parse_json
 
 LONGEST = 2**31 - 1  # characters of a cell of a CSV file
 ZSTANDARD = 93  # a method of compression that `zipfile` of Python 3.11 does not know
@@ -88,7 +89,7 @@ class File:
 
     def _json(self) -> Iterator[Any]:
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            content = parse_json(self.path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             if error.msg != "Extra data":
                 raise
@@ -109,10 +110,10 @@ class File:
             head = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
             if head is None:
                 raise ExternalFileError(f"{self.path}: an archive, but no log of Inspect (it has no header.json)")
-            self.head = json.loads(_member(archive, archive.getinfo(head), raw))
+            self.head = parse_json(_member(archive, archive.getinfo(head), raw))
             for name in sorted(names):
                 if name.startswith("samples/") and name.endswith(".json"):
-                    yield json.loads(_member(archive, archive.getinfo(name), raw))
+                    yield parse_json(_member(archive, archive.getinfo(name), raw))
 
 
 def _parquet(path: Path) -> Iterator[Any]:
@@ -127,7 +128,7 @@ def _lines(path: Path) -> Iterator[Any]:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 try:
-                    row = json.loads(line)
+                    row = parse_json(line)
                 except ValueError as error:
                     raise ExternalFileError(f"{path}, line {number}: not JSON ({error})") from error
                 if not isinstance(row, dict):
@@ -135,14 +136,14 @@ def _lines(path: Path) -> Iterator[Any]:
                 yield row
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, raw: BinaryIO) -> bytes:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, raw: BinaryIO) -> str:
     """A file of an archive, also where it is compressed with Zstandard."""
     if info.compress_type != ZSTANDARD:
-        return archive.read(info)
+        return archive.read(info).decode()
     import pyarrow as pa
 
     raw.seek(info.header_offset + 26)
     lengths = raw.read(4)  # of the name and the extra field, after which the data begins
     raw.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), 1)
     with pa.CompressedInputStream(pa.BufferReader(raw.read(info.compress_size)), "zstd") as stream:
-        return bytes(stream.read())
+        return bytes(stream.read()).decode()

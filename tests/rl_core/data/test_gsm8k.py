@@ -24,6 +24,7 @@ def test_gold_is_the_number_after_the_mark(tmp_path) -> None:
         ("not json\n", r"test.jsonl: row 1 is not JSON"),
         ('{"question": "q"}\n', r"test.jsonl: row 1 lacks the texts"),
         ('{"question": "q", "answer": "1 #### 1"}\n{"question": "q", "answer": "none"}\n', r"row 2 has no gold number"),
+        ('{"question": "q", "answer": "1 #### NaN"}\n', r"row 1 has no gold number"),
     ],
 )
 def test_broken_rows_are_named(tmp_path, text: str, message: str) -> None:

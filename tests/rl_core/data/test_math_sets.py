@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ def directory(tmp_path: Path, rows: list[dict[str, object]]) -> Path:
 
 
 def test_golds_traces_levels_and_what_is_left_out(tmp_path: Path) -> None:
-    prompts, left_out = math_sets.load("math", None, directory(tmp_path, ROWS))
+    prompts, left_out, _ = math_sets.load("math", None, directory(tmp_path, ROWS))
     assert [(p.question, p.gold, p.difficulty) for p in prompts] == [
         ("What is 1+1?", "2", "1"),
         ("Half of 7?", "3.5", "3"),
@@ -44,7 +45,7 @@ def test_golds_traces_levels_and_what_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in math_sets.MATH_SETS if name != "aime"])
 def test_every_set_reads_the_form_of_its_source(name: str) -> None:
-    prompts, left_out = math_sets.load(name, None, FIXTURES)
+    prompts, left_out, _ = math_sets.load(name, None, FIXTURES)
     assert (len(prompts), left_out) == (12, int(name == "open_r1"))  # OpenR1's proof has no answer
     assert (prompts[0].question, prompts[0].gold) == ("Compute $\\sin 225^\\circ$.", "-\\frac{\\sqrt{2}}{2}")
     for prompt in prompts:
@@ -52,12 +53,12 @@ def test_every_set_reads_the_form_of_its_source(name: str) -> None:
 
 
 def test_a_bare_answer_may_stand_in_for_a_solution(tmp_path: Path) -> None:
-    prompts, _ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True)
+    prompts, *_ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True)
     assert [p.trace for p in prompts] == ["\\boxed{3.5}", "It is a third.\n\\boxed{\\frac13}"]
 
 
 def test_a_bare_answer_stands_in_the_form_that_is_asked_for(tmp_path: Path) -> None:
-    prompts, _ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True, answer_form="Answer: {answer}")
+    prompts, *_ = math_sets.load("math", [3], directory(tmp_path, ROWS), bare_answers=True, answer_form="Answer: {answer}")
     assert [p.trace for p in prompts] == ["Answer: 3.5", "It is a third.\nAnswer: \\frac13"]
 
 
@@ -135,10 +136,44 @@ def test_what_is_missing_is_said_before_anything_is_read(tmp_path: Path) -> None
 
 
 def test_the_public_sets_read_whole(data_dir: Path) -> None:
-    prompts, left_out = math_sets.load("math", None, data_dir)
+    prompts, left_out, _ = math_sets.load("math", None, data_dir)
     assert len(prompts) + left_out == 7474
     assert left_out < 30
-    hard, _ = math_sets.load("math", [3, 4, 5], data_dir)
+    hard, *_ = math_sets.load("math", [3, 4, 5], data_dir)
     assert 5400 < len(hard) < math_sets.size_of_set("math", [3, 4, 5]) + 1
     assert all(prompt.gold for prompt in prompts)
     assert len(math_sets.load("aime", None, data_dir)[0]) > 960
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "it holds no problem that the settings take; put the whole set there"),
+        ([{"problem": "1?", "answer": "proof"}], "none of its 1 rows has an answer to compare with"),
+        ([{"problem": "1?", "answer": float("nan")}, {"problem": "2?", "answer": "NaN"}], "none of its 2 rows has an answer"),
+        ([{"problem": "1?", "answer": 1}, {"problem": "2?", "answer": 2}], "all are among the 2 held-out ones; set a smaller `test`"),
+    ],
+)
+def test_a_set_without_a_training_problem_is_refused_with_the_reason(rows: list[dict[str, object]], message: str, tmp_path: Path) -> None:
+    data, output = directory(tmp_path, rows), tmp_path / "out"
+    output.mkdir()
+    with pytest.raises(DataError, match=re.escape(message)) as error:
+        prepare(MathData(dataset="math", test=5), output, data_dir=data, seed=0)
+    assert f"{data}/math_train/train.json: " in str(error.value)
+
+
+def test_rows_that_contradict_an_earlier_one_are_counted(tmp_path: Path) -> None:
+    answers = ["1/2", "\\frac12", "0.5", "1/3", None, float("inf")]
+    found = math_sets.load("math", None, directory(tmp_path, [{"problem": "Half?", "answer": answer} for answer in answers]))
+    assert [prompt.gold for prompt in found.prompts] == ["1/2"]
+    assert (found.left_out, found.contradicting) == (5, 1)
+    output = tmp_path / "out"
+    output.mkdir()
+    assert prepare(MathData(dataset="math", test=0), output, data_dir=tmp_path, seed=0)["contradicting_rows"] == 1
+
+
+def test_half_of_a_character_becomes_one_that_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "math_train").mkdir()
+    (tmp_path / "math_train" / "train.jsonl").write_text(r'{"problem": "\ud83d and \ud83d\ude00?", "answer": "1"}')
+    [prompt] = math_sets.load("math", None, tmp_path).prompts
+    assert prompt.question == "\ufffd and \U0001f600?"
