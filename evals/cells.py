@@ -22,19 +22,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from evals.analytics.errors import first_line
 from evals.benchmarks.registry import Benchmark
 from evals.config import NamedCheckpoint
 from rl_core.errors import InputError
 from rl_core.rollout.engine import Sampling
 from rl_core.rollout.records import SAMPLE_SCHEMA
+from rl_core.seal import sealed, unseal
 
 CELL_VERSION = 2  # bumped by hand when the same identity comes to give other samples or verdicts
-SEAL = "sha256"  # of the rest of `cell.json` and the samples
+CELL, SAMPLES, PARTIAL = "cell.json", "samples.parquet", "partial.jsonl"
 Row = dict[str, Any]
 
 
 class CellBusy(InputError):
     """Another process works on a cell."""
+
+
+class DamagedCell(InputError):
+    """The files of a cell are not as they were written; names its directory."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +74,15 @@ class Cell:
             PermissionError: its files may not be read, which says nothing of what is in them.
         """
         try:
-            record = json.loads((self.directory / "cell.json").read_text())
-            if record["fingerprint"] != self.fingerprint or record["identity"] != self.identity:
-                return None
-            if SEAL in record and record[SEAL] != _seal(record, self.directory / "samples.parquet"):
-                print(f"warning: {self.directory} does not match its digest; the cell is made again", file=sys.stderr, flush=True)
-                return None
-            whole = pq.read_metadata(self.directory / "samples.parquet").num_rows == record["responses"]
-        except PermissionError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+            record = read_cell(self.directory)
+        except DamagedCell as error:
+            print(f"warning: {error}; the cell is made again", file=sys.stderr, flush=True)
             return None
-        return record if whole else None
+        return record if record and record["fingerprint"] == self.fingerprint and record["identity"] == self.identity else None
 
     def rows(self) -> list[Row]:
         """All samples of a finished cell: by mode, problem and sample."""
-        rows: list[Row] = pq.read_table(self.directory / "samples.parquet").to_pylist()
+        rows: list[Row] = pq.read_table(self.directory / SAMPLES).to_pylist()
         return rows
 
     @contextmanager
@@ -102,7 +101,7 @@ class Cell:
                 f"{self.checkpoint.name} on {self.benchmark.name}: another process works on it ({self.directory}); wait for it"
             ) from error
         try:
-            with Partial(self.directory / "partial.jsonl", self.identity) as partial:
+            with Partial(self.directory / PARTIAL, self.identity) as partial:
                 yield partial
         finally:
             lock.release()
@@ -112,24 +111,41 @@ class Cell:
         table = pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
         aside = self.directory / ".samples.partial"
         pq.write_table(table, aside, compression="zstd")
-        os.replace(aside, self.directory / "samples.parquet")
+        os.replace(aside, self.directory / SAMPLES)
         record = {"fingerprint": self.fingerprint, "identity": self.identity, "responses": len(rows)} | record
-        record |= {SEAL: _seal(record, self.directory / "samples.parquet")}
         aside = self.directory / ".cell.partial"
-        aside.write_text(json.dumps(record, indent=1))
-        os.replace(aside, self.directory / "cell.json")
-        (self.directory / "partial.jsonl").unlink(missing_ok=True)
+        aside.write_text(json.dumps(sealed(record, self.directory / SAMPLES), indent=1))
+        os.replace(aside, self.directory / CELL)
+        (self.directory / PARTIAL).unlink(missing_ok=True)
+
+
+def read_cell(directory: Path) -> dict[str, Any] | None:
+    """The content of a cell's `cell.json`; None where there is none.
+
+    Raises:
+        DamagedCell: it, or the samples, are not as they were written.
+        PermissionError: they may not be read, which says nothing of what is in them.
+    """
+    if not (directory / CELL).exists():
+        return None
+    try:
+        content = json.loads((directory / CELL).read_text())
+        record = unseal(content, directory / SAMPLES)
+        whole = pq.read_metadata(directory / SAMPLES).num_rows == content["responses"] and {"fingerprint", "identity"} <= content.keys()
+    except PermissionError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
+        raise DamagedCell(f"{directory} cannot be read ({first_line(error)})") from error
+    if record is None:
+        raise DamagedCell(f"{directory} does not match its digest")
+    if not whole:
+        raise DamagedCell(f"{directory} has not as many responses as it says")
+    return record
 
 
 def fingerprint_of(identity: dict[str, Any]) -> str:
     """16 hex digits of the canonical JSON of an identity."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
-
-
-def _seal(record: dict[str, Any], samples: Path) -> str:
-    digest = hashlib.sha256(json.dumps({key: value for key, value in record.items() if key != SEAL}, sort_keys=True).encode())
-    digest.update(samples.read_bytes())
-    return digest.hexdigest()
 
 
 class Partial:
@@ -175,6 +191,24 @@ class Partial:
         self.rows += rows
         self._file.writelines(_with_checksum(row) for row in rows)
         self._file.flush()
+
+
+def damaged_lines(path: Path) -> int:
+    """How many whole lines of a `partial.jsonl` do not match their checksums; one that is still being written is not counted.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    damaged = 0
+    with path.open("rb") as file:
+        next(file, None)  # says whose the others are
+        for line in file:
+            try:
+                if line.endswith(b"\n"):
+                    _checked(line[:-1])
+            except (ValueError, TypeError):
+                damaged += 1
+    return damaged
 
 
 def _with_checksum(row: tuple[int, int, Row]) -> str:

@@ -8,7 +8,7 @@ from flows.runs import find_run
 from tasks.lineage import Lineage
 from tasks.records import MLFLOW
 from tasks.stage import read_manifest
-from tasks.workspace import RECORDS, Workspace, write_json
+from tasks.workspace import RECORDS, Workspace, write_record
 
 
 def announce(workspace: Workspace, name: str, warn: Callable[[str], None]) -> list[str]:
@@ -36,5 +36,5 @@ def announce(workspace: Workspace, name: str, warn: Callable[[str], None]) -> li
     closed = lineage.close(lineage.run_id, "FINISHED")
     run["mlflow"] = {"tracking_uri": lineage.uri, "run_id": lineage.run_id, "closed": closed}
     run.pop("prefect", None)  # of the other machine's server
-    write_json(folder / RECORDS / f"{run['run']}.json", run)
+    write_record(folder / RECORDS / f"{run['run']}.json", run)
     return unheard

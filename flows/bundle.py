@@ -23,6 +23,7 @@ from flows.references import step_of
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
+from tasks.digests import Digests
 from tasks.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
 from tasks.stage import JOB, read_manifest
 from tasks.workspace import RECORDS, Workspace
@@ -39,7 +40,7 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
         whole: everything, so that the other machine reuses the stages instead of only looking at them.
 
     Raises:
-        InputError: a stage of the run is not finished or has gone, or the file cannot be written.
+        InputError: a stage of the run is not finished or has gone, a file of it is damaged, or the archive cannot be written.
     """
     root = workspace.root / run["experiment"]
     stages = {name: root / entry["directory"] for name, entry in run["stages"].items() if read_manifest(root / entry["directory"])}
@@ -51,16 +52,24 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
         raise InputError(f"--checkpoint {checkpoint}: no finished stage with a checkpoint; {nearest(checkpoint, trained)}")
     along = step_of(read(stages[chosen]), step, f"--checkpoint {checkpoint}") if step else None
     files = {f"{RECORDS}/{run['run']}.json": root / RECORDS / f"{run['run']}.json"}
+    made: dict[str, Any] = {}  # what the stages' manifests say of the files
     for name, directory in stages.items():
-        last = directory / str((read_manifest(directory) or {"result": {}})["result"].get("checkpoint"))
+        manifest = read_manifest(directory) or {"result": {}, "outputs": {}}
+        last = directory / str(manifest["result"].get("checkpoint"))
+        made |= {f"{directory.name}/{inside}": output["sha256"] for inside, output in manifest["outputs"].items()}
         for path in _wanted(directory, (along or last) if name == chosen else None, whole=whole):
             files[f"{directory.name}/{path.relative_to(directory).as_posix()}"] = path
+    digests = Digests(workspace.digests)
+    found = {name: {"bytes": path.stat().st_size, "sha256": digests.of(path, again=True)} for name, path in files.items()}
+    if rotten := [name for name, file in found.items() if file["sha256"] != made.get(name, file["sha256"])]:
+        digests.save()  # so that the next run sees it, too
+        raise InputError(f"{files[rotten[0]]}: was changed after it was made; first r1flow resume {run['experiment']}/{run['run']}")
     index = {
         "format": FORMAT,
         "experiment": run["experiment"],
         "run": run["run"],
         "whole": whole,
-        "files": {name: {"bytes": path.stat().st_size, "sha256": _digest(path)} for name, path in files.items()},
+        "files": found,
     }
     aside = output.with_name(f".{output.name}.partial")
     try:

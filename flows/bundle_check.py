@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from flows.recipe import NAME
 from rl_core.errors import InputError
+from rl_core.seal import unseal
 from tasks.records import MANIFEST, SPEC, File, Manifest, Run, Spec
 from tasks.stage import directory_name
 from tasks.workspace import RECORDS, RESERVED
@@ -102,8 +103,11 @@ def _is_inside(name: str) -> bool:
 def _parsed(shape: type[BaseModel], content: bytes, name: str, source: Path) -> dict[str, Any]:
     """JSON of an archive, of the wanted shape; what else it has is left in."""
     try:
-        found: dict[str, Any] = json.loads(content)
-        shape.model_validate(found)
+        parsed = json.loads(content)
+        shape.model_validate(parsed)
+        found = unseal(parsed)
+        if found is None:
+            raise ValueError("it does not match its own digest")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(key)[:40] for key in first["loc"])

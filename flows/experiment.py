@@ -39,7 +39,7 @@ from tasks.provenance import git_diff, made_with
 from tasks.records import read_record
 from tasks.run import run_stage
 from tasks.stage import StageStopped, said, set_aside, why_not_done
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace, write_record
 
 
 def _flow_run_name() -> str:
@@ -184,4 +184,4 @@ def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
             status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
             if not lineage.close(known["run_id"], status):
                 return
-            write_json(path, record | {"mlflow": known | {"closed": True}})
+            write_record(path, record | {"mlflow": known | {"closed": True}})

@@ -20,9 +20,9 @@ from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from tasks.digests import Digests
 from tasks.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
-from tasks.records import SPEC
+from tasks.records import SPEC, read_record
 from tasks.stage import StageSpec, Upstream, read_manifest, why_not_done
-from tasks.workspace import Workspace, read_json
+from tasks.workspace import Workspace
 
 Action = Literal["run", "continue", "reuse", "skip"]
 
@@ -256,7 +256,7 @@ def latest_earlier(spec: StageSpec) -> dict[str, Any] | None:
     """What the last made stage of this name was, finished ones first."""
     found = []
     for path in spec.directory.parent.glob(f"{spec.stage}-????????/{SPEC}"):
-        document = read_json(path)
+        document = read_record(path)
         if document and document["stage"] == spec.stage:
             found.append((read_manifest(path.parent) is not None, path.stat().st_mtime, document))
     return max(found, key=lambda item: item[:2])[2] if found else None

@@ -12,7 +12,7 @@ from flows.ancestry import Subject
 from rl_core.errors import InputError
 from tasks.moved import follow_move
 from tasks.records import MLFLOW, read_record
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, read_sealed, write_record
 
 NAMES = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z][\w.-]*")
 VERSION_LIKE = re.compile(r"v\d+", re.IGNORECASE)  # MLflow keeps such aliases for itself
@@ -25,7 +25,7 @@ def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
         InputError: the list is there and cannot be read.
     """
     path = _file(workspace)
-    found: Any = read_json(path) if path.exists() else {}
+    found: Any = read_sealed(path) if path.exists() else {}
     if not isinstance(found, dict) or not all(isinstance(entry, dict) and "stage" in entry for entry in found.values()):
         raise InputError(f"{path}: cannot be read; bring it back from a backup, or remove it and promote again what has a name in MLflow")
     return found
@@ -59,7 +59,7 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
         "version": _register(workspace.tracking_uri, name, alias, model),
         **(facts or {}),
     }
-    write_json(_file(workspace), promoted(workspace) | {target: entry})
+    write_record(_file(workspace), promoted(workspace) | {target: entry})
     return entry
 
 

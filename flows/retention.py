@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from flows.promote import promoted
 from rl_core.errors import InputError
 from tasks.lease import holder, refuse_if_busy
 from tasks.records import SPEC, STATE, read_record
-from tasks.workspace import Workspace
+from tasks.workspace import RECORDS, Workspace
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,17 @@ def garbage(workspace: Workspace, keep_runs: int) -> list[Garbage]:
 
     Kept are those of the last `keep_runs` finished runs of each experiment and of its last run however it ended, of promoted checkpoints,
     of what is being worked on, and what any of these was made of.
+
+    Raises:
+        InputError: a record of a run or of a stage cannot be read, so nobody knows what is needed.
+        OSError: a directory cannot be read.
     """
     kept = _with_ancestors(workspace, _wanted(workspace, keep_runs))
     found = []
     for path in sorted(workspace.root.glob(f"*/*/{SPEC}")):
         directory = path.parent
         if directory not in kept:
+            _require_known(directory / STATE)
             why = "superseded" if ".superseded-" in directory.name else "no kept run needs it"
             found.append(Garbage(directory, why, sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())))
     return found
@@ -57,6 +63,7 @@ def remove(items: list[Garbage]) -> None:
 
 def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
     for experiment in workspace.experiments():
+        _require_records(workspace.root / experiment / RECORDS)
         runs = [_record(path) for path in reversed(workspace.run_records(experiment))]
         done = [run for run in runs if run["state"] == "done"][:keep_runs]
         for run in [*runs[:1], *done]:
@@ -86,12 +93,29 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
+def _require_records(folder: Path) -> None:
+    """Raises an error if the records of runs have gone or cannot be read: a search for them finds none, and says nothing."""
+    try:
+        os.listdir(folder)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder}: the records of runs have gone, so nothing is known of the stages that they need; bring them back from a backup, "
+            "or make the directory, empty, to let the stages go"
+        ) from error
+
+
+def _require_known(state: Path) -> None:
+    """Raises InputError if a stage's `state.json` is there and cannot be read: somebody may be at work."""
+    if state.exists() and read_record(state) is None:
+        raise InputError(f"{state}: cannot be read, so nobody knows whether the stage is in work; remove the file if it is not")
+
+
 def _with_ancestors(workspace: Workspace, directories: Iterator[Path]) -> set[Path]:
     found: set[Path] = set()
     waiting = list(directories)
     while waiting:
         directory = waiting.pop()
-        if directory in found or not (directory / SPEC).exists():
+        if directory in found or not directory.exists():  # what an earlier `gc` deleted
             continue
         found.add(directory)
         made: Made = read(directory)

@@ -18,7 +18,7 @@ from rl_core.nearest import listed, nearest
 from tasks.lease import HEARTBEAT
 from tasks.process_mark import this_process
 from tasks.records import read_record
-from tasks.workspace import RECORDS, Workspace, write_json
+from tasks.workspace import RECORDS, Workspace, write_record
 
 NAME = "%Y%m%d-%H%M%S-%f"  # of a run: when it began, to the millisecond
 
@@ -75,7 +75,7 @@ class RunRecord:
     def note(self, **facts: Any) -> None:
         """Add facts and save."""
         self.content |= facts
-        write_json(self.path, self.content)
+        write_record(self.path, self.content)
 
     def _beat(self) -> None:
         """From now until its end, renew the file's time: hosts that cannot see this process know by it that it works."""

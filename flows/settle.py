@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tasks.lease import holder
 from tasks.records import read_record
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace, write_record
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -56,7 +56,7 @@ def settle_runs(workspace: Workspace) -> int:
         except Exception:  # of its HTTP client, or of the server
             return settled
         record["prefect"]["settled"] = True
-        write_json(path, record)
+        write_record(path, record)
         settled += 1
     return settled
 

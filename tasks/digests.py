@@ -6,7 +6,7 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from tasks.workspace import read_json, write_json
+from tasks.workspace import read_sealed, write_record
 
 
 class Digests:
@@ -40,7 +40,7 @@ class Digests:
         """Remember, if the directory for it exists, for a plan leaves no trace, and can be written."""
         if self._learned and self._memory.parent.is_dir():
             with suppress(OSError):
-                write_json(self._memory, _remembered(self._memory) | self._known)
+                write_record(self._memory, _remembered(self._memory) | self._known)
             self._learned = False
 
 
@@ -48,6 +48,5 @@ def _remembered(memory: Path) -> dict[str, list[object]]:
     """Entries of three parts: size, time, digest. What cannot be read is forgotten."""
     content = None
     with suppress(PermissionError):
-        content = read_json(memory)
-    entries = content.items() if isinstance(content, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, list) and len(entry) == 3}
+        content = read_sealed(memory)
+    return {name: entry for name, entry in (content or {}).items() if isinstance(entry, list) and len(entry) == 3}

@@ -22,7 +22,7 @@ from rl_core.errors import InputError
 from rl_core.fence import is_held
 from tasks.process_mark import is_alive, is_here, this_process
 from tasks.records import STATE, read_record
-from tasks.workspace import write_json
+from tasks.workspace import write_record
 
 HEARTBEAT = 5.0  # seconds between signs of life
 STALE = 60.0  # seconds without one after which an owner that cannot be seen from here may be gone
@@ -111,7 +111,7 @@ class Lease:
 
     def _save(self, **facts: Any) -> None:
         self._state |= {"owner": self._owner, "heartbeat": time.time(), **facts}
-        write_json(self.directory / STATE, self._state)
+        write_record(self.directory / STATE, self._state)
 
 
 def holder(path: Path, content: dict[str, Any] | None = None) -> dict[str, Any] | None:

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tasks.records import MLFLOW
-from tasks.workspace import ARTIFACTS, Workspace, read_json, write_json
+from tasks.records import MLFLOW, read_record
+from tasks.workspace import ARTIFACTS, Workspace, write_record
 
 PLACES = (  # tables and columns of MLflow's database with addresses of files
     ("experiments", "artifact_location"),
@@ -57,10 +57,8 @@ def _root_of(location: str) -> Path | None:
 def _rename_in_notes(workspace: Workspace, before: str) -> None:
     """In what stages and runs noted of MLflow, the database's address."""
     for path in [*workspace.root.glob(f"*/*/{MLFLOW}"), *workspace.run_records()]:
-        content = read_json(path)
-        if not isinstance(content, dict):
-            continue
+        content = read_record(path) or {}
         notes = content if path.name == MLFLOW else content.get("mlflow")
-        if isinstance(notes, dict) and notes.get("tracking_uri") == before:
+        if notes and notes.get("tracking_uri") == before:
             notes["tracking_uri"] = workspace.tracking_uri
-            write_json(path, content)
+            write_record(path, content)

@@ -1,7 +1,8 @@
 """The JSON files that stages and runs leave, and what each must have to be read.
 
-A file that is missing, cut, or of another shape reads as None, so that nobody meets a part of it that is not there: what it was about is
-made again, or whoever needs it names it. What a file holds besides is left in, for later versions may add to it.
+A file that is missing, cut, of another shape, or does not match its own digest reads as None, so that nobody meets a part of it that is
+not there: what it was about is made again, or whoever needs it names it. What a file holds besides is left in, for later versions may add
+to it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.workspace import RECORDS, read_json
+from tasks.workspace import RECORDS, read_sealed
 
 SPEC, STATE, MANIFEST, MLFLOW, SCORES = "spec.json", "state.json", "manifest.json", "mlflow.json", "scores.json"
+WRITTEN = "report.json"  # in the directory of a report that belongs to no stage
 HEX = "^[0-9a-f]{8,64}$"
 
 
@@ -132,16 +134,19 @@ class _Scores(_Shape):
     scores: list[dict[str, Any]]
 
 
-SHAPES: dict[str, type[_Shape]] = {SPEC: Spec, STATE: State, MANIFEST: Manifest, MLFLOW: _Notes, SCORES: _Scores}
+class _Written(_Shape):
+    files: dict[str, File]
+
+
+SHAPES: dict[str, type[_Shape]] = {SPEC: Spec, STATE: State, MANIFEST: Manifest, MLFLOW: _Notes, SCORES: _Scores, WRITTEN: _Written}
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """A file of a stage or the record of a run; None if it is missing or not what it should be."""
-    content = read_json(path)
+    content = read_sealed(path)
     shape = Run if path.parent.name == RECORDS else SHAPES[path.name]
     try:
         shape.model_validate(content)
     except (ValidationError, RecursionError):
         return None
-    found: dict[str, Any] = content
-    return found
+    return content

@@ -20,7 +20,7 @@ from tasks.digests import Digests
 from tasks.interrupts import is_interrupted
 from tasks.lease import Lease, door, refuse_if_busy
 from tasks.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
-from tasks.workspace import write_json
+from tasks.workspace import write_record
 
 Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
 
@@ -104,6 +104,8 @@ def why_not_done(spec: StageSpec, digests: Digests) -> str | None:
         return "unfinished" if (spec.directory / SPEC).exists() else "not run yet"
     if manifest["fingerprint"] != spec.fingerprint:
         return "its directory holds another stage"
+    if read_record(spec.directory / SPEC) is None:
+        return f"{SPEC} is missing or damaged"
     spoiled = damage(spec.directory, manifest, digests)
     if spoiled:
         name, what = next(iter(spoiled.items()))
@@ -178,7 +180,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
     lease.take()
     try:
         (directory / MANIFEST).unlink(missing_ok=True)
-        write_json(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
+        write_record(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
         yield lease
     except BaseException as error:
         stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
@@ -214,7 +216,7 @@ def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **
         **facts,
         "outputs": outputs,
     }
-    write_json(spec.directory / MANIFEST, manifest)
+    write_record(spec.directory / MANIFEST, manifest)
     digests.save()
     return manifest
 

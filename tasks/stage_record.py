@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl_core.errors import InputError
 from rl_core.training.journal import read_steps
 from tasks.lease import holder
 from tasks.records import MLFLOW, SCORES, SPEC, STATE, read_record
 from tasks.stage import directory_name, read_manifest
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, write_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,8 +42,14 @@ class StageRecord:
 
     @classmethod
     def begin(cls, client: MlflowClient, directory: Path, *, tracking_uri: str, experiment: str, parent: str) -> StageRecord:
-        """Notes for a new attempt at the stage of a directory; nothing is sent yet."""
-        spec = read_json(directory / SPEC)
+        """Notes for a new attempt at the stage of a directory; nothing is sent yet.
+
+        Raises:
+            InputError: what the stage is cannot be read.
+        """
+        spec = read_record(directory / SPEC)
+        if spec is None:
+            raise InputError(f"{directory / SPEC}: missing or damaged; r1flow resume writes it again")
         inputs = spec["identity"]["inputs"]
         notes = {
             "tracking_uri": tracking_uri,
@@ -147,7 +154,7 @@ class StageRecord:
         self._save()
 
     def _save(self) -> None:
-        write_json(self._directory / MLFLOW, self._notes)
+        write_record(self._directory / MLFLOW, self._notes)
 
     def _send_settings(self) -> None:
         from mlflow.entities import Param
@@ -180,7 +187,7 @@ class StageRecord:
         known = max([self._notes["step"], *(point.step for point in self._unsent)])
         for row in read_steps(self._directory / "metrics.jsonl"):
             if row["step"] > known:
-                self._unsent += [Metric(_chart(name), float(value), now, row["step"]) for name, value in row.items() if name != "step"]
+                self._unsent += [Metric(chart_name(name), float(value), now, row["step"]) for name, value in row.items() if name != "step"]
         while self._unsent:
             part = self._unsent[:BATCH]
             self._client.log_batch(self._run, metrics=part)
@@ -284,7 +291,7 @@ def flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def _chart(name: str) -> str:
+def chart_name(name: str) -> str:
     """The name of a step's metric in MLflow, which shows what begins with `system/` on a page of its own."""
     return f"system/{name}" if name.startswith(SYSTEM) else name
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from rl_core.addresses import holds_secret
 from rl_core.errors import InputError
+from rl_core.seal import sealed, unseal
 
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
 ARTIFACTS = ".mlflow-artifacts"  # folder of MLflow's files
@@ -222,6 +223,16 @@ def write_json(path: Path, content: Any) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def write_record(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object as `write_json` does, with its own digest as its last entry."""
+    write_json(path, sealed(content))
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """What `write_record` wrote, without the digest; None if it is missing, broken, or does not match it. Older files have none."""
+    return unseal(read_json(path))
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,14 +148,32 @@ def verify(directory: Path, *, to_train: bool = True) -> bool:
     Raises:
         PermissionError: a file may not be read, which says nothing of what is in it.
     """
+    return next(damaged_files(directory, to_train=to_train), None) is None
+
+
+def damaged_files(directory: Path, *, to_train: bool = True) -> Iterator[str]:
+    """Names of a checkpoint's files that are not as they were written; `files.json` alone where it is not, for it tells of the others.
+
+    Raises:
+        PermissionError: a file may not be read, which says nothing of what is in it.
+    """
     try:
         recorded = json.loads((directory / FILES).read_text())
-        wanted = [name for name in recorded if to_train or name not in ONLY_TO_TRAIN]
-        return all(_describe(directory / name) == recorded[name] for name in wanted)
+        wanted = {name: entry for name, entry in recorded.items() if to_train or name not in ONLY_TO_TRAIN}
     except PermissionError:
         raise
-    except (OSError, ValueError):
-        return False
+    except (OSError, ValueError, AttributeError, RecursionError):
+        yield FILES
+        return
+    for name, entry in wanted.items():
+        try:
+            whole = _describe(directory / name) == entry
+        except PermissionError:
+            raise
+        except (OSError, ValueError):
+            whole = False
+        if not whole:
+            yield name
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from rl_core.fence import Fence
-from rl_core.training.step_digests import first_damaged, forget_after, note_step
+from rl_core.training.step_digests import damaged, first_damaged, forget_after, note_step
 
 STOPPED = 75  # exit code after an orderly stop (EX_TEMPFAIL): run again to go on
 
@@ -50,9 +50,7 @@ class Journal:
 
     def first_damaged(self) -> int | None:
         """The first step whose metrics or rollouts are not as they were when it was finished; None if all are."""
-        path = self.output / "metrics.jsonl"
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        return first_damaged(self.output, {row["step"]: line for line in lines if (row := _row_of(line)) is not None})
+        return first_damaged(self.output, _lines(self.output / "metrics.jsonl"))
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """Record a finished step, whose rollouts are written."""
@@ -86,6 +84,17 @@ def read_steps(path: Path) -> Iterator[dict[str, Any]]:
         for line in path.read_bytes().split(b"\n")[:-1]:
             if (row := _row_of(line)) is not None:
                 yield row
+
+
+def damaged_steps(output: Path) -> list[int]:
+    """The steps of an unfinished stage whose metrics or rollouts are not as they were when they were finished."""
+    return list(damaged(output, _lines(output / "metrics.jsonl")))
+
+
+def _lines(path: Path) -> dict[int, bytes]:
+    """Those of a `metrics.jsonl` by step."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    return {row["step"]: line for line in lines if (row := _row_of(line)) is not None}
 
 
 def _row_of(line: bytes) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 FILE = ".step-digests.jsonl"  # hidden, for it is no output of the stage
@@ -28,8 +29,8 @@ def forget_after(output: Path, step: int) -> None:
     aside.replace(output / FILE)
 
 
-def first_damaged(output: Path, lines: dict[int, bytes]) -> int | None:
-    """The first step that is not as it was when it was finished; it is named on stderr. None if all are.
+def damaged(output: Path, lines: dict[int, bytes]) -> Iterator[int]:
+    """The steps that are not as they were when they were finished.
 
     Args:
         lines: those of `metrics.jsonl` by step.
@@ -38,14 +39,20 @@ def first_damaged(output: Path, lines: dict[int, bytes]) -> int | None:
     # A directory of an older version has no digests, or none of its first steps: what is not known is taken as it is.
     for step in range(min(known, default=1), max(known, default=0) + 1):
         if known.get(step) != _digest(output, step, lines.get(step, b"")):
-            print(
-                f"warning: {output}: the metrics or rollouts of step {step} were changed after they were made; "
-                "going on from the last checkpoint before it",
-                file=sys.stderr,
-                flush=True,
-            )
-            return step
-    return None
+            yield step
+
+
+def first_damaged(output: Path, lines: dict[int, bytes]) -> int | None:
+    """The first of the `damaged` steps, which is named on stderr; None if all are as they were."""
+    step = next(damaged(output, lines), None)
+    if step is not None:
+        print(
+            f"warning: {output}: the metrics or rollouts of step {step} were changed after they were made; "
+            "going on from the last checkpoint before it",
+            file=sys.stderr,
+            flush=True,
+        )
+    return step
 
 
 def _digest(output: Path, step: int, line: bytes) -> str:

@@ -18,6 +18,7 @@ from flows.retention import garbage
 from flows.runs import RunRecord, find_run
 from flows.status import print_status
 from rl_core.errors import InputError
+from rl_core.seal import sealed
 from tasks.workspace import Workspace, write_json
 
 
@@ -40,9 +41,9 @@ def mutations(text: str) -> Iterator[str]:
     yield from ("", text[: len(text) // 2], "[]", "{}", "null", "7", '"x"', "\x00\x01", "[" * 5000)
     content = json.loads(text)
     for key in content:
-        yield json.dumps({name: value for name, value in content.items() if name != key})
+        yield json.dumps(sealed({name: value for name, value in content.items() if name != key}))
         for value in (None, [], {}, "x", 7, [None]):
-            yield json.dumps(content | {key: value})
+            yield json.dumps(sealed(content | {key: value}))  # as a version that writes other shapes would
 
 
 @pytest.mark.slow

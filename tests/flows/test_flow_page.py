@@ -7,7 +7,7 @@ import pytest
 
 from flows.flow_page import pictures
 from flows.plan import Plan
-from tasks.workspace import read_json, write_json
+from tasks.workspace import read_json, write_record
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_figures_are_shown_from_the_run_that_made_them(
     report = plan.stages[-1].spec.directory
     (report / "figures").mkdir()
     (report / "figures" / "reward.png").write_bytes(b"")
-    write_json(report / "mlflow.json", notes | {"models": {}})
+    write_record(report / "mlflow.json", notes | {"models": {}})
     place = "http://127.0.0.1:5000/get-artifact?run_uuid=abc&path=figures"
     wanted = f"![reward]({place}/reward.png)\n\n[reward.svg]({place}/reward.svg)" if shown else ""
     assert pictures(plan, "http://127.0.0.1:5000", "sqlite:///a") == wanted
@@ -41,9 +41,9 @@ def test_figures_stand_in_the_order_of_the_report(plan_of: Callable[..., Plan], 
     (report / "figures").mkdir()
     for name in ("degeneration", "reward", "length", "of_another_version"):
         (report / "figures" / f"{name}.png").write_bytes(b"")
-    write_json(report / "mlflow.json", {"tracking_uri": "sqlite:///a", "run": "abc", "sent": ["files"], "models": {}})
+    write_record(report / "mlflow.json", {"tracking_uri": "sqlite:///a", "run": "abc", "sent": ["files"], "models": {}})
     manifest = read_json(report / "manifest.json")
     files = ["report.html", *(f"figures/{name}.{ending}" for name in ("reward", "length", "degeneration") for ending in ("png", "svg"))]
-    write_json(report / "manifest.json", manifest | {"result": {"files": files}})
+    write_record(report / "manifest.json", manifest | {"result": {"files": files}})
     shown = re.findall(r"!\[(\w+)\]", pictures(plan, "http://127.0.0.1:5000", "sqlite:///a"))
     assert shown == ["reward", "length", "degeneration", "of_another_version"]

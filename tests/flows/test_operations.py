@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -25,6 +27,7 @@ from flows.retention import garbage, remove
 from flows.runs import RunRecord, find_run
 from flows.status import describe
 from rl_core.errors import InputError
+from rl_core.seal import sealed
 from tasks.digests import Digests
 from tasks.lease import Lease, StageBusy
 from tasks.lineage import TrackingError
@@ -256,9 +259,9 @@ def elsewhere(index: dict, files: dict[str, bytes]) -> None:
     put(index, files, name, record)
 
 
-def put(index: dict, files: dict[str, bytes], name: str, content: object) -> None:
-    """A file of JSON in the archive, listed as it is."""
-    files[name] = json.dumps(content).encode()
+def put(index: dict, files: dict[str, bytes], name: str, content: dict) -> None:
+    """A record in the archive, sealed and listed as it is."""
+    files[name] = json.dumps(sealed(content)).encode()
     index["files"][name] = {"bytes": len(files[name]), "sha256": hashlib.sha256(files[name]).hexdigest()}
 
 
@@ -294,6 +297,17 @@ def part_of(end: str, **facts: object) -> Callable[[dict, dict[str, bytes]], Non
     def change(index: dict, files: dict[str, bytes]) -> None:
         path = next(path for path in files if path.endswith(end))
         put(index, files, path, json.loads(files[path]) | facts)
+
+    return change
+
+
+def rotten(end: str) -> Callable[[dict, dict[str, bytes]], None]:
+    """A bit that flipped before the export."""
+
+    def change(index: dict, files: dict[str, bytes]) -> None:
+        path = next(path for path in files if path.endswith(end))
+        files[path] = files[path].replace(b"mini", b"mimi", 1)
+        index["files"][path] |= {"sha256": hashlib.sha256(files[path]).hexdigest()}
 
     return change
 
@@ -344,6 +358,8 @@ def unlisted(index: dict, files: dict[str, bytes]) -> None:
         (part_of("manifest.json", result={"checkpoint": "/etc"}), "which leads out of it"),
         (part_of("manifest.json", outputs=[]), "manifest.json is broken .outputs"),
         (part_of("manifest.json", outputs={"train.parquet": {"bytes": 1, "sha256": "0" * 64}}), "is not what its manifest says"),
+        (rotten("manifest.json"), "manifest.json is broken .it does not match its own digest"),
+        (rotten("spec.json"), "spec.json is broken .it does not match its own digest"),
         (without("manifest.json"), "has no manifest.json"),
         (lambda index, files: without(f"runs/{index['run']}.json")(index, files), "the record of its run is missing"),
     ],
@@ -370,11 +386,58 @@ def test_nothing_can_go_while_a_runs_record_cannot_be_read(made: PlanOf, workspa
     assert len(garbage(workspace, 1)) == 6
 
 
+def test_nothing_can_go_while_the_records_of_runs_are_out_of_reach(
+    made: PlanOf, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workspace.root / "mini" / "runs"
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:  # whoever runs the tests may have every right
+        patch.setattr("flows.retention.os.listdir", refused)
+        with pytest.raises(PermissionError):
+            garbage(workspace, 1)
+    shutil.rmtree(folder)
+    with pytest.raises(InputError, match=r"the records of runs have gone, .* make the directory, empty"):
+        garbage(workspace, 1)
+    folder.mkdir()  # what it says helps
+    assert len(garbage(workspace, 1)) == 6
+
+
+def test_nothing_can_go_while_nobody_knows_what_a_stage_is_or_who_works_in_it(made: PlanOf, workspace: Workspace) -> None:
+    old = find(workspace, "mini/warm").stage.directory
+    run(made("warm.temperature=0.9"))
+    assert "warm" in names(workspace)
+    state = (old / "state.json").read_text()
+    (old / "state.json").write_text(state.replace('"done"', '"of a later version"'))
+    with pytest.raises(InputError, match=r"state\.json: cannot be read, .* remove the file if it is not"):
+        garbage(workspace, 1)
+    (old / "state.json").unlink()  # what it says helps
+    assert "warm" in names(workspace)
+    kept = find(workspace, "mini/cold").stage.directory
+    (kept / "spec.json").unlink()
+    with pytest.raises(InputError, match=r"cold-.*spec\.json: missing or not readable"):
+        garbage(workspace, 1)
+
+
 def test_nothing_can_go_while_the_list_of_promoted_checkpoints_cannot_be_read(workspace: Workspace) -> None:
     workspace.create()
     (workspace.root / ".promoted.json").write_text("{")
     with pytest.raises(InputError, match=r"\.promoted\.json: cannot be read"):
         garbage(workspace, 1)
+
+
+def test_a_damaged_file_does_not_go_along(made: PlanOf, workspace: Workspace, tmp_path: Path) -> None:
+    path = find(workspace, "mini/scores").stage.directory / "scores.json"
+    state, text = path.stat(), path.read_text()
+    path.write_text(text.replace("0.5", "0.7"))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))  # as a bad disk leaves it
+    run = find_run(workspace, "mini")
+    with pytest.raises(InputError, match=rf"scores\.json: was changed after it was made; first r1flow resume mini/{run['run']}"):
+        export(workspace, run, tmp_path / "run.tar", checkpoint=None, whole=False)
+    assert not (tmp_path / "run.tar").exists()
+    assert [stage.spec.stage for stage in made().to_run] == ["scores", "cot", "report"]  # what it says helps
 
 
 def test_a_link_in_an_archive_is_refused(archive: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rl_core.data.prompts import Prompt, write_prompts
 from rl_core.errors import InputError
 from tasks.fingerprint import fingerprint
 from tasks.stage import set_aside
+from tasks.workspace import write_record
 
 Planner = Callable[..., Plan]
 Maker = Callable[..., None]
@@ -268,10 +269,10 @@ def test_what_was_measured_elsewhere_is_not_taken_over(what: str, made: Planner,
     [directory] = (tmp_path / "runs" / "mini").glob("warm-*")
     if what == "attempts":
         state = json.loads((directory / "state.json").read_text())
-        (directory / "state.json").write_text(json.dumps(state | {"attempt": 2}))
+        write_record(directory / "state.json", state | {"attempt": 2})
     if what == "another version":
         spec = json.loads((directory / "spec.json").read_text())
-        (directory / "spec.json").write_text(json.dumps({key: value for key, value in spec.items() if key != "pace"}))
+        write_record(directory / "spec.json", {key: value for key, value in spec.items() if key != "pace"})
     plan = made(*changes)
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     assert costs["warm"].basis == "computed"

@@ -18,7 +18,7 @@ from flows.runs import RunRecord, find_run
 from tasks.digests import Digests
 from tasks.lease import Lease, StageFailed
 from tasks.stage import StageSpec, at_work
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, read_json, write_record
 
 STAGES = ("puzzles", "cold", "warm", "scores", "cot", "report")
 OWN = {"puzzles": "puzzles.train=41", "cold": "cold.steps=4", "warm": "warm.temperature=0.9", "scores": "scores.samples=3"}
@@ -44,7 +44,7 @@ def kill(spec: StageSpec) -> None:
     cancel(spec)
     state = read_json(spec.directory / "state.json")
     gone = state["owner"] | {"host": socket.gethostname(), "pid": 2**22 + 1, "born": 0.0}
-    write_json(spec.directory / "state.json", state | {"state": "running", "owner": gone})
+    write_record(spec.directory / "state.json", state | {"state": "running", "owner": gone})
 
 
 @pytest.fixture(params=[fail, cancel, kill], ids=lambda end: end.__name__)

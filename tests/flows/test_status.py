@@ -18,7 +18,7 @@ from flows.runs import RunRecord
 from flows.stage_warnings import stage_warnings
 from flows.status import print_status
 from flows.summary import print_scores, score_table, warnings
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, read_json, write_record
 
 PlanOf = Callable[..., Plan]
 
@@ -72,16 +72,16 @@ def test_a_stage_that_learned_nothing_says_so_everywhere(idle: Plan) -> None:
     assert [line for line in warnings(idle) if text in line]
     for stage in idle.stages:
         manifest = stage.spec.directory / "manifest.json"
-        write_json(manifest, read_json(manifest) | {"outputs": {}})
+        write_record(manifest, read_json(manifest) | {"outputs": {}})
     assert any(text in line for line in described(idle.workspace, find(idle.workspace, "mini/warm")))
 
 
 def test_the_smoke_profile_and_what_is_not_done_warn_of_nothing(idle: Plan) -> None:
     warm = find(idle.workspace, "mini/warm").stage.directory
     spec = read_json(warm / "spec.json")
-    write_json(warm / "spec.json", spec | {"experiment": f"mini{SMOKE_SUFFIX}"})
+    write_record(warm / "spec.json", spec | {"experiment": f"mini{SMOKE_SUFFIX}"})
     assert stage_warnings(warm) == []
-    write_json(warm / "spec.json", spec)
+    write_record(warm / "spec.json", spec)
     assert len(stage_warnings(warm)) == 1
     (warm / "manifest.json").unlink()
     assert stage_warnings(warm) == []

@@ -15,7 +15,7 @@ from tasks.lease import Lease, LeaseLost, StageBusy, door, holder, orphan
 from tasks.process_mark import process_mark, this_process
 from tasks.records import STATE
 from tasks.stage import StageSpec
-from tasks.workspace import read_json, write_json
+from tasks.workspace import read_sealed, write_record
 
 GONE = {"pid": 2**22 + 1, "born": 0.0}  # no such process
 ELSEWHERE = {"host": "elsewhere", "boot": "another", "namespace": "pid:[2]"}
@@ -39,7 +39,7 @@ def leave(directory: Path, silent: float = 0.0, **state: Any) -> Path:
     """A lease of another process, whose file is `silent` seconds old by the file system's clock."""
     owner = {"id": "x", **this_process()} | state.pop("owner")
     path = directory / STATE
-    write_json(path, {"owner": owner, "started": 0, "heartbeat": time.time(), "state": "running"} | state)
+    write_record(path, {"owner": owner, "started": 0, "heartbeat": time.time(), "state": "running"} | state)
     os.utime(path, (time.time() - silent,) * 2)
     return path
 
@@ -99,7 +99,7 @@ def test_a_silent_owner_that_gives_a_sign_while_it_is_watched_keeps_its_lease(di
 
     def come_back() -> None:
         time.sleep(0.1)
-        write_json(path, read_json(path) | {"heartbeat": 1.0})
+        write_record(path, read_sealed(path) | {"heartbeat": 1.0})
 
     thread = Thread(target=come_back)
     thread.start()
@@ -111,7 +111,7 @@ def test_a_silent_owner_that_gives_a_sign_while_it_is_watched_keeps_its_lease(di
 def test_the_trainer_of_a_killed_owner_is_ended_before_another_starts(directory: Path) -> None:
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
     leave(directory, owner=GONE, trainer=process_mark(left.pid))
-    assert orphan(read_json(directory / STATE)) == left.pid
+    assert orphan(read_sealed(directory / STATE)) == left.pid
     lease = Lease(directory)
     lease.take()
     assert left.wait(5) == -15
@@ -120,13 +120,13 @@ def test_the_trainer_of_a_killed_owner_is_ended_before_another_starts(directory:
 
 def test_a_trainer_in_another_container_is_not_taken_for_a_process_here(directory: Path) -> None:
     leave(directory, owner={"namespace": "pid:[2]"}, trainer=process_mark(os.getpid()))
-    assert orphan(read_json(directory / STATE)) is None
+    assert orphan(read_sealed(directory / STATE)) is None
 
 
 def take_over(directory: Path) -> dict[str, Any]:
-    state: dict[str, Any] = read_json(directory / STATE)
+    state: dict[str, Any] = read_sealed(directory / STATE)
     state |= {"owner": state["owner"] | {"id": "another"}}
-    write_json(directory / STATE, state)
+    write_record(directory / STATE, state)
     return state
 
 
@@ -138,7 +138,7 @@ def test_who_lost_the_lease_writes_nothing_not_even_how_it_ended(directory: Path
     with pytest.raises(LeaseLost, match="took this stage over"):  # at once, not with the next sign of life
         lease.require()
     lease.release("failed")
-    assert read_json(directory / STATE) == state
+    assert read_sealed(directory / STATE) == state
 
 
 def test_a_stage_that_was_set_aside_is_lost(directory: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_thread_that_keeps_a_lost_lease_ends(directory: Path) -> None:
     while not lease.lost and time.monotonic() < deadline:
         time.sleep(0.02)
     assert lease.lost
-    assert read_json(directory / STATE) == state
+    assert read_sealed(directory / STATE) == state
 
 
 def test_an_unreadable_state_is_no_proof_of_another_owner(directory: Path) -> None:
@@ -169,7 +169,7 @@ def test_an_unreadable_state_is_no_proof_of_another_owner(directory: Path) -> No
     (directory / STATE).write_text("{")
     lease.require()
     lease.release("done")
-    assert read_json(directory / STATE)["state"] == "done"
+    assert read_sealed(directory / STATE)["state"] == "done"
 
 
 def test_a_process_suspended_in_the_door_is_named_not_waited_for(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

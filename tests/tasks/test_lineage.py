@@ -17,7 +17,7 @@ from tasks.lineage import Lineage, TrackingError
 from tasks.provenance import made_with
 from tasks.records import MLFLOW, SPEC
 from tasks.stage import StageSpec, at_work, write_manifest
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, read_json, write_record
 
 pytestmark = pytest.mark.slow
 SpecOf = Callable[..., StageSpec]
@@ -54,7 +54,7 @@ def locked(database: Path) -> Iterator[None]:
 
 def log(spec: StageSpec, *steps: int) -> None:
     spec.directory.mkdir(parents=True, exist_ok=True)
-    write_json(spec.directory / SPEC, spec.model_dump(mode="json"))
+    write_record(spec.directory / SPEC, spec.model_dump(mode="json"))
     with (spec.directory / "metrics.jsonl").open("a") as file:
         for step in steps:
             file.write(json.dumps({"step": step, "reward": step / 10}) + "\n")
@@ -100,7 +100,7 @@ def test_the_run_of_a_killed_attempt_is_closed_and_its_curve_completed(root: Pat
     # As SIGKILL leaves it: a step was made that nobody sent, and nobody said how it ended.
     notes = read_json(spec.directory / MLFLOW)
     mlflow.MlflowClient(lineage.uri).update_run(notes["run"], "RUNNING")
-    write_json(spec.directory / MLFLOW, {key: value for key, value in notes.items() if key not in ("status", "closed")})
+    write_record(spec.directory / MLFLOW, {key: value for key, value in notes.items() if key not in ("status", "closed")})
     log(spec, 2)
     lineage.catch_up()
     assert points(lineage, spec) == [(1, 0.1), (2, 0.2)]
@@ -175,7 +175,7 @@ def test_a_stage_whose_run_was_lost_is_sent_anew_from_its_own_files(
     notes = read_json(spec.directory / MLFLOW)
     # As of a database that was lost: its run, its parent and its experiment are unknown here, and a step is not sent yet.
     gone = {"run": "0" * 32, "parent": "1" * 32, "experiment": "987654"}
-    write_json(spec.directory / MLFLOW, {key: value for key, value in (notes | gone).items() if key not in ("status", "closed")})
+    write_record(spec.directory / MLFLOW, {key: value for key, value in (notes | gone).items() if key not in ("status", "closed")})
     log(spec, 2)
     lineage.catch_up()
     assert warnings == []
