@@ -9,10 +9,11 @@ from flows.ingest import part_of
 from flows.recipe import check
 from flows.status import describe
 from rl_core.errors import InputError
-from tasks.records import SPEC
+from tasks.digests import Digests
+from tasks.records import SPEC, WRITTEN
 from tasks.report import REPORT, where_to_look
 from tasks.stage import read_manifest
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, write_record
 
 
 def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None) -> Path:
@@ -33,9 +34,16 @@ def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None)
         output = workspace.root / recipe.name / "reports" / run["run"]
         workspace.require_writable(output, "another directory by --output")
     output.mkdir(parents=True, exist_ok=True)
+    (output / WRITTEN).unlink(missing_ok=True)
     database = output / "analysis.duckdb"
     build(part, database)
-    write(database, output, recipe=run["recipe"], title=recipe.name, reading=where_to_look(workspace), underway=underway)
+    written = write(database, output, recipe=run["recipe"], title=recipe.name, reading=where_to_look(workspace), underway=underway)
+    digests = Digests(workspace.digests)
+    files = {path.relative_to(output).as_posix(): path for path in [database, *written]}
+    write_record(
+        output / WRITTEN,
+        {"files": {name: {"bytes": path.stat().st_size, "sha256": digests.of(path, again=True)} for name, path in files.items()}},
+    )
     return output / REPORT
 
 

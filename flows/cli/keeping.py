@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from flows.cli.group import Output, main, workspace_option
+from flows.cli.group import FAILED, Output, main, workspace_option
 
 
 @main.command()
@@ -79,6 +80,41 @@ def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
     if delete:
         remove(items)
     click.echo(f"{total} in {len(items)} directories {'deleted' if delete else 'can go: --delete'}" if items else "nothing can go")
+
+
+@main.command()
+@click.argument("experiment", required=False)
+@workspace_option
+def verify(experiment: str | None, workspace: Path) -> None:
+    """Read everything that is kept, and say what is sound, what is damaged and how it is made again.
+
+    With EXPERIMENT only its runs, stages and reports. The exit code is 1 if something is damaged; what is unfinished or in work is not.
+    """
+    import time
+    from collections import Counter
+
+    from rich.text import Text
+
+    from flows.console import make_console
+    from flows.format import clock, storage, visible
+    from flows.verify import Verification
+    from tasks.workspace import Workspace
+
+    console, began, found = make_console(), time.monotonic(), Counter[str]()
+    styles = {"sound": "green", "damaged": "red", "unfinished": "yellow", "in work": "yellow"}
+    with console.status("") as status:
+        verification = Verification(Workspace.at(workspace), lambda name: status.update(f"{storage(verification.read)} read; {name}"))
+        for finding in verification.findings(experiment):
+            found[finding.state] += 1
+            line = Text.assemble((f"{finding.state:<10}", styles[finding.state]), f"  {finding.what}  {visible(finding.text)}")
+            console.print(line, highlight=False, soft_wrap=True)
+            if finding.remedy:
+                console.print(f"{'':<12}{finding.remedy}", highlight=False, markup=False, soft_wrap=True)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.items()))
+    read = f"{storage(verification.read)} read in {clock(time.monotonic() - began)}"
+    console.print(f"{counts or 'nothing is kept here'}; {read}", highlight=False)
+    if found["damaged"]:
+        sys.exit(FAILED)
 
 
 @main.command("export")

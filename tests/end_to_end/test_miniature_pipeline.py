@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import duckdb
 import mlflow
@@ -15,6 +18,7 @@ import pytest
 
 from flows.promote import promote, promoted
 from flows.references import find
+from flows.verify import Verification
 from tasks.workspace import Workspace
 from tests.end_to_end.command import plain_environment
 
@@ -69,6 +73,49 @@ def test_sql_sees_every_rollout_and_sample(first_run: str, workspace: Path) -> N
         (checkpoint, mode): 8 * count for checkpoint in ("cold_start", "warmup") for mode, count in (("greedy", 1), ("sampled", 2))
     }
     assert "rollouts" in r1flow(workspace, "sql", "SELECT * FROM rollout", code=2)
+
+
+def test_whatever_happens_to_any_file_is_found(first_run: str, workspace: Path, tmp_path: Path) -> None:
+    """By turns a bit flips, or the file is cut, empty or gone; in the whole workspace that file is named, and no other stage."""
+    copy = Workspace.at(shutil.copytree(workspace, tmp_path / "copy"))
+    unjudged = {"log.txt", "progress.jsonl", "job.json"}
+    files = [
+        path
+        for path in sorted(copy.root.rglob("[!.]*"))
+        if path.is_file()
+        and not {".mlflow-artifacts", ".prefect", ".servers"} & set(path.parts)
+        and not re.search(r"\.(svg|png|lock)$|\.damaged|superseded", str(path))
+        and path.name not in unjudged
+        and path.parent.parent.name != "runs"  # recipes of resumed runs
+    ]
+    random = Random(0)
+    assert len(files) > 60
+    for number, path in enumerate(files):
+        state, content = path.stat(), path.read_bytes()
+        how = ("flip", "cut", "empty", "gone")[number % 4]
+        if how == "flip" and path.suffix != ".db":  # SQLite keeps no checksums
+            flipped, place = bytearray(content), random.randrange(8 * len(content))
+            flipped[place // 8] ^= 1 << place % 8
+            path.write_bytes(flipped)
+        elif how == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(b"" if how == "empty" else content[: len(content) // 2])
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns)) if path.exists() else None
+        found = [finding for finding in Verification(copy, lambda text: None).findings() if finding.state == "damaged"]
+        name = path.relative_to(copy.root).as_posix()
+        silent = how == "gone" and (
+            path.name in ("state.json", "mlflow.json", ".promoted.json", "report.json") or path.parent.name == "runs"
+        )
+        if silent or (how == "gone" and path.parent.parent == copy.cells):  # as in what was taken in, or was never made
+            assert len(found) <= 1, (how, name)
+        else:
+            assert len(found) == 1, (how, name, found)
+            assert name.startswith(found[0].what), (how, name, found)
+            assert name == found[0].what or path.parent.parent == copy.cells or name.removeprefix(f"{found[0].what}/") in found[0].text
+        path.write_bytes(content)
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert [finding for finding in Verification(copy, lambda text: None).findings() if finding.state != "sound"] == []
 
 
 def test_prefect_has_a_flow_run_and_a_task_run_for_each_stage(first_run: str, workspace: Path) -> None:
