@@ -10,6 +10,7 @@ import argparse
 import atexit
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 from flows.servers import QUIET, Servers, answers
 from tasks.workspace import Workspace, WorkspaceError, named_address
 
+LEAST = 10_000_000  # bytes that its database needs
 PATIENCE = 120.0  # seconds; the first start migrates a fresh database, slowly on a busy machine
 CLIENT = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
@@ -86,7 +88,7 @@ class PrefectServer:
         """Return when the server answers.
 
         Raises:
-            WorkspaceError: it ended, or does not answer in time; or the server that is named does not answer.
+            WorkspaceError: it ended, or does not answer in time, or the disk is full; or the server that is named does not answer.
         """
         if self._process is None:
             named = os.environ["PREFECT_API_URL"]
@@ -98,6 +100,8 @@ class PrefectServer:
             if answers(self._url):
                 return
             time.sleep(0.1)
+        if shutil.disk_usage(self._workspace.root).free < LEAST:  # then its log has no room for the reason either
+            raise WorkspaceError(f"the disk of {self._workspace.root} is full; make room, and the same command goes on")
         raise WorkspaceError(
             f"Prefect's server for {self._workspace.root} did not start; see {self._log}, or name a running one by PREFECT_API_URL"
         )
