@@ -14,6 +14,7 @@ from rl_core.config import RlConfig
 from rl_core.errors import InputError
 from rl_core.model.pretrained import release_memory
 from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
+from rl_core.ray_sessions import mark_session, remove_dead_sessions, remove_session
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.vllm_weights import Form, Transfer, transfer_of
 from rl_core.training.journal import Stopped, StopRequest
@@ -54,7 +55,9 @@ class RayWorkers:
             wanted = layout(resources, gpus=False)
             local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
         # Without an address Ray would join whatever cluster was last started on this machine.
+        remove_dead_sessions()
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        self.session = None if address else mark_session()
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
             self._start()
@@ -254,6 +257,8 @@ class RayWorkers:
         if closing := [engine.close.remote() for engine in self.engines if self.config.engine == "vllm"]:
             self.ray.wait(closing, num_returns=len(closing), timeout=CLOSING)
         self.ray.shutdown()
+        if self.session:
+            remove_session(self.session)
 
     def _of_trainers(self, method: str, *args: Any) -> list[Any]:
         return self._get([actor.call.remote(method, *args) for actor in self.trainers])
