@@ -1,5 +1,22 @@
-"""The error that a person can mend."""
+"""Errors that a person can mend."""
+
+from __future__ import annotations
+
+import errno
+
+FULL = ("No space left on device", "database or disk is full")  # as libraries say it whose errors are not Python's
 
 
 class InputError(ValueError):
     """A setting, file or model given by a person is wrong; the one-line message names it and the remedy."""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, is that of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(error) for words in FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from rl_core.config import Job
-from rl_core.errors import InputError
+from rl_core.errors import InputError, is_disk_full
 from rl_core.fence import end_with_owner
 from rl_core.training.journal import STOPPED, Stopped
 
@@ -41,9 +40,12 @@ def run_job(arguments: list[str], job_class: type[AnyJob], body: Callable[[AnyJo
         first = error.errors()[0]
         print(f"error: {arguments[0]}: {'.'.join(map(str, first['loc']))}: {first['msg']}", file=sys.stderr)
         return 2
-    except (InputError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)  # which names no file where a write fails
-        said = f"the disk of {Path(arguments[0]).parent} is full; make room, and the same command goes on" if full else error
-        print(f"error: {said}", file=sys.stderr)
+    except Exception as error:
+        if is_disk_full(error):
+            print(f"error: the disk of {Path(arguments[0]).parent} is full; make room, and the same command goes on", file=sys.stderr)
+        elif isinstance(error, InputError | OSError):
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            raise
         return 2
     return 0

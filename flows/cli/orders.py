@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from flows.cli.group import FAILED, INTERRUPTED, STOPPED
 from flows.cli.plan_table import print_plan, print_summary
+from rl_core.errors import is_disk_full
 from tasks.interrupts import is_interrupted, leave_at_once
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _carry_out(order: Order, plan: Plan) -> None:
         if isinstance(error, StageStopped):
             click.echo(f"stopped: {error}", err=True)
             sys.exit(STOPPED)
-        if _says_disk_full(error):
+        if is_disk_full(error):
             click.echo(f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on", err=True)
             sys.exit(FAILED)
         record = own_run(plan.workspace, plan.recipe.name)
@@ -117,12 +117,3 @@ def _carry_out(order: Order, plan: Plan) -> None:
         if record["state"] != "done":
             click.echo(f"{record['state']}: {record['error']}", err=True)
             sys.exit(FAILED if record["state"] == "failed" else STOPPED)
-
-
-def _says_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came of, is that of a full disk."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return True
-        error = error.__cause__ or error.__context__
-    return False

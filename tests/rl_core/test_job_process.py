@@ -26,5 +26,10 @@ def test_a_full_disk_is_one_line_that_names_the_directory(tmp_path: Path, capsys
     job.write_text(
         TrainJob(kind="rl", rl=RlConfig(steps=1), model="m", prompts=[tmp_path / "p"], output=tmp_path, seed=0).model_dump_json()
     )
-    assert run_job([str(job)], TrainJob, lambda job: Path("/dev/full").write_text("x" * 10_000)) == 2
-    assert capsys.readouterr().err == f"error: the disk of {tmp_path} is full; make room, and the same command goes on\n"
+
+    def in_rust(job: TrainJob) -> None:
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    for body in (lambda job: Path("/dev/full").write_text("x" * 10_000), in_rust):
+        assert run_job([str(job)], TrainJob, body) == 2
+        assert capsys.readouterr().err == f"error: the disk of {tmp_path} is full; make room, and the same command goes on\n"
