@@ -1,16 +1,78 @@
-"""Two kills of a run as a user has it; `chaos.py` by itself does as many as it is told, with Ray."""
+"""A handful of events in a short run; `python -m tests.end_to_end.chaos` does as many as it is told, with all stages and with Ray."""
 
 from __future__ import annotations
 
+import random
+import subprocess
+import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.end_to_end.chaos import run_chaos
+from tests.end_to_end.chaos import outcome
+from tests.end_to_end.chaos.between import NAMES, flip, move
+from tests.end_to_end.chaos.outcome import check_nothing_left, differences
+from tests.end_to_end.chaos.site import Broken, Missed, Site
+from tests.end_to_end.chaos.trial import run_chaos
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_makes_what_it_would_have_made(tmp_path: Path) -> None:
-    found = run_chaos(2, seed=2, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
-    assert sum(found["kills"].values()) == 2
-    assert found["outputs"] > 0
+def test_a_run_that_is_struck_again_and_again_makes_what_it_would_have_made(tmp_path: Path) -> None:
+    report = run_chaos(5, seed=2, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
+    assert not report.faults, report.faults
+    assert len(report.events) == 5
+    assert len({event.kind for event in report.events}) >= 3
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site(tmp_path, ("puzzles",), ray=False)
+    (site.workspace / "chaos" / "puzzles-0123abcd").mkdir(parents=True)
+    return site
+
+
+def test_a_flip_changes_one_bit_of_one_finished_file(site: Site) -> None:
+    with pytest.raises(Missed):
+        flip(site, random.Random(0))
+    path = site.workspace / "chaos" / "puzzles-0123abcd" / "manifest.json"
+    path.write_bytes(bytes(100))
+    assert "manifest.json" in flip(site, random.Random(0))
+    assert sum(byte.bit_count() for byte in path.read_bytes()) == 1
+    assert len(path.read_bytes()) == 100
+
+
+def test_a_moved_workspace_has_what_it_had(site: Site) -> None:
+    (site.workspace / "kept").write_text("this")
+    old, done = site.workspace, set()
+    for seed in range(30):
+        site.started = seed
+        done.add(move(site, random.Random(seed)).split()[0])
+        assert (site.workspace / "kept").read_text() == "this"
+        assert site.workspace != old
+        assert site.workspace.name.removesuffix(f" {seed}") in NAMES
+        old = site.workspace
+    assert done == {"renamed", "copied", "linked"}
+
+
+def test_what_outlives_a_run_is_found(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "AFTERWARDS", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    check_nothing_left(site)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        site.processes.add(psutil.Process(process.pid))
+        with pytest.raises(Broken, match=r"left behind: \['sleep 60'\]"):
+            check_nothing_left(site)
+        process.kill()
+    check_nothing_left(site)
+    for path in (tmp_path / "shared", tmp_path / "ray" / f"session_2026-01-01_00-00-00_0_{process.pid}"):
+        path.mkdir(parents=True)
+        site.shared.add(str(tmp_path / "shared"))
+        with pytest.raises(Broken, match=path.name):
+            check_nothing_left(site)
+        path.rmdir()
+
+
+def test_what_is_missing_or_other_differs() -> None:
+    assert differences({"a": 1, "b": [2]}, {"a": 1, "b": [2]}) == []
+    assert differences({"a": 1, "b": [2]}, {"b": [3], "c": 4}) == ["a", "b", "c"]
