@@ -15,9 +15,16 @@ from typing import Any, Literal
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
@@ -137,9 +144,19 @@ async def _apply(deployment: UUID, schedule: Schedule) -> None:
     async with get_client() as client:
         for old in await client.read_deployment_schedules(deployment):
             await client.delete_deployment_schedule(deployment, old.id)
+        await _drop_missed(client, deployment)
         if schedule.cron:
             cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
             await client.create_deployment_schedules(deployment, [DeploymentScheduleCreate(schedule=cron, active=True)])
+
+
+async def _drop_missed(client: PrefectClient, deployment: UUID) -> None:
+    """Delete the runs that a schedule made for a time when nothing was up: Prefect keeps those that are due, and would start them now."""
+    waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    known = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+    for run in await client.read_flow_runs(flow_run_filter=waiting, deployment_filter=known):
+        if run.auto_scheduled:
+            await client.delete_flow_run(run.id)
 
 
 async def serve(workspace: Workspace) -> None:
