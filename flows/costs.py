@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from flows.machine import Machine
 from flows.models import Model
 from flows.recipe import EvalStage, RlStage, SftStage
-from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
+from rl_core.config import HEAD_BYTES, TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
 from rl_core.devices import GIB
 
 SPREAD = 2.5
@@ -32,7 +32,9 @@ START_CPU, START_GPU = 10.0, 120.0  # seconds until models are loaded and, on GP
 BYTES_MASTER = 16  # per trained parameter: weights, gradients and two moments of Adam, in float32
 BYTES_HALF = 2
 BYTES_FULL = 4
-LOGIT_COPIES = 3.9  # float32 copies of tokens x vocabulary that the output head makes
+LOGIT_COPIES = 3.9  # float32 copies that the output head makes of the logits in work
+# Of an MLP's inner values, how many are kept for the backward pass; on GPUs torch's compiler makes one of them again.
+MLP_COPIES_CPU, MLP_COPIES_GPU = 4, 3
 CONTEXT_GPU = 2e9  # bytes of CUDA, NCCL and what is not returned
 PROCESS = 0.7e9  # an interpreter with torch and a small model, as measured
 SCORER = 0.3e9  # an interpreter that verifies answers
@@ -197,6 +199,7 @@ def _batch(stage: SftStage | RlStage, sequences: int, longest: int, gpus: bool) 
 def _working(model: Model, tokens: int, scored: float, *, checkpointing: bool, gpus: bool) -> float:
     """Activations of one forward and backward pass over so many tokens, attention without its matrix, and logits of those scored."""
     width = BYTES_HALF if gpus else BYTES_FULL
-    layer = width * tokens * (6 * model.width + 2 * model.attention + 2 * model.key_value + 4 * model.intermediate)
+    inner = (MLP_COPIES_GPU if gpus else MLP_COPIES_CPU) * model.intermediate
+    layer = width * tokens * (6 * model.width + 2 * model.attention + 2 * model.key_value + inner)
     kept = width * tokens * model.width * model.layers + layer if checkpointing else layer * model.layers
-    return kept + LOGIT_COPIES * BYTES_FULL * scored * model.vocabulary
+    return kept + LOGIT_COPIES * min(HEAD_BYTES, BYTES_FULL * scored * model.vocabulary)

@@ -16,6 +16,8 @@ from rl_core.addresses import holds_secret
 
 BOX = r"\boxed{{answer}}"  # see `MathData.answer_form`
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
+# Logits that training has in work at once, in float32. Of 16,384 tokens and a vocabulary of 152,000 all of them are 10 GB a copy.
+HEAD_BYTES = 640 * 2**20
 
 
 Precision = Literal["auto", "bfloat16", "float32"]

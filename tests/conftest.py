@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         slow = item.get_closest_marker("slow") is not None
         group = item.get_closest_marker("xdist_group")
         if group is None:
-            item.add_marker(pytest.mark.xdist_group(f"{item.nodeid.partition('::')[0]} {'slow' if slow else 'fast'}"))
+            item.add_marker(pytest.mark.xdist_group(f"{item.path} {'slow' if slow else 'fast'}"))
         places[item] = slow, group is None
     items.sort(key=places.__getitem__)
 

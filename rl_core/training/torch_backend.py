@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from rl_core.config import Precision
+from rl_core.model.fused import fuse_layers
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, trained_weights
 from rl_core.training.backend import Loss, P, R, decay_groups, default_tokens_per_batch, trainable
@@ -41,6 +42,7 @@ class TorchBackend:
         group: TrainingGroup | None = None,
     ) -> None:
         self.model = model.to(device()).train()  # type: ignore[arg-type]  # its decorator hides the bound method
+        fuse_layers(self.model)
         self.group = group or TrainingGroup()
         self.max_grad_norm = max_grad_norm
         self.dtype = dtype_of(precision)

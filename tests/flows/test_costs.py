@@ -123,11 +123,29 @@ def test_memory_by_hand() -> None:
     memory = rl_memory(stage, model, gpus=True)
     # 16 processes, ZeRO 3; the reference is apart.
     assert memory.states == pytest.approx(model.parameters * (16 + 2) / 16)
-    # Logits of those of 16,384 tokens that are not of prompts, and checkpoints of 28 layers 3,584 wide in bfloat16; beside them one
-    # layer's activations.
-    logits = 3.9 * 4 * 16384 * 8192 / 8392 * 152064
+    # Logits a part of 640 MiB at a time, and checkpoints of 28 layers 3,584 wide in bfloat16; beside them one layer's activations.
+    logits = 3.9 * 640 * 2**20
     kept = 28 * 2 * 16384 * 3584
     assert logits + kept < memory.working < logits + kept + 4e9
     # bfloat16 weights and the cache of one response, on two devices: 28 layers x 2 x 4 heads x 128.
     cache = 2 * 28 * 2 * 4 * 128 * (200 + 8192)
     assert memory.engine == pytest.approx((2 * model.parameters + cache) / 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "checkpointing", "gigabytes"),
+    [  # peaks of one H100, updates on responses of 2,048 tokens: tests/benchmarks/README.md
+        ("Qwen/Qwen2.5-0.5B", 16384, False, 27.4),
+        ("Qwen/Qwen2.5-0.5B", 16384, True, 11.4),
+        ("Qwen/Qwen2.5-0.5B", 32768, False, 44.2),
+        ("Qwen/Qwen2.5-0.5B", 32768, True, 13.1),
+        ("Qwen/Qwen2.5-1.5B", 16384, False, 65.1),
+    ],
+)
+def test_memory_is_what_was_measured(model: str, tokens: int, checkpointing: bool, gigabytes: float) -> None:
+    described = describe_model(model)
+    assert described is not None
+    resources = f"{{ray: false, tokens_per_batch: {tokens}, gradient_checkpointing: {str(checkpointing).lower()}}}"
+    changes = ["grpo.backend=torch", f"grpo.resources={resources}", "grpo.max_response_tokens=1848", "grpo.algorithm={name: dr_grpo}"]
+    memory = rl_memory(stage_of("simplerl_zoo", "grpo", *changes), described, gpus=True)
+    assert (memory.states + memory.working) / 1e9 == pytest.approx(gigabytes, rel=0.1)

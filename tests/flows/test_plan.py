@@ -303,7 +303,7 @@ def printed(plan: Plan, machine: Machine | None = None) -> str:
 
 def test_a_plan_says_what_is_wanted_and_what_is_there(plan_of: Planner) -> None:
     text = printed(plan_of(recipe="simplerl_zoo"), machine_called("8xa100"))
-    assert "grpo wants 16 GPUs of 80 GB, vllm, deepspeed; there: 8 GPUs of 80 GB" in text
+    assert "grpo wants 16 GPUs of 40 GB, vllm, deepspeed; there: 8 GPUs of 80 GB" in text
     assert "does not fit: grpo: it asks for 16 GPUs" in text
     assert " on 8 x a100, " in text
     assert "does not fit" not in printed(plan_of(recipe="simplerl_zoo"), machine_called("16xh100"))
@@ -330,7 +330,7 @@ def test_a_plan_of_years_says_so(plan_of: Planner, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("flows.estimate.this_machine", lambda: laptop)
     text = printed(plan_of(recipe="simplerl_zoo"))
     assert "5 of 5 stages run, 0 reused; years, " in text
-    assert "grpo wants 16 GPUs of 80 GB, vllm, deepspeed; here: no GPU, 2 cores, 21 GB of memory, no vllm, no deepspeed" in text
+    assert "grpo wants 16 GPUs of 40 GB, vllm, deepspeed; here: no GPU, 2 cores, 21 GB of memory, no vllm, no deepspeed" in text
 
 
 def test_a_plan_says_that_workers_take_turns(plan_of: Planner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_more_workers_than_cores_can_start(plan_of: Planner, on: Callable[[Machi
         ("simplerl_zoo", [], "8xh200"),
         ("oat_zero", ["dr_grpo.resources.engine_memory=0.15"], "8xa100"),  # no room for the weights in the engine's share
         ("open_r1", ["grpo.resources.zero_stage=1", "model=Qwen/Qwen2.5-7B"], "8xa100"),
-        ("unsloth_gsm8k", ["grpo.prompts_per_step=64"], "1xrtx4090"),  # logits of 16,384 tokens
+        ("unsloth_gsm8k", ["grpo.prompts_per_step=128", "grpo.resources.tokens_per_batch=131072"], "1xrtx4090"),  # activations
     ],
 )
 def test_a_printed_remedy_works(recipe: str, changes: list[str], machine: str, plan_of: Planner, on: Callable[[Machine], None]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from rl_core.config import Lora, RlConfig
 from rl_core.errors import InputError
@@ -29,6 +30,11 @@ def experiences() -> list[Experience]:
 def policy(checkpoint: Path, resumed: Path | None = None, **changes: object) -> Policy:
     config = {"steps": 1, "precision": "float32", "max_response_tokens": 16, "lora": {"rank": 4, "alpha": 8}} | changes
     return Policy(str(checkpoint), RlConfig.model_validate(config), str(checkpoint), resumed=resumed, seed=3)
+
+
+def logits(model: PreTrainedModel) -> torch.Tensor:
+    found: torch.Tensor = model(TOKENS.to(model.device)).logits
+    return found.cpu()
 
 
 def test_merging_is_the_formula() -> None:
@@ -69,16 +75,16 @@ def test_checkpoint_engine_and_peft_see_the_same_model_and_training_goes_on_bit_
     for trained in (straight, first):
         trained.train(experiences(), SETTINGS)
     first.save(tmp_path)
-    logits = first.backend.model(TOKENS).logits
+    expected = logits(first.backend.model)
     plain = load_model(str(tmp_path), dtype=torch.float32)
-    torch.testing.assert_close(plain(TOKENS).logits, logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close(logits(plain), expected, atol=1e-5, rtol=0)
     with_peft = PeftModel.from_pretrained(load_model(str(tiny_checkpoint), dtype=torch.float32), tmp_path / "adapter")
-    torch.testing.assert_close(with_peft(TOKENS).logits, logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close(logits(with_peft), expected, atol=1e-5, rtol=0)
     for_engine = load_model(str(tiny_checkpoint), dtype=torch.float32)
     missing, unexpected = for_engine.load_state_dict({name: t.float() for name, t in first.weights().items()}, strict=False)
     assert unexpected == []
     assert missing == ["lm_head.weight"]  # tied
-    torch.testing.assert_close(for_engine(TOKENS).logits, logits, atol=0.05, rtol=0)  # bfloat16
+    torch.testing.assert_close(logits(for_engine), expected, atol=0.05, rtol=0)  # bfloat16
     second = policy(tiny_checkpoint, resumed=tmp_path)
     assert straight.train(experiences(), SETTINGS)[:3] == second.train(experiences(), SETTINGS)[:3]
 
@@ -90,15 +96,15 @@ def test_an_engine_runs_a_saved_model_with_its_whole_update(tiny_checkpoint: Pat
     base.save_pretrained(tmp_path / "base")
     load_tokenizer(str(tiny_checkpoint)).save_pretrained(tmp_path / "base")
     trained = policy(tmp_path / "base", precision="bfloat16")
-    before = in_format(deepcopy(trained.backend.model), torch.float32)(TOKENS).logits.detach()
+    before = logits(in_format(deepcopy(trained.backend.model), torch.float32)).detach()
     trained.train(experiences(), SETTINGS._replace(learning_rate=1e-5))
     trained.save(tmp_path / "step")
-    expected = in_format(trained.backend.model, torch.float32)(TOKENS).logits.detach() - before
+    expected = logits(in_format(trained.backend.model, torch.float32)).detach() - before
     engine = TransformersEngine(str(tmp_path / "step"), dtype=engine_format)
     assert {parameter.dtype for parameter in engine.model.parameters()} == {engine_format}
-    found = in_format(engine.model, torch.float32)(TOKENS).logits.detach() - before
+    found = logits(in_format(engine.model, torch.float32)).detach() - before
     assert float((found * expected).sum() / expected.square().sum()) == pytest.approx(1, abs=0.02)
-    rounded = in_format(load_model(str(tmp_path / "step"), dtype=torch.bfloat16), torch.float32)(TOKENS).logits.detach() - before
+    rounded = logits(in_format(load_model(str(tmp_path / "step"), dtype=torch.bfloat16), torch.float32)).detach() - before
     assert float((rounded * expected).sum() / expected.square().sum()) < 0.5  # what it would be without care
 
 
