@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics import response_rows, stage_rows
-from evals.analytics.errors import WarehouseError, first_line
+from evals.analytics.errors import WarehouseError, first_line, is_full
 from evals.analytics.keywords import Keyword, literal, shipped
 from evals.analytics.migrations import OLD_TABLES, SCHEMA_VERSION, migrate, schema_version
 from evals.config import RunInfo, StageRun
@@ -127,14 +127,16 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | No
     leftovers = (private, private.with_name(f"{private.name}.wal"))
     for path in leftovers:
         path.unlink(missing_ok=True)  # of a writer that died
-    if keep:
-        shutil.copyfile(database, private)
     try:
+        if keep:
+            shutil.copyfile(database, private)
         with duckdb.connect() as connection:
             try:
                 version = "" if keep else f" (STORAGE_VERSION '{STORAGE_VERSION}')"  # of an existing file it cannot be lowered
                 connection.execute(f"ATTACH {literal(str(private))} AS warehouse{version}")
             except duckdb.Error as error:
+                if is_full(error):
+                    raise
                 raise WarehouseError(f"{database}: not a readable DuckDB file ({first_line(error)}); remove it to start anew") from error
             connection.execute("USE warehouse")
             connection.execute("SET preserve_insertion_order = false")  # of a large insert: less memory
@@ -162,6 +164,10 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | No
         _log_of(database).unlink(missing_ok=True)
         os.replace(private, database)
     except duckdb.Error as error:
+        if is_full(error):
+            raise WarehouseError(
+                f"{database}: cannot be written ({first_line(error)}); make room, and run the same command again"
+            ) from error
         raise _ReadError(f"{database}: {first_line(error)}; a file of a stage or the database is damaged") from error
     finally:
         for path in leftovers:

@@ -393,6 +393,43 @@ def test_a_damaged_warehouse_is_set_aside_and_made_anew(tmp_path: Path, capsys: 
     assert (tmp_path / "warehouse.duckdb.damaged").stat().st_size == len(content) // 2
 
 
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from evals.analytics import warehouse
+from evals.config import StageRun
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+stage = StageRun.model_validate_json(sys.argv[1])
+try:
+    warehouse.publish([warehouse.Part([stage])], Path(sys.argv[2]))
+except ValueError as error:
+    print(type(error).__name__, error)
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 100_000, 1_000_000])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_full_disk_is_no_damage(tmp_path: Path, room: int, there: bool) -> None:
+    """Files may not grow beyond a size, which is an error of the same kind."""
+    database, before = tmp_path / "warehouse.duckdb", b""
+    if there:
+        warehouse.publish([Part([hand_made(tmp_path / "first")])], database)
+        before = database.read_bytes()
+    stage = rl_stage(
+        tmp_path / "second", [{"group": 0, "response": "x", "response_tokens": 1, "outcome": "wrong", "reward": 0.0}], "second"
+    )
+    command = [sys.executable, "-c", FULL, stage.model_dump_json(), str(database), str(room)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if said != "File too large\n":  # as the file there was copied
+        assert said.startswith(f"WarehouseError {database}: cannot be written (")
+        assert said.endswith("File too large); make room, and run the same command again\n")
+    assert not there or database.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} <= {"first", "second", "warehouse.duckdb", "warehouse.duckdb.lock"}
+
+
 def test_a_moved_database_opens(database: Path, tmp_path: Path) -> None:
     """Views refer to tables of their own file, whatever it is called."""
     shutil.copyfile(database, tmp_path / "renamed.duckdb")
