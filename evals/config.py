@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from evals.protocol import fill
-from rl_core.addresses import holds_secret
+from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config import Added, Job, Precision, Resources, Settings
 from rl_core.rewards.rules import Rule
 
@@ -41,7 +41,9 @@ class EvalResources(Resources):
     @model_validator(mode="after")
     def _endpoint_can_be_shown(self) -> EvalResources:
         if self.base_url and holds_secret(self.base_url):
-            raise ValueError("`base_url` holds a password or a key, which records and results would show; give it by OPENAI_API_KEY")
+            raise ValueError("`base_url` holds a password or a query, which records and results would show; give a key by OPENAI_API_KEY")
+        if self.base_url and not is_web_address(self.base_url):
+            raise ValueError(f"`base_url` {self.base_url!r} is no address of a web server; give one such as http://localhost:8000/v1")
         return self
 
 

@@ -7,19 +7,22 @@ import os
 import random
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
 from evals.engines import NOT_ASKED, Question
+from evals.openai_answer import NoAnswer, excerpt, parse, read_answer
 from rl_core.data.templates import Template, find_template
 from rl_core.errors import InputError
 from rl_core.rollout.engine import Completion, Sampling
 from rl_core.rollout.responses import EncodedPrompt, response_fields
 
 PATIENCE = 600.0  # seconds for one response
+LARGEST = 64_000_000  # bytes of one response
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before a request is tried again; doubled each time
 THROTTLED = {408, 409, 425, 429}  # and every 5xx: worth trying again
 
@@ -40,16 +43,23 @@ class OpenAIEngine:
     """Each response is one request with a seed of its own, so that an evaluation can go on where it stopped."""
 
     def __init__(self, model: str, base_url: str, concurrency: int, retries: int) -> None:
+        """Raises EndpointError if the address, the key or a proxy is no right one."""
         self.model = model
         self.concurrency = concurrency
         self.retries = retries
-        key = os.environ.get("OPENAI_API_KEY")
-        self.client = httpx.Client(
-            base_url=base_url.rstrip("/"),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(PATIENCE, connect=10.0),
-            limits=httpx.Limits(max_connections=concurrency),
-        )
+        try:
+            self.client = httpx.Client(
+                base_url=base_url.rstrip("/"),
+                headers=_authorization(),
+                timeout=httpx.Timeout(PATIENCE, connect=10.0),
+                limits=httpx.Limits(max_connections=concurrency),
+            )
+        except httpx.InvalidURL as error:
+            raise EndpointError(f"{base_url}: no address ({error}); give one such as http://localhost:8000/v1") from error
+        except (ValueError, ImportError) as error:
+            raise EndpointError(
+                f"the proxy that the environment names cannot be used ({error}); mend or unset ALL_PROXY, HTTP_PROXY, HTTPS_PROXY"
+            ) from error
         self.facts: dict[str, Any] = {
             "engine": "openai",
             "version": None,
@@ -118,46 +128,79 @@ class OpenAIEngine:
             body |= {"messages": messages}
         encoded = EncodedPrompt(question.prompt, user if template.raw else sent, [])
         try:
-            answer = self._post(path, body)
+            reply = self._post(path, body)
         except _TooLong as error:
             print(f"warning: problem {question.prompt.prompt_id} is not asked, and counts as not solved: {error}", flush=True)
             return response_fields(encoded, sample, template.prefill, NOT_ASKED, sampling.temperature, None)
         try:
-            choice = answer["choices"][0]
-            text = choice["text"] if template.raw else choice["message"]["content"] or ""
-            usage = answer.get("usage") or {}
-            finish: Literal["stop", "length"] = "length" if choice.get("finish_reason") == "length" else "stop"
-        except (KeyError, IndexError, TypeError) as error:
-            raise EndpointError(f"{self.client.base_url}{path[1:]}: no answer of OpenAI's form: {str(answer)[:200]}") from error
-        if isinstance(choice.get("stop_reason"), str):  # servers of open models say which stop text it was; the text lacks it
-            text += choice["stop_reason"]
-        counts = {"prompt_tokens": int(usage.get("prompt_tokens") or 0), "response_tokens": int(usage.get("completion_tokens") or 0)}
-        return response_fields(encoded, sample, template.prefill + text, Completion([], [], finish), sampling.temperature, None) | counts
+            answer = read_answer(reply, raw=template.raw)
+        except NoAnswer as error:
+            raise EndpointError(f"{self._where(path)} answers with {error}; check `base_url` and what the server is") from error
+        counts = {"prompt_tokens": answer.prompt_tokens, "response_tokens": answer.response_tokens}
+        text, completion = template.prefill + answer.text, Completion([], [], answer.finish_reason)
+        return response_fields(encoded, sample, text, completion, sampling.temperature, None) | counts
+
+    def _where(self, path: str) -> str:
+        return f"{str(self.client.base_url).rstrip('/')}{path}"
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         """The answer to a request, tried again with growing pauses where that may help."""
-        where = f"{str(self.client.base_url).rstrip('/')}{path}"
+        where = self._where(path)
         reason = ""
         for attempt in range(self.retries + 1):
             if self._stopped.is_set():
                 break
             asked = 0.0  # seconds that the server asks to wait
             try:
-                reply = self.client.post(path, json=body)
-                if reply.is_success:
-                    return reply.json()
-                reason = f"answers {reply.status_code}: {reply.text[:200].strip()}"
-                if reply.status_code in (400, 413) and TOO_LONG.search(reply.text):
+                status, headers, content = self._receive(path, body)
+                if 200 <= status < 300:
+                    return parse(content)
+                reason = f"answers {status}: {excerpt(content)}"
+                if status in (400, 413) and TOO_LONG.search(content.decode(errors="replace")):
                     raise _TooLong(f"{where} {reason}")
-                if reply.status_code not in THROTTLED and reply.status_code < 500:
+                if status not in THROTTLED and status < 500:
                     raise EndpointError(f"{where} {reason}")
-                asked = _seconds(reply.headers.get("retry-after"))
-            except (httpx.TransportError, json.JSONDecodeError) as error:
+                asked = _seconds(headers.get("retry-after"))
+            except NoAnswer as error:
+                if content.lstrip().startswith(b"<"):  # a page, which will not turn into an answer
+                    raise EndpointError(
+                        f"{where} answers with a page: {excerpt(content)}; check `base_url`, which often ends in /v1"
+                    ) from None
+                reason = f"answers with {error}"
+            except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:  # of the request: it stays the same
+                raise EndpointError(f"{where} cannot be asked: {error}") from error
+            except httpx.RequestError as error:
                 reason = f"does not answer: {str(error) or type(error).__name__}"
             if attempt < self.retries:
                 pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
                 self._stopped.wait(max(pause, min(asked, LONGEST_PAUSE)))
         raise EndpointError(f"{where} {reason}; given up after {self.retries + 1} attempts. Run the same command again to go on")
+
+    def _receive(self, path: str, body: dict[str, Any]) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and content of one reply.
+
+        Raises:
+            EndpointError: the content is larger than any response.
+            httpx.RequestError: none comes, or not to its end in time.
+        """
+        content, deadline = bytearray(), time.monotonic() + PATIENCE
+        with self.client.stream("POST", path, json=body) as reply:
+            for part in reply.iter_bytes():
+                content += part
+                if len(content) > LARGEST:
+                    raise EndpointError(
+                        f"{self._where(path)} sends more than {LARGEST / 1e6:.0f} MB for one response; check what the server is"
+                    )
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout(f"not at its end after {PATIENCE:.0f} s")
+            return reply.status_code, reply.headers, bytes(content)
+
+
+def _authorization() -> dict[str, str]:
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise EndpointError("OPENAI_API_KEY has characters that no key has; set it anew")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _seconds(text: str | None) -> float:

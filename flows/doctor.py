@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from flows.format import gigabytes
-from tasks.workspace import Workspace, WorkspaceError
+from tasks.workspace import Workspace, WorkspaceError, named_address
 
 MEMORY = 6e9  # bytes: what quickstart needs
 DISK = 5e9
@@ -153,7 +153,11 @@ def _servers() -> Iterator[Finding]:
         ("MLFLOW_TRACKING_URI", "SQLite in the workspace"),
         ("RAY_ADDRESS", "a local cluster for each training stage"),
     ):
-        yield Finding(name.partition("_")[0].lower(), os.environ.get(name) or otherwise)
+        subject = name.partition("_")[0].lower()
+        try:
+            yield Finding(subject, named_address(name) or otherwise)
+        except WorkspaceError as error:
+            yield Finding(subject, str(error), fine=False)
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:

@@ -81,6 +81,10 @@ def make_job(
 
 def _named(text: str, config: EvalConfig, workspace: Workspace, digests: Digests) -> NamedCheckpoint:
     """What a checkpoint of the workspace is called there (see flows/references.py), a directory, a hub id, or `NAME=` one of them."""
+    if "://" in text:  # which may hold a secret, so it is not shown
+        raise InputError(
+            "an address is no checkpoint; give a directory, a hub id, EXPERIMENT/STAGE, or with --engine openai a name of its model"
+        )
     name, equals, what = text.partition("=")
     if not equals:
         what = text

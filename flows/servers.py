@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 from urllib.error import HTTPError
@@ -95,6 +96,9 @@ class Servers:
         auth = _require_auth(listen)
         if listen.prefect_port == listen.mlflow_port:
             raise ServerError(f"--prefect-port and --mlflow-port are both {listen.prefect_port}; give two different ports")
+        for address in NAMED_BY.values():  # before anything is started
+            named_address(address)
+        _ = self.workspace.mlflow_database
         self.workspace.create()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         with FileLock(self.folder / ".up.lock"):
@@ -219,7 +223,7 @@ def answers(url: str, path: str = "") -> bool:
             return True
     except HTTPError as error:
         return error.code < 500  # a server that wants a login first is there
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):  # the last for an address with a wrong port
         return False
 
 

@@ -80,7 +80,7 @@ def check_hub_model(model: str, instead: str) -> None:
         reason = "the hub wants a login for it: hf auth login"
     except RepositoryNotFoundError:
         reason = "the hub has no model of this name"
-    except (OSError, ValueError, RuntimeError) as error:  # of its HTTP client, for a malformed id, for an offline setting
+    except (OSError, ValueError, RuntimeError, ImportError) as error:  # of its HTTP client, for a malformed id, offline, a SOCKS proxy
         reason = f"the hub cannot be asked: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
     except Exception as error:
         # The HTTP client underneath has changed with major versions, and its errors with it.

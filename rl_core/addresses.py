@@ -1,18 +1,58 @@
-"""Addresses that are kept in records and shown on pages."""
+"""Addresses and errors that are kept in records and shown on pages: none may hold a password, a token or a key."""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+import os
+import re
+from urllib.parse import unquote, urlsplit
 
-SECRETS = {"password", "passwd", "pwd", "sslpassword", "token", "access_token", "api_key", "apikey", "key", "secret"}  # in a query
+_TOKEN = r"(?:access|api|auth|bearer|hf|id|refresh|security|session)?[_-]?token"
+_KEY = r"(?:access|api|private|secret|subscription)?[_-]?key"
+_CALLED = rf"\w*(?:password|passwd|pwd|secret|credential|signature)\w*|{_TOKEN}|{_KEY}|jwt|sig"
+_SECRET = re.compile(rf"(?<!\w)({_CALLED}|auth)=", re.IGNORECASE)  # as a query or a connection string gives one
+_HIDDEN = (  # what a text hides, and what stands in its place
+    (re.compile(r"([a-z][a-z0-9+.-]*:/{1,3})\S*(@|%40)(?=[^\s@])", re.IGNORECASE), r"\1***\2"),
+    (re.compile(rf"(?<!\w)((?:{_CALLED})=)[^\s&;'\"]+", re.IGNORECASE), r"\1***"),
+)
+_VARIABLE = re.compile(r"(PASSWORD|TOKEN|API_KEY|SECRET|SECRET_KEY|_AUTH|AUTH_STRING)$")
+DATABASES = ("postgres", "mysql", "mariadb", "mssql", "oracle", "sqlite")
+SHORTEST = 8  # characters of a secret in the environment: shorter ones may be ordinary words
 
 
 def holds_secret(address: str) -> bool:
-    """Whether an address has a password in it, a login in front of a web server's name, or a query that is called like one."""
+    """Whether an address holds a password or a key, or may: only a database's has the name of a user, and a query.
+
+    It need not be a right one: whatever is said of a wrong one would show its secret, too.
+    """
+    plain = unquote(address)
+    scheme, found, rest = plain.partition("://")
+    if not found:
+        scheme, rest = "", plain
+    if rest.startswith(("/", ".", "sqlite:")) and not scheme.lower().startswith("http"):  # a file, whose name may have any characters
+        return bool(_SECRET.search(rest.partition("?")[2]))
+    login, at, _ = rest.rpartition("@")
+    if scheme.lower().startswith(DATABASES):
+        return ":" in login or bool(_SECRET.search(rest))
+    return bool(at) or "?" in rest or "#" in rest
+
+
+def is_web_address(address: str) -> bool:
+    """Whether it is that of a web server: a scheme, a name, and where there is a port, a number."""
     try:
         parts = urlsplit(address)
-        user, password = parts.username, parts.password
-    except ValueError:  # no address at all, which whoever uses it will say
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return False
-    of_web = parts.scheme in ("http", "https")  # where a name alone before the @ may be a token
-    return password is not None or (of_web and user is not None) or any(name.lower() in SECRETS for name, _ in parse_qsl(parts.query))
+
+
+def without_secrets(text: str) -> str:
+    """A text for people and records: logins of addresses, values that are called like a secret, and the environment's, are hidden."""
+    for name, value in os.environ.items():
+        if not _VARIABLE.search(name):
+            continue
+        for secret in (value, value.partition(":")[2]):  # `user:password`
+            if len(secret) >= SHORTEST:
+                text = text.replace(secret, "***")
+    for secret_part, instead in _HIDDEN:
+        text = secret_part.sub(instead, text)
+    return text

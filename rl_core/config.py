@@ -61,7 +61,9 @@ class Resources(Settings):
         if self.cluster and not self.ray:
             raise ValueError("`cluster` has no effect with `ray: false`; remove one of them")
         if self.cluster and holds_secret(self.cluster):
-            raise ValueError("`cluster` holds a password or a token, which records would show; give it by RAY_AUTH_TOKEN")
+            raise ValueError(
+                "`cluster` holds a password or a query, which records would show; give it by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+            )
         return self
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 
+from rl_core.addresses import without_secrets
+
 FULL = ("No space left on device", "database or disk is full")  # as libraries say it whose errors are not Python's
 
 
 class InputError(ValueError):
-    """A setting, file or model given by a person is wrong; the one-line message names it and the remedy."""
+    """A setting, file or model given by a person is wrong; the one-line message names it and the remedy, and shows no secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 def is_disk_full(error: BaseException | None) -> bool:

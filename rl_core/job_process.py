@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from rl_core.addresses import without_secrets
 from rl_core.config import Job
 from rl_core.errors import InputError, is_disk_full
 from rl_core.fence import end_with_owner
@@ -22,7 +24,8 @@ def run_job(arguments: list[str], job_class: type[AnyJob], body: Callable[[AnyJo
     """Read the job file named by the only argument and run `body` on it.
 
     Returns:
-        0 done; 2 bad input or a file that cannot be read or written (one line on stderr); 75 stopped by a signal, to be continued.
+        0 done; 1 failed (a traceback on stderr); 2 bad input or a file that cannot be read or written (one line on stderr); 75 stopped
+        by a signal, to be continued.
     """
     if len(arguments) != 1:
         print("error: give one argument, the job file", file=sys.stderr)
@@ -44,8 +47,9 @@ def run_job(arguments: list[str], job_class: type[AnyJob], body: Callable[[AnyJo
         if is_disk_full(error):
             print(f"error: the disk of {Path(arguments[0]).parent} is full; make room, and the same command goes on", file=sys.stderr)
         elif isinstance(error, InputError | OSError):
-            print(f"error: {error}", file=sys.stderr)
+            print(without_secrets(f"error: {error}"), file=sys.stderr)
         else:
-            raise
+            print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)  # it is kept in the stage's log
+            return 1
         return 2
     return 0

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from rl_core.addresses import without_secrets
 from rl_core.config import ScratchModel, Settings
 from tasks.digests import Digests
 from tasks.interrupts import is_interrupted
@@ -195,7 +196,7 @@ def said(error: BaseException) -> str:
         return "interrupted from the keyboard"
     if not isinstance(error, Exception):  # what orchestrators make of SIGTERM
         return "told to stop by a signal"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return without_secrets((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **facts: Any) -> dict[str, Any]:

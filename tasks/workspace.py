@@ -19,6 +19,13 @@ from rl_core.seal import sealed, unseal
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
 ARTIFACTS = ".mlflow-artifacts"  # folder of MLflow's files
 PREFECT_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+INSTEAD = {  # where the secret of an address in the environment is to be given
+    "HF_ENDPOINT": "HF_TOKEN",
+    "MLFLOW_BACKEND_STORE_URI": "PGPASSWORD or a ~/.pgpass file",
+    "MLFLOW_TRACKING_URI": "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    "PREFECT_API_URL": "PREFECT_API_AUTH_STRING",
+    "RAY_ADDRESS": "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN",
+}
 RESERVED = {"cells", "comparisons", "evaluations", "queries"}  # folders of a workspace that are no experiments
 NO_PATHS = {"databricks", "databricks-uc", "uc"}  # addresses of MLflow without a colon that are no directories
 OF_OTHERS = "it belongs to {}, who has not given you the right; ask for the right"
@@ -198,11 +205,9 @@ def named_address(name: str) -> str | None:
     """
     address = os.environ.get(name)
     if address and holds_secret(address):
-        instead = {"PREFECT_API_URL": "PREFECT_API_AUTH_STRING", "RAY_ADDRESS": "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"}.get(
-            name,
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if address.startswith("http") else "PGPASSWORD or a ~/.pgpass file",
-        )
-        raise WorkspaceError(f"{name} holds a password, and would show it in records and pages; give it by {instead}")
+        of_database = name == "MLFLOW_TRACKING_URI" and not address.lower().startswith("http")
+        instead = INSTEAD["MLFLOW_BACKEND_STORE_URI" if of_database else name]
+        raise WorkspaceError(f"{name} holds a password or a query, and would show it in records and pages; give a password by {instead}")
     return address or None
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
 
+from flows.format import visible
+from rl_core.addresses import without_secrets
 from rl_core.errors import InputError
 from tasks.interrupts import hear_signals, is_interrupted, leave_at_once
 from tasks.workspace import make_addresses_absolute, why_not_writable
@@ -88,7 +93,7 @@ def _in_one_line() -> Iterator[None]:
     code, line = told
     if code == INTERRUPTED:
         leave_at_once()
-    click.echo(line, err=True)
+    click.echo(visible(without_secrets(line)), err=True)
     raise click.exceptions.Exit(code)
 
 
@@ -107,7 +112,7 @@ def _remedy(error: OSError) -> str:
             return "; ask its owner for the right, or name another place"
         case errno.EROFS:
             return "; name a place on a disk that can be written"
-        case errno.ENOSPC if error.filename:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG if error.filename:
             return "; make room, and give the command again"
     return ""
 
@@ -161,6 +166,7 @@ def main() -> None:
     A RECIPE is the name of a shipped one (`r1flow recipes`) or a path to a .yaml file.
     """
     from flows.login import use_login
+    from tasks.workspace import named_address
 
     hear_signals()
     make_addresses_absolute()
@@ -168,3 +174,12 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     use_login()
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy does not reach this machine's own servers
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
+    sys.excepthook = _print_without_secrets
+    named_address("HF_ENDPOINT")  # the hub's client writes it into logs
+
+
+def _print_without_secrets(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Libraries quote addresses in their errors."""
+    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))

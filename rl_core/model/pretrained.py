@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl_core.addresses import holds_secret
 from rl_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ def check_model(name: str) -> None:
     """Fail early where a local model directory is incomplete. A hub id passes: only the hub knows.
 
     Raises:
-        ModelError: the directory has no config, weights or tokenizer, or its architecture is code of its own.
+        ModelError: the directory has no config, weights or tokenizer, or its architecture is code of its own; or the name is an address.
     """
     path = Path(name)
+    if not path.is_dir() and ("://" in name or holds_secret(name)):  # which must not be shown
+        raise ModelError("an address cannot be loaded; give a hub id or a local directory")
     if not path.is_dir():
         if path.is_absolute() or name.startswith("."):
             raise ModelError(f"{name}: no such model directory")

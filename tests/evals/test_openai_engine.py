@@ -25,6 +25,7 @@ class Endpoint(ThreadingHTTPServer):
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.fail: dict[int, int] = {}  # status by number of the request
         self.broken_from: int | None = None
+        self.sent: bytes | None = None  # instead of any answer
         self.too_long_from: int | None = None  # the left number of a sum
         self.lock = threading.Lock()
 
@@ -54,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         choice: dict[str, Any] = {"finish_reason": "stop"}
         choice |= {"text": written} if raw else {"message": {"role": "assistant", "content": written}}
         reply = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}} if status == 200 else {"error": reason}
-        payload = json.dumps(reply).encode()
+        payload = json.dumps(reply).encode() if self.server.sent is None else self.server.sent
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         if status == 429:
@@ -106,6 +107,34 @@ def test_answers_through_failures_and_throttling(endpoint: Endpoint, tmp_path: P
     assert body["model"] == "a-model"
     seeds = Counter(body["seed"] for _, body in endpoint.requests if body["temperature"] == 1.0)
     assert len(seeds) == 12
+
+
+@pytest.mark.parametrize(
+    ("sent", "told", "requests"),
+    [
+        (b"<!doctype html>\n<title>Log in</title>", "answers with a page: <!doctype html> <title>Log in</title>; check `base_url`", 3),
+        (b'{"choices": [{"message": {"content": 7}}]}', 'answers with a content that is no text: {"content": 7}; check `base_url`', 3),
+        (b'{"choices": [', r"answers with no JSON: {\"choices\": \[; given up after 3 attempts\. Run the same command again", 9),
+        (b'"' + b"x" * 3000 + b'"', "answers with no answer of OpenAI's form: \"x{199}; check", 3),
+        (b" " * 3000 + b"1", r"sends more than 0 MB for one response; check what the server is", 3),
+    ],
+)
+def test_what_is_no_answer_is_one_line(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, told: str, requests: int
+) -> None:
+    monkeypatch.setattr("evals.openai_engine.LARGEST", 3_002)
+    endpoint.sent = sent if sent[:1] != b" " else sent * 2
+    with pytest.raises(EndpointError, match=f"^http://127.0.0.1:[0-9]+/v1/chat/completions {told}") as error:
+        evaluate(job(endpoint, tmp_path))
+    assert "\n" not in str(error.value)
+    assert len(endpoint.requests) <= requests
+
+
+def test_a_key_that_the_endpoint_repeats_is_not_shown(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-geheimnis")
+    endpoint.sent, endpoint.fail = b"bad key sk-geheimnis", {0: 401}
+    with pytest.raises(EndpointError, match=r"answers 401: bad key \*\*\*$"):
+        evaluate(job(endpoint, tmp_path, samples=0))
 
 
 def test_a_problem_too_long_for_the_endpoint_counts_as_not_solved(

@@ -27,7 +27,12 @@ MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
 @pytest.mark.parametrize(
     ("name", "address", "instead"),
     [
-        ("MLFLOW_TRACKING_URI", "http://me:secret@host:5000", "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        (
+            "MLFLOW_TRACKING_URI",
+            "http://me:secret@host:5000",
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        ),
+        ("MLFLOW_TRACKING_URI", "postgresql://me:secret@host/mlflow", "PGPASSWORD or a ~/.pgpass file"),
         ("MLFLOW_BACKEND_STORE_URI", "postgresql://me:secret@host/mlflow", "PGPASSWORD or a ~/.pgpass file"),
         ("MLFLOW_BACKEND_STORE_URI", "postgresql://me@host/mlflow?password=secret", "PGPASSWORD or a ~/.pgpass file"),
     ],
@@ -35,7 +40,9 @@ MINI = ROOT / "tests" / "fixtures" / "mini.yaml"
 def test_an_address_with_a_password_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, address: str, instead: str) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv(name, address)
-    with pytest.raises(WorkspaceError, match=f"^{name} holds a password, and would show it in records and pages; give it by {instead}$"):
+    with pytest.raises(
+        WorkspaceError, match=f"^{name} holds a password or a query, and would show it in records and pages; give a password by {instead}$"
+    ):
         print(Workspace(Path("/runs")).tracking_uri)
 
 
@@ -56,7 +63,7 @@ def test_other_addresses_with_a_password_are_refused_without_showing_it(
     )
     assert (done.returncode, done.stderr) == (
         2,
-        f"error: {name} holds a password, and would show it in records and pages; give it by {instead}\n",
+        f"error: {name} holds a password or a query, and would show it in records and pages; give a password by {instead}\n",
     )
     assert "geheimnis" not in done.stdout
 
