@@ -41,6 +41,7 @@ def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | Non
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
+    place.require_writable(place.root, "another directory by --workspace")
     job = make_job(checkpoints, settings_of(options), place, output, data_dir, seed)
     try:
         run_evaluation(job, place)

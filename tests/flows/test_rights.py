@@ -105,12 +105,13 @@ def test_what_only_reads_works_in_the_workspace_of_somebody_else(command: str, r
         f"schedule {MINI}",
         f"schedule {MINI} --off",
         "report mini",
+        "evaluate mini/warm --benchmarks gsm8k",
     ],
 )
 def test_what_writes_is_refused_in_one_line(command: str, r1flow: Callable[..., Result], foreign: Path) -> None:
     message = refused(r1flow(*command.split()))
     assert message.startswith(f"workspace {foreign}: ")
-    assert "by --workspace" in message or "give another directory by --output" in message
+    assert "by --workspace" in message or "by --output" in message
 
 
 @pytest.mark.parametrize(
