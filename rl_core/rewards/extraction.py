@@ -39,16 +39,22 @@ _ANOTHER = re.compile(
     rf"|{_UNIT}and\s+(?:(?:{_HEDGE})\s+)*[$*\\(]*-?[0-9][0-9.,/]*[$*\\)]*(?:\s+[a-z]+)?[.!*]*\s*(?:$|,)"
 )
 _LISTED = re.compile(r"[$*]*[,;]\s*\$?(?:" + NUMBER.pattern + r")[$*]*\s*(?:,|[.!]?\s*$|[.!]\s)")
+# "18 or more", "18 dollars at least": a bound, not the number.
+_BOUND = re.compile(
+    rf"(?ai){_UNIT},?\s*(?:(?:or|and)\s+(?:more|less|fewer|greater|larger|smaller|higher|lower|above|below|over|under|up|beyond|older|younger)"
+    r"|at\s+(?:least|most))\b"
+)
 # Not before an "or" that takes it back, nor between the members of a list.
 _SENTENCE = re.compile(
-    r"(?ai)(?:(?<!\bvs)\.|!)(?:\s(?!\s*(?:or|and|alternatively|maybe)\b)|$)|;(?:\s(?!\s*(?:or|and|alternatively|maybe|\(?[A-J]\)?(?![a-z])|-?[0-9]))|$)"
+    r"(?ai)(?:(?<!\bvs)\.|!)(?:\s(?!\s*(?:or|and|alternatively|maybe|as\s+well\s+as|along\s+with|together\s+with|plus)\b)|$)"
+    r"|;(?:\s(?!\s*(?:or|and|alternatively|maybe|\(?[A-J]\)?(?![a-z])|-?[0-9]))|$)"
 )
 _OTHERWISE = re.compile(r"(?ai)\b(?:else|otherwise|alternatively|maybe|perhaps|possibly)\b[^.;!]*[0-9$\\]")
 # Words that make of a number something else than that number.
 _NOT_THE_NUMBER = re.compile(
     r"(?ai)\b(?:not|never|neither|nor|or|isn't|cannot|unless|otherwise|between|"
     r"(?:more|less|fewer|greater|larger|smaller|higher|lower|other|rather)\s+than|at\s+(?:least|most)|up\s+to|"
-    r"(?:above|below|under|over|exceeds?|exceeding)(?=\s+\$?-?[0-9])|as\s+well\s+as|maybe|perhaps|possibly|(?:might|could|may)\s+be)(?![a-z])|\?"
+    r"(?:above|below|beyond|under|over|exceeds?|exceeding)(?=\s+\$?-?[0-9])|as\s+well\s+as|maybe|perhaps|possibly|(?:might|could|may)\s+be)(?![a-z])|\?"
 )
 _DENIED = re.compile(r"(?ai)(?:\bnot|n't|n\u2019t|\bnever|\bneither)\s+(?:equal\s+(?:to\s+)?|be\s+)?[$*]*$")
 
@@ -217,4 +223,4 @@ def _named(text: str, start: int) -> str:
 def _is_undecided(rest: str) -> bool:
     """Whether a sentence goes on with another candidate after its value."""
     sentence = _SENTENCE.split(rest)[0]
-    return any(pattern.match(sentence) for pattern in (_ANOTHER, _LISTED)) or _OTHERWISE.search(sentence) is not None
+    return any(pattern.match(sentence) for pattern in (_ANOTHER, _LISTED, _BOUND)) or _OTHERWISE.search(sentence) is not None

@@ -135,9 +135,9 @@ def _same_angle(expected: Node, gold_unit: Unit | None, given: Node, unit: Unit 
 def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
     """Equal, or one a correct rounding of the other.
 
-    A decimal of six places or more stands for the exact value that rounds to it. A gold decimal of two places or of three significant
-    digits stands for an exact value that rounds to it, and one of both for a longer decimal that does; one of eight digits or more,
-    which was computed, may be off in the last.
+    A decimal of six places or more stands for the exact value that rounds to it. A gold decimal of three significant digits stands for an
+    exact value that rounds to it, and with two places also for a longer decimal that does; one of eight digits or more, which was
+    computed, may be off in the last. Two digits are too few (0.56 may be 14/25 or 5/9), except for thirds (0.33, 0.67).
     """
     if same_value(expected, given):
         return True
@@ -155,7 +155,8 @@ def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
         ):
             return True
         if decimal is None:
-            return ((places >= 2 and len(digits) >= 2) or len(digits) >= 3) and _endless(given) and _rounds(_value(given), gold_decimal)
+            enough = len(digits) >= 3 or (places >= 2 and len(digits) == 2 and _is_third(given))
+            return enough and _endless(given) and _rounds(_value(given), gold_decimal)
         longer = len(decimal[3]) > places and gold_decimal[4] == decimal[4]
         return longer and places >= 2 and len(digits) >= 3 and _rounds(_value(given), gold_decimal)
     except (NoValueError, TypeError):
@@ -177,6 +178,11 @@ def _endless(node: Node) -> bool:
         while rest % factor == 0:
             rest //= factor
     return rest > 1
+
+
+def _is_third(node: Node) -> bool:
+    value = constant(node)
+    return value is not None and value.denominator == 3
 
 
 def _rounds(value: Any, decimal: re.Match[str]) -> bool:

@@ -81,6 +81,12 @@ _WINS = re.compile(
     r"(?P<who>[A-Z][a-z]+) (?:always )?(?:wins|won|will win|can win|is the winner|has (?:a|the) winning strategy)(?P<rest>[A-Za-z ]*)\.?"
 )
 _QUALIFYING = frozenset(["not", "if", "when", "unless", "only", "or", "and", "but", "for", "except", "nothing", "never", "against", "less"])
+# Words that take a truth value back, or say that it is one in some cases only.
+_LIMITED = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|without|fails?|lies?|wrong|un(?:true|likely|certain|known|less|proven)|impossible|hardly|rarely"
+    r"|in(?:correct|valid)|only|if|when|whenever|where|except|sometimes|often|usually|mostly|partly|but|however|though|although|or|else"
+    r"|otherwise|maybe|perhaps|possibly|probably|might|may|could|seems?|depends?|opposite|contrary|disproved|refuted)\b|n['\u2019]t\b|\?"
+)
 _CLOCK = re.compile(r"(?i)([0-9]{1,2})(?: ?: ?([0-9]{2}))?(?: ?: ?([0-9]{2}))? ?(a|p)?\.? ?(m)?\.?")
 
 
@@ -161,9 +167,9 @@ def _as_nothing(text: str) -> str:
 
 
 def _is_explained(text: str, group: frozenset[str]) -> bool:
-    """`true, it converges`, of which the explanation does not say the opposite."""
+    """`true, it converges`: the explanation denies and limits nothing, and says neither true nor false."""
     said, _, explanation = text.partition(", it ")
-    return said in group and not re.search(r"\b(?:not|wrong)\b|n't\b", explanation) and not set(explanation.split()) & (_TRUE | _FALSE)
+    return said in group and not _LIMITED.search(explanation) and not set(explanation.split()) & (_TRUE | _FALSE)
 
 
 def is_word(text: str) -> bool:

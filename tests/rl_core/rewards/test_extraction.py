@@ -52,6 +52,10 @@ def test_last_balanced_box(text: str, inside: str | None) -> None:
         ("Answer: 1,234", "1,234"),
         ("The answer is 5, because 3 is not", "5"),
         ("The answer is not 5.", "not 5"),
+        ("The answer is 18 or more.", "18 or more"),
+        ("The answer is 18 dollars at least.", "18 dollars at least"),
+        ("The answer is 18 or 2 more than 16.", "18 or 2 more than 16"),
+        ("The answer is 5. As well as that, 6 fits.", "5"),
         (r"The answer is \boxed{8}", "8"),
         ("I count 3 apples", None),
         ("<answer></answer>", None),
@@ -279,6 +283,6 @@ PIECES = [
 @pytest.mark.parametrize("piece", PIECES)
 def test_linear_time(piece: str) -> None:
     text = piece * (500_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     extract_answer(text, any_number=True)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -57,6 +57,7 @@ def test_a_letter_however_it_is_dressed(response: str) -> None:
         "The answer is A or maybe option B.",
         "The answer is A; B",
         "The answer is A. Or B.",
+        "The answer is A. As well as B.",
         "Answer: A + B",
         "Answer: (A) (B)",
         "Answer: A (or B)",

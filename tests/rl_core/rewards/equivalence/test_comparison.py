@@ -86,6 +86,18 @@ def test_commas_before_three_digits(gold: str, answer: str, right: bool) -> None
         (r"\lceil x\rceil", r"\lfloor x\rfloor", False),
         ("True", "true, it is false", False),
         ("True", "true, it converges", True),
+        ("True", "true, it is untrue", False),
+        ("True", "true, it fails for n = 3", False),
+        ("True", "true, it holds only for even n", False),
+        ("Yes", "yes, it cannot be", False),
+        ("0.56", r"\frac{14}{25}", True),
+        ("0.56", r"\frac{5}{9}", False),  # of two digits nobody can say what they round
+        ("0.57", r"\frac{\pi}{5.5}", False),
+        ("0.556", r"\frac{5}{9}", True),
+        ("0.67", r"\frac{2}{3}", True),
+        ("n", "n+(n-1)(n-2)(n-3)+0(3-n)!", False),  # equal wherever both have a value
+        ("m+n", "m+n+(n-1)(n-2)(n-3)+0(3-n)!", False),
+        ("x", r"|x|+0\ln(x)", False),
         (r"x = k\pi", r"n\pi", True),
         (r"\frac{\pi}{4}+n\pi", r"\frac{\pi}{4}+k\pi", True),
         (r"(n-2)\pi", r"k\pi", False),
