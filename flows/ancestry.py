@@ -81,7 +81,7 @@ def read(directory: Path) -> Made:
     """Raises InputError if the directory is no stage's."""
     spec = read_record(directory / SPEC)
     if not spec:
-        raise InputError(f"{directory / SPEC}: missing or not readable; the stages before it cannot be told")
+        raise InputError(f"{directory / SPEC}: missing or not readable; run its stage again: r1flow run RECIPE --force STAGE")
     return Made(directory, spec)
 
 

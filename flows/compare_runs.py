@@ -35,7 +35,7 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
     for label, record in zip(labels, records, strict=True):
         part = part_of(workspace, record, finished=True)
         if not part.stages:
-            raise InputError(f"run {label}: no stage of training or evaluation is finished; run it on with r1flow run")
+            raise InputError(f"run {label}: no stage of training or evaluation is finished; go on with it: r1flow resume {label}")
         parts.append(part)
     if output is None:
         output = workspace.root / "comparisons" / "-vs-".join(label.replace("/", "-") for label in labels)

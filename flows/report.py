@@ -28,7 +28,8 @@ def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None)
     recipe = check(run["recipe"])
     part = part_of(workspace, run, finished=False)
     if not part.stages:
-        raise InputError(f"run {run['experiment']}/{run['run']}: no stage of training or evaluation has begun; run it on with r1flow run")
+        name = f"{run['experiment']}/{run['run']}"
+        raise InputError(f"run {name}: no stage of training or evaluation has begun; go on with it: r1flow resume {name}")
     underway = _unfinished(workspace, run)
     if output is None:
         output = workspace.root / recipe.name / "reports" / run["run"]

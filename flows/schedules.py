@@ -31,9 +31,19 @@ def path_of(workspace: Workspace) -> Path:
 
 
 def read_schedules(workspace: Workspace) -> dict[str, Schedule]:
-    """By deployment name."""
-    known: dict[str, Any] = read_json(path_of(workspace)) or {}
-    return {name: Schedule.model_validate(entry) for name, entry in known.items()}
+    """By deployment name.
+
+    Raises:
+        InputError: the file is there and cannot be read.
+    """
+    path = path_of(workspace)
+    if not path.exists():
+        return {}
+    known: Any = read_json(path)
+    try:
+        return {name: Schedule.model_validate(entry) for name, entry in known.items()}
+    except (AttributeError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read; remove it, and give each schedule again: r1flow schedule RECIPE --cron LINE") from error
 
 
 def keep_schedule(workspace: Workspace, schedule: Schedule) -> None:

@@ -81,7 +81,7 @@ class Servers:
     def running(self, name: Name) -> Running | None:
         """A server of ours, if its process is alive."""
         record = read_json(self.folder / f"{name}.json")
-        if not record or not is_alive(record["mark"]):
+        if not isinstance(record, dict) or not isinstance(record.get("url"), str) or not is_alive(record.get("mark", {})):
             return None
         return Running(name, record["url"], record["mark"], self.folder / f"{name}.log")
 
@@ -129,7 +129,7 @@ class Servers:
         """Whether a server answers."""
         if server.name == "runner":
             ready = read_json(self.folder / "runner.ready.json")
-            return bool(ready) and ready["pid"] == server.mark["pid"]
+            return isinstance(ready, dict) and ready.get("pid") == server.mark["pid"]
         return answers(server.url, "/api" if server.name == "prefect" else "")
 
     def _named(self, name: Name) -> str | None:

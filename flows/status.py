@@ -114,7 +114,7 @@ def _last_step(path: Path) -> str:
     with suppress(OSError), path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 4096))
         for line in reversed(file.read().splitlines()):
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
                 progress = json.loads(line)
                 return f" at step {progress['step']} of {progress['total']}"
     return ""

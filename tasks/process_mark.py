@@ -40,7 +40,7 @@ def is_alive(mark: dict[str, Any]) -> bool:
     try:
         process = psutil.Process(mark["pid"])
         return abs(_born(process) - mark["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):  # also a mark that is none
         return False
 
 

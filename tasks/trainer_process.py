@@ -122,19 +122,19 @@ class Tail:
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Lines added since the last call; a last line without its end waits for the next."""
-        with suppress(FileNotFoundError), self.path.open("rb") as file:
+        with suppress(OSError), self.path.open("rb") as file:
             file.seek(self.position)
             text = file.read()
             whole = text[: text.rfind(b"\n") + 1]
             self.position += len(whole)
             for line in whole.splitlines():
-                with suppress(ValueError):  # what an earlier attempt left half written stands in front of the first line
+                with suppress(ValueError, RecursionError):  # what an earlier attempt left half written stands in front of the first line
                     yield json.loads(line)
 
 
 def report(progress: Tail, on_progress: Callable[[Progress], None]) -> None:
     """Pass on the last of the steps that were added."""
-    lines = list(progress.read())
+    lines = [line for line in progress.read() if isinstance(line, dict) and line.keys() >= {"step", "total", "metrics", "time"}]
     if lines:
         last = lines[-1]
         on_progress(Progress(last["step"], last["total"], last["metrics"], last["time"]))

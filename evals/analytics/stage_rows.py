@@ -40,6 +40,7 @@ COMPARISON_COLUMNS = ("benchmark", "subset", "mode", "metric", "first", "second"
 OPTIONAL_COLUMNS = {"subset", "low", "high"}
 RESPONSE_FILES = {"rollouts": ("rollouts/*.parquet", ROLLOUT_SCHEMA), "eval_samples": ("samples/**/*.parquet", SAMPLE_SCHEMA)}
 COMMIT = 16  # batches of a transaction, whose rows stay in memory; nobody else sees the file before all of them are in
+AGAIN = "run its stage again: r1flow run RECIPE --force STAGE"
 BATCH = 2048  # responses that are read together: what bounds the memory of reading
 
 
@@ -182,9 +183,9 @@ def _check(path: Path, table: str) -> int:
     try:
         metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
-        raise WarehouseError(f"{path}: not a readable Parquet file ({first_line(error)}); run its stage again with --force") from error
+        raise WarehouseError(f"{path}: not a readable Parquet file ({first_line(error)}); {AGAIN}") from error
     found = metadata.schema.to_arrow_schema()
-    remedy = f"run its stage again with --force, or read it with `r1flow analyze {quote(str(path))} --map …`"
+    remedy = f"{AGAIN}, or read it with `r1flow analyze {quote(str(path))} --map …`"
     for field in RESPONSE_FILES[table][1]:
         if field.name not in found.names:
             raise WarehouseError(f"{path}: column {field.name!r} is missing; {remedy}")
@@ -234,7 +235,7 @@ def _metric_rows(path: Path) -> Iterator[tuple[int, str, float]]:
             row = json.loads(line)
             steps[int(row["step"])] = row
         except (ValueError, TypeError, KeyError) as error:
-            raise WarehouseError(f"{path}: line {number} is not a JSON object with a step; run its stage again with --force") from error
+            raise WarehouseError(f"{path}: line {number} is not a JSON object with a step; {AGAIN}") from error
     for step, row in sorted(steps.items()):
         for name, value in row.items():
             if name != "step" and isinstance(value, int | float):
@@ -246,7 +247,7 @@ def _json_rows(path: Path, content: Any, key: str, columns: tuple[str, ...]) -> 
     for number, row in enumerate(rows, start=1):
         missing = [name for name in columns if name not in row and name not in OPTIONAL_COLUMNS]
         if missing:
-            raise WarehouseError(f"{path}: {key} row {number} has no {missing[0]}; run its stage again with --force")
+            raise WarehouseError(f"{path}: {key} row {number} has no {missing[0]}; {AGAIN}")
         yield tuple(row.get(name) for name in columns)
 
 
@@ -254,7 +255,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise WarehouseError(f"{path}: not JSON ({error}); run its stage again with --force") from error
+        raise WarehouseError(f"{path}: not JSON ({error}); {AGAIN}") from error
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> Any:

@@ -103,8 +103,19 @@ def _clear(root: Path) -> None:
 
 def best(root: Path) -> Path | None:
     """The checkpoint with the highest `mean` in its state, the later of equals."""
-    means = [(json.loads((path / STATE).read_text()).get("mean"), path) for path in checkpoints(root)]
-    return max(((mean, path) for mean, path in means if mean is not None), default=(None, None))[1]
+    means = [(_state(path).get("mean"), path) for path in checkpoints(root)]
+    return max(((mean, path) for mean, path in means if isinstance(mean, int | float) and mean == mean), default=(None, None))[1]
+
+
+def _state(checkpoint: Path) -> dict[str, Any]:
+    """The loop's state in a checkpoint; empty where it cannot be read."""
+    try:
+        state = json.loads((checkpoint / STATE).read_text())
+    except PermissionError:
+        raise
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def checkpoints(root: Path) -> list[Path]:
@@ -129,8 +140,8 @@ def latest_whole(root: Path, before: int | None = None) -> tuple[Path, dict[str,
     for path in reversed(checkpoints(root)):
         if before is not None and _step(path) >= before:
             continue
-        if verify(path):
-            return path, json.loads((path / STATE).read_text())
+        if verify(path) and (state := _state(path)):
+            return path, state
         print(f"warning: {path} does not match its digests; going on from the one before it", file=sys.stderr, flush=True)
     return None
 

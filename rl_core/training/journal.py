@@ -13,9 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.training.step_digests import damaged, first_damaged, forget_after, note_step
 
+LAST_STEP = 2**31 - 1  # of a trainer, and of an INTEGER in SQL: what is above is no step
 STOPPED = 75  # exit code after an orderly stop (EX_TEMPFAIL): run again to go on
 
 
@@ -39,8 +41,8 @@ class Journal:
         self.fence.require()
         forget_after(self.output, step)
         path = self.output / "metrics.jsonl"
-        if path.exists():
-            lines = path.read_bytes().split(b"\n")
+        if held := _content(path):
+            lines = held.split(b"\n")
             found = [(line, _row_of(line)) for line in lines]
             if damaged := sum(row is None for line, row in found[:-1]):
                 print(f"warning: {path}: {damaged} damaged line(s) are left out", file=sys.stderr, flush=True)
@@ -80,10 +82,25 @@ class Journal:
 
 def read_steps(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a `metrics.jsonl`. A last line that is still being written is left out, and so are damaged ones."""
-    if path.exists():
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            if (row := _row_of(line)) is not None:
-                yield row
+    for line in _content(path).split(b"\n")[:-1]:
+        if (row := _row_of(line)) is not None:
+            yield row
+
+
+def _content(path: Path) -> bytes:
+    """Of a file that may be missing.
+
+    Raises:
+        InputError: something that is no file stands in its place.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; remove it, and run again to go on") from error
 
 
 def damaged_steps(output: Path) -> list[int]:
@@ -93,7 +110,7 @@ def damaged_steps(output: Path) -> list[int]:
 
 def _lines(path: Path) -> dict[int, bytes]:
     """Those of a `metrics.jsonl` by step."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    lines = _content(path).split(b"\n")
     return {row["step"]: line for line in lines if (row := _row_of(line)) is not None}
 
 
@@ -101,9 +118,10 @@ def _row_of(line: bytes) -> dict[str, Any] | None:
     """The row of a step; None for a line that is damaged."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+    step = row.get("step") if isinstance(row, dict) else None
+    return row if type(step) is int and 0 <= step <= LAST_STEP else None
 
 
 class StopRequest:

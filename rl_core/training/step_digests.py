@@ -71,6 +71,6 @@ def _known(output: Path) -> dict[int, str]:
             try:
                 row = json.loads(line)
                 found[int(row["step"])] = str(row["sha256"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
     return found

@@ -18,6 +18,7 @@ from tests.end_to_end.chaos.trial import run_chaos
 
 
 @pytest.mark.slow
+@pytest.mark.follows("run again to go on from the last checkpoint")
 def test_a_run_that_is_struck_again_and_again_makes_what_it_would_have_made(tmp_path: Path) -> None:
     report = run_chaos(5, seed=2, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
     assert not report.faults, report.faults

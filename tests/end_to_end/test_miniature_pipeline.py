@@ -152,6 +152,7 @@ def test_mlflow_has_the_lineage(first_run: str, workspace: Path) -> None:
     assert "knights_knaves/sampled/avg_at_2" in {metric.key for metric in logged.metrics or []}
 
 
+@pytest.mark.follows("write NAME@alias, such as")
 def test_a_promoted_checkpoint_is_a_version_in_the_registry_and_its_alias_moves(
     first_run: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

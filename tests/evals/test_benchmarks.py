@@ -42,6 +42,7 @@ def test_rows_become_problems(tmp_path: Path, name: str) -> None:
     assert verify(name, rf"so \boxed{{{problems[3].gold}}}", problems[3].gold).outcome is Outcome.CORRECT
 
 
+@pytest.mark.follows('is not {"numbers": [...], "target": ...}; repair or remove it')
 def test_countdown_is_generated_or_the_public_file(tmp_path: Path) -> None:
     generated = registry.load(BenchmarkSettings(name="countdown", limit=6), None)
     assert len(generated) == 6
@@ -105,11 +106,18 @@ def test_line_separators_inside_a_row(tmp_path: Path) -> None:
         ("math500", ["a list"], "row 2 lacks"),
     ],
 )
+@pytest.mark.follows(
+    "lacks a `problem` or its `answer`; repair or remove it",
+    "lacks a column of this benchmark ({}); repair or remove it",
+    "lacks named columns; repair or remove it",
+)
 def test_broken_rows_are_named(tmp_path: Path, name: str, row: Any, message: str) -> None:
     path = write(tmp_path, name, [ROWS[name][0], row])
     with pytest.raises(DataError, match=message) as caught:
         registry.load(BenchmarkSettings(name=name), tmp_path)
     assert str(path) in str(caught.value)
+    write(tmp_path, name, [ROWS[name][0]])  # without the row
+    assert len(registry.load(BenchmarkSettings(name=name), tmp_path)) == 1
 
 
 def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
@@ -130,10 +138,14 @@ def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
         (BenchmarkSettings(name="gsm8k"), "gsm8k/test.jsonl: no such file"),
     ],
 )
+@pytest.mark.follows("is a setting of knights_knaves only; remove it", "put it there or leave out --data-dir to use the hub")
 def test_early_check(tmp_path: Path, settings: BenchmarkSettings, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         registry.check(settings, tmp_path)
     assert "\n" not in str(caught.value)
+    registry.check(BenchmarkSettings(name="aime24"), None)
+    write(tmp_path, "aime24", ROWS["aime24"])
+    registry.check(BenchmarkSettings(name="aime24"), tmp_path)
 
 
 def test_puzzles_are_generated_where_no_file_has_them(tmp_path: Path) -> None:

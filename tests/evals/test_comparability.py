@@ -89,8 +89,12 @@ def test_engine_and_code_are_remarked(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.follows(
+    "no finished evaluation (scores.json with its cells); name the directory of one", "cannot be read ({}); evaluate again"
+)
 def test_no_result(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished evaluation"):
         open_result(str(tmp_path))
     with pytest.raises(InputError, match="no checkpoint 'sft' there; it has rl"):
         open_result(f"{result(tmp_path / 'a', FIRST)}:sft")
+    assert open_result(str(tmp_path / "a")).checkpoint == "rl"

@@ -72,6 +72,7 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.follows("cannot be read; repair or remove it, or leave --strict out to compare texts")
 def test_golds_that_cannot_be_read_are_compared_as_texts_marked_and_counted(tmp_path: Path) -> None:
     rows = [{"gold": gold, "response": response} for gold, *responses in UNREADABLE for response in responses]
     file = lines(tmp_path / "in.jsonl", [{"gold": "5", "response": r"\boxed{5}"}, *rows])
@@ -114,12 +115,19 @@ def test_rules_judge_otherwise(tmp_path: Path) -> None:
         ("text", "row 2 is no object"),
     ],
 )
+@pytest.mark.follows(
+    "name another by {}, or repair or remove the row",
+    "is no object with named columns; repair or remove it",
+    "is no text but {}; repair or remove it",
+    "is no answer of this benchmark{}; repair or remove it",
+)
 def test_bad_rows_are_named_and_nothing_is_written(tmp_path: Path, row: Any, message: str) -> None:
     file = lines(tmp_path / "in.jsonl", [ROWS[0], row])
     with pytest.raises(DataError, match=message) as caught:
         grade(file, "gsm8k", tmp_path / "out.jsonl")
     assert str(file) in str(caught.value)
     assert not (tmp_path / "out.jsonl").exists()
+    assert grade(lines(file, [ROWS[0]]), "gsm8k", tmp_path / "out.jsonl", workers=1)  # without the row
 
 
 @pytest.mark.parametrize(
@@ -137,6 +145,13 @@ def test_bad_calls(tmp_path: Path, file: str, benchmark: str, output: str, messa
     lines(tmp_path / "in.jsonl", ROWS)
     with pytest.raises(DataError, match=message):
         grade(tmp_path / file, benchmark, tmp_path / output)
+
+
+@pytest.mark.follows("no directory {}; make it first", "is the input; give another name")
+def test_the_output_has_its_directory_and_another_name(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").mkdir()
+    file = lines(tmp_path / "in.jsonl", ROWS[:1])
+    assert grade(file, "gsm8k", tmp_path / "nowhere" / "out.jsonl", workers=1)
 
 
 def test_a_strict_reader_takes_only_its_place() -> None:

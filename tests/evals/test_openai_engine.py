@@ -164,6 +164,7 @@ def test_raw_templates(endpoint: Endpoint, tmp_path: Path) -> None:
     assert body["prompt"].startswith("Question:\n")
 
 
+@pytest.mark.follows("given up after {} attempts. Run the same command again")
 def test_an_endpoint_that_stays_down_leaves_the_cell_to_go_on(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.broken_from = 8
     work = job(endpoint, tmp_path)

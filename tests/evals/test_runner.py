@@ -375,11 +375,14 @@ def test_responses_to_other_problems_are_not_reused(
     assert now.directory != then.directory
 
 
+@pytest.mark.follows("another process works on it ({}); wait for it")
 def test_a_held_cell_is_refused(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
     work = job(checkpoints[:1], tmp_path, None, benchmarks=[{"name": "knights_knaves", "people": [2], "limit": 2}])
     [cell] = plan(work)
     with cell.at_work(), pytest.raises(CellBusy, match="another process works on it"):
         evaluate(work)
+    with cell.at_work():  # the other one is done
+        pass
 
 
 def start(path: Path) -> subprocess.Popen[str]:

@@ -32,7 +32,8 @@ def made(plan_of: Callable[..., Plan], make: Callable[..., None]) -> Plan:
         directory = stage.spec.directory
         write_json(directory / "scores.json", {"scores": [], "comparisons": []})
         write_json(directory / "mlflow.json", {"tracking_uri": plan.workspace.tracking_uri, "models": {}})
-    write_json(plan.workspace.root / ".promoted.json", {"mini@best": {"stage": f"mini/{plan.stages[2].spec.directory.name}"}})
+    warm = f"mini/{plan.stages[2].spec.directory.name}"
+    write_json(plan.workspace.root / ".promoted.json", {"mini@best": {"stage": warm, "checkpoint": f"{warm}/checkpoints/step-000003"}})
     record.end("done")
     return plan
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.usefixtures("with_databases")
+@pytest.mark.follows("stopped by a signal, with its checkpoint written; run again to go on")
 def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) -> None:
     command = ("run", str(MINI), "--until", "cold", "--set", "cold.steps=200", "--set", "cold.checkpoint_every=1000")
     process = start(tmp_path, *command)
@@ -52,6 +53,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.follows("make room, and the same command goes on")
 def test_a_disk_that_fills_up_is_one_line_and_with_room_the_run_goes_on(disk: Path) -> None:
     command = ("run", str(MINI), "--until", "cold", "--set", "cold.steps=60", "--set", "cold.checkpoint_every=20")
     process = start(disk, *command)

@@ -136,7 +136,7 @@ def test_only_what_no_kept_run_needs_can_go(made: PlanOf, workspace: Workspace) 
     assert names(workspace) == {"warm", "scores", "cot", "report"}
     assert names(workspace, keep_runs=2) == set()
     # A promoted checkpoint is kept with what it was made of, a run in work with everything.
-    write_json(workspace.root / ".promoted.json", {"mini@best": {"stage": f"mini/{old.name}"}})
+    write_json(workspace.root / ".promoted.json", {"mini@best": {"stage": f"mini/{old.name}", "checkpoint": ""}})
     assert names(workspace) == {"scores", "cot", "report"}
     (workspace.root / ".promoted.json").unlink()
     lease = Lease(old)
@@ -376,6 +376,7 @@ def test_an_archive_that_lies_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("content", ["{", "", "[]", "{}", '{"state": "done", "stages": []}', '{"state": "done", "stages": {"a": 1}}'])
+@pytest.mark.follows("move it out of the workspace to let its stages go")
 def test_nothing_can_go_while_a_runs_record_cannot_be_read(made: PlanOf, workspace: Workspace, content: str) -> None:
     [record] = workspace.run_records()
     record.write_text(content)

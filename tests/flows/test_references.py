@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -102,9 +103,18 @@ def test_a_step_is_exactly_that_one(runs: Workspace, step: str, monkeypatch: pyt
         ("/", "no stage or checkpoint of a workspace"),
     ],
 )
+@pytest.mark.follows(
+    "nothing of a checkpoint has a name; write",
+    "nothing of a benchmark has a name; write",
+    "the name of a run; add a stage of it",
+    "write EXPERIMENT/STAGE, or the directory of one",
+)
 def test_what_is_not_there_is_refused_with_what_is(runs: Workspace, name: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         find(runs, name)
+    advised = re.search(r"; (?:write|add a stage of it:) ([^ ,]+/[^ ,]+)", str(error.value))
+    if advised:
+        find(runs, "mini/warm" if advised[1] == "EXPERIMENT/STAGE" else advised[1])
 
 
 def test_a_path_to_a_step_that_is_not_there_is_refused(runs: Workspace) -> None:
@@ -123,6 +133,7 @@ def test_a_promoted_name_is_the_checkpoint_it_was_given_to(runs: Workspace) -> N
         find(runs, "mini@bets")
 
 
+@pytest.mark.follows("name one of kind sft or rl")
 def test_a_stage_without_a_last_checkpoint_says_what_there_is(runs: Workspace) -> None:
     with pytest.raises(InputError, match="scores: the stage has no checkpoint, for it is of kind eval"):
         find(runs, "mini/scores").weights()
@@ -133,6 +144,7 @@ def test_a_stage_without_a_last_checkpoint_says_what_there_is(runs: Workspace) -
     assert find(runs, "mini/warm/step-10").weights().name == "step-000010"
 
 
+@pytest.mark.follows("all benchmarks of a checkpoint are compared; write")
 def test_an_evaluation_is_named_like_everything_else(runs: Workspace) -> None:
     scores = find(runs, "mini/scores").stage.directory
     assert evaluation(runs, "mini/scores") == evaluation(runs, str(scores)) == str(scores)

@@ -30,7 +30,9 @@ def record(plan: Plan) -> RunRecord:
 
 
 def test_nothing_to_show_yet(plan: Plan, record: RunRecord) -> None:
-    with pytest.raises(InputError, match=r"^run mini/.*: no stage of training or evaluation has begun; run it on with r1flow run$"):
+    with pytest.raises(
+        InputError, match=r"^run mini/.*: no stage of training or evaluation has begun; go on with it: r1flow resume mini/.*$"
+    ):
         write_report(plan.workspace, record.content, None)
 
 

@@ -34,6 +34,7 @@ from flows.request_guard import RequestGuard, why_refused
         ("runs.example", "http://runs.example:8080", True, False),
     ],
 )
+@pytest.mark.follows("server's: use 127.0.0.1 or localhost", "open the server's own page")
 def test_who_may_ask(host: str, origin: str | None, any_host: bool, passes: bool) -> None:
     assert (why_refused(host, origin, any_host=any_host) is None) == passes
 

@@ -128,6 +128,14 @@ def call(url: str, body: dict[str, Any] | None = None) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.follows(
+    "give another one by --{}-port",
+    "r1flow up --prefect-port N",
+    "r1flow up --mlflow-port N",
+    "are not up; start them: r1flow up",
+    "nothing runs until the servers are up: r1flow up",
+    "r1flow up --workspace DIR serves another one",
+)
 def test_up_is_idempotent_and_listens_on_loopback_alone(api: str, root: Path) -> None:
     servers = Servers(Workspace(root))
     before = [servers.running(name) for name in ("prefect", "mlflow", "runner")]

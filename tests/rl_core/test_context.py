@@ -72,7 +72,9 @@ def test_where_none_is_left_the_error_names_the_setting_to_change(lengths, chang
     assert str(error.value).startswith(str(SOURCE))
 
 
+@pytest.mark.follows("take a model with a longer context, or other problems")
 def test_the_remedy_works() -> None:
+    assert kept(encoded(200, 300), 400) == [200, 300]
     assert kept(encoded(150, 190), 200, max_response_tokens=50) == [150]
     assert kept(encoded(60, 70), 200, max_prompt_tokens=60) == [60]
 

@@ -24,9 +24,12 @@ def test_on_cpus_engines_may_outnumber_trainers() -> None:
     assert (found.bundles, found.engines) == ([{"CPU": 1.0}], [0, 0, 0])
 
 
+@pytest.mark.follows("raise training_workers to {}, or set placement: separate")
 def test_what_cannot_be_placed_is_said_before_anything_starts() -> None:
     with pytest.raises(InputError, match=r"2 engines of 2 devices do not fit beside 3 training workers; raise training_workers to 4"):
         layout(RlResources(training_workers=3, rollout_workers=2, tensor_parallel=2), gpus=True)
+    layout(RlResources(training_workers=4, rollout_workers=2, tensor_parallel=2), gpus=True)
+    layout(RlResources(training_workers=3, rollout_workers=2, tensor_parallel=2, placement="separate"), gpus=True)
     wanted = layout(RlResources(training_workers=8), gpus=True)
     assert lacking(wanted, {"GPU": 2.0, "CPU": 64.0}) == "resources: the workers need 8 GPU, the Ray cluster has 2"
     assert lacking(wanted, {"GPU": 8.0, "CPU": 8.0}) is None

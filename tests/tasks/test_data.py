@@ -60,6 +60,7 @@ def test_dropped_and_listed(tmp_path: Path, data: Path) -> None:
     ]
 
 
+@pytest.mark.follows("set contaminated: drop, or keep")
 def test_kept_or_refused(tmp_path: Path, data: Path) -> None:
     kept = run(spec(tmp_path / "kept", data, MATH500, "keep"))
     assert (kept["train"], kept["contaminated"]) == (4, {"math500": 2})

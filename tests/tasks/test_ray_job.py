@@ -108,6 +108,7 @@ class Cancelled(BaseException):
 
 
 @pytest.mark.slow
+@pytest.mark.follows("its job was stopped, with its checkpoint written; run again to go on")
 def test_a_stage_on_a_cluster_is_cancelled_and_goes_on(head: str, lease: Lease, tiny_checkpoint: Path) -> None:
     prompts = lease.directory / "prompts.parquet"
     write_prompts(prompts, generate(2, 20, "train", 0))

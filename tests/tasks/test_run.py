@@ -35,6 +35,7 @@ def digests(tmp_path: Path) -> Digests:
         ("of", "rollouts/step-000001.parquet"),
     ],
 )
+@pytest.mark.follows("run again: stage {} is repaired or made anew")
 def test_bits_that_rot_are_found_before_they_are_loaded(
     spec_of: Callable[..., StageSpec], digests: Digests, tmp_path: Path, role: str, loaded: str
 ) -> None:

@@ -52,6 +52,7 @@ def test_files_being_written_and_housekeeping_are_no_outputs(spec_of: SpecOf, di
     assert list(manifest["outputs"]) == ["result.json"]
 
 
+@pytest.mark.follows("wait for it (`r1flow status`), stop it, or use another --workspace")
 def test_two_at_once_are_refused(spec_of: SpecOf, digests: Digests) -> None:
     spec = spec_of()
     with at_work(spec, digests):

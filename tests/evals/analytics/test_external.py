@@ -73,6 +73,7 @@ def test_lighteval_details(tmp_path: Path, row: dict) -> None:
     ]
 
 
+@pytest.mark.follows("name it with --map response=COLUMN")
 def test_bad_files_are_named(tmp_path: Path) -> None:
     def message(path: Path, **mapping: str) -> str:
         with pytest.raises(ExternalFileError) as caught:
@@ -82,6 +83,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     assert message(tmp_path / "none.jsonl").endswith("none.jsonl: no such file")
     plain = lines(tmp_path / "a.jsonl", {"words": "x"})
     assert "no column for the response among words; name it with --map response=COLUMN" in message(plain)
+    assert len(list(read_responses_of(File(plain, {"response": "words"})))) == 1
     assert "no column 'wrods' (--map response=…); it has words" in message(plain, response="wrods")
     (tmp_path / "b.jsonl").write_text('{"response": "x"}\n{"resp')
     assert "b.jsonl, line 2: not JSON" in message(tmp_path / "b.jsonl")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.analytics import query
+from evals.analytics import query, warehouse
 from evals.analytics.query import QueryError
 
 
@@ -37,17 +37,24 @@ def test_touches_nothing_else(database: Path, sql: str, tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.follows("the statement returns no rows; write a SELECT")
 def test_errors_are_one_line_with_the_suggestion(database: Path) -> None:
     with pytest.raises(QueryError, match=r'rolouts.*Did you mean "rollouts"') as caught:
         query.run(database, "SELECT *\nFROM rolouts")
     assert "LINE" not in str(caught.value)
-    with pytest.raises(QueryError, match="write a SELECT"):
+    with pytest.raises(QueryError, match=r"write a SELECT, such as: SELECT \* FROM reward_by_step"):
         query.run(database, "")
+    assert query.run(database, "SELECT * FROM reward_by_step").num_rows
 
 
+@pytest.mark.follows("no such database; `r1flow ingest` or an analyze stage writes it", "move it away, and `r1flow ingest` makes it again")
 def test_missing_or_broken_database(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="no such database; `r1flow ingest`"):
         query.run(tmp_path / "none.duckdb", "SELECT 1")
     (tmp_path / "bad.duckdb").write_text("no database" * 1000)
     with pytest.raises(QueryError, match="not a readable DuckDB file"):
         query.run(tmp_path / "bad.duckdb", "SELECT 1")
+    for name in ("none.duckdb", "bad.duckdb"):
+        (tmp_path / name).unlink(missing_ok=True)
+        warehouse.publish([], tmp_path / name)
+        assert query.run(tmp_path / name, "SELECT * FROM stages").num_rows == 0

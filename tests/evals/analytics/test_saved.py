@@ -41,10 +41,12 @@ def test_own_queries_go_first(database: Path, tmp_path: Path) -> None:
         expand("@rewards", {}, known)
 
 
+@pytest.mark.follows("has no value: add")
 def test_parameters_and_scripts(database: Path) -> None:
     assert query.run(database, "SELECT 1; SELECT $a AS a, $b AS b;", {"a": "2", "b": "x"}).to_pylist() == [{"a": 2, "b": "x"}]
     with pytest.raises(QueryError, match=r"\$a has no value: add a="):
         query.run(database, "SELECT $a")
+    assert query.run(database, "SELECT $a AS a", {"a": "2"}).to_pylist() == [{"a": 2}]
     with pytest.raises(QueryError, match=r"the query has no \$b"):
         query.run(database, "SELECT 1", {"b": "1"})
     with pytest.raises(QueryError, match=r"evals/analytics/README\.md"):

@@ -268,6 +268,7 @@ def test_a_failed_build_leaves_the_old_database(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.duckdb", "warmup"]
 
 
+@pytest.mark.follows("no such stage directory; run stage {} again", "run its stage again: r1flow run RECIPE --force STAGE")
 def test_bad_inputs_name_the_file(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     database = tmp_path / "a.duckdb"
@@ -282,8 +283,10 @@ def test_bad_inputs_name_the_file(tmp_path: Path) -> None:
         warehouse.build(Part([stage]), database)
     rollouts.unlink()
     (stage.directory / "scores.json").write_text(json.dumps({"scores": [{"checkpoint": "a"}]}))
-    with pytest.raises(WarehouseError, match=r"scores\.json: scores row 1 has no benchmark"):
+    with pytest.raises(WarehouseError, match=r"scores\.json: scores row 1 has no benchmark; run its stage again"):
         warehouse.build(Part([stage]), database)
+    (stage.directory / "scores.json").unlink()
+    assert warehouse.build(Part([hand_made(tmp_path / "again")]), database)["rollouts"] == 4
 
 
 def test_files_of_different_versions_mix(tmp_path: Path) -> None:
@@ -305,6 +308,11 @@ def test_files_of_different_versions_mix(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.follows(
+    "not a readable DuckDB file ({}); remove it to start anew",
+    "a DuckDB file, but no r1flow warehouse; move it away",
+    "update r1flow, or move the file away and run `r1flow ingest`",
+)
 def test_foreign_databases_are_refused(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     workspace = tmp_path / "warehouse.duckdb"
@@ -322,6 +330,8 @@ def test_foreign_databases_are_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(WarehouseError, match="version 99"):
         warehouse.publish([Part([stage])], workspace)
+    workspace.unlink()
+    assert warehouse.publish([Part([stage])], workspace)["rollouts"] == 4
 
 
 # Opens a database for writing by itself, and leaves what it wrote in the write-ahead log.
@@ -348,9 +358,13 @@ def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.stdout.close()
 
 
+@pytest.mark.follows("has it open for writing; wait until it closes it, or end it")
 def test_a_program_that_writes_into_the_warehouse_is_named(writer: subprocess.Popen[str], tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=rf"process {writer.pid} \(.*python.*\) has it open for writing; wait until it closes it"):
         query.run(tmp_path / "warehouse.duckdb", "SELECT 1")
+    writer.terminate()
+    writer.wait()
+    assert query.run(tmp_path / "warehouse.duckdb", "SELECT 1 AS x").to_pylist() == [{"x": 1}]
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -367,6 +381,7 @@ def test_the_log_of_a_program_that_wrote_into_the_warehouse_spoils_nothing(
     assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
 
 
+@pytest.mark.follows("its log does not fit any more; `r1flow ingest` makes it whole again")
 def test_a_log_that_does_not_fit_is_said_and_the_remedy_works(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.duckdb"
     part = Part([hand_made(tmp_path)])
@@ -381,6 +396,7 @@ def test_a_log_that_does_not_fit_is_said_and_the_remedy_works(tmp_path: Path) ->
     assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
 
 
+@pytest.mark.follows("and a new one was made; `r1flow ingest` brings in what it lacks")
 def test_a_damaged_warehouse_is_set_aside_and_made_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = tmp_path / "warehouse.duckdb"
     part = Part([hand_made(tmp_path)])

@@ -27,14 +27,23 @@ def test_gold_is_the_number_after_the_mark(tmp_path) -> None:
         ('{"question": "q", "answer": "1 #### NaN"}\n', r"row 1 has no gold number"),
     ],
 )
+@pytest.mark.follows(
+    "is not JSON ({}); repair or remove it",
+    "lacks the texts `question` and `answer`; repair or remove it",
+    "has no gold number after `####`; repair or remove it",
+)
 def test_broken_rows_are_named(tmp_path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         gsm8k.load("test", write(tmp_path, text))
+    (tmp_path / "gsm8k" / "test.jsonl").write_text('{"question": "q", "answer": "1 #### 1"}\n')
+    assert len(gsm8k.load("test", tmp_path)) == 1
 
 
+@pytest.mark.follows("put the GSM8K {} split there or leave out --data-dir")
 def test_missing_file_names_the_remedy(tmp_path) -> None:
     with pytest.raises(DataError, match=r"test.jsonl: no such file; put the GSM8K test split there"):
         gsm8k.load("test", tmp_path)
+    assert len(gsm8k.load("test", write(tmp_path, '{"question": "q", "answer": "1 #### 1"}\n'))) == 1
 
 
 def test_real_rows(data_dir) -> None:

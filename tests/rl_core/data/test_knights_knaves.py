@@ -125,6 +125,9 @@ def test_public_file(data_dir) -> None:
     assert all(json.loads(prompt.gold)["roles"] for prompt in prompts)
 
 
+@pytest.mark.follows(
+    "its solution is not the only one of its statements; repair or remove it", "row {} cannot be read ({}); repair or remove it"
+)
 def test_broken_public_file_names_the_row(tmp_path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -134,6 +137,11 @@ def test_broken_public_file_names_the_row(tmp_path) -> None:
     pq.write_table(pa.Table.from_pylist([*rows, rows[0] | {"solution": [False, False]}]), path)
     with pytest.raises(DataError, match=r"train.parquet: row 2: its solution is not the only one"):
         kk.read_public(path)
+    pq.write_table(pa.Table.from_pylist([*rows, rows[0] | {"statements": "(("}]), path)
+    with pytest.raises(DataError, match=r"train.parquet: row 2 cannot be read"):
+        kk.read_public(path)
     path.write_bytes(b"no parquet")
     with pytest.raises(DataError, match=r"train.parquet: not a Parquet file"):
         kk.read_public(path)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    assert len(kk.read_public(path)) == 1

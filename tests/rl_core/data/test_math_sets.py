@@ -83,6 +83,7 @@ def test_the_stage_holds_out_the_same_problems_whatever_the_seed(tmp_path: Path)
     assert pq.read_table(tmp_path / "0" / "train.parquet") != pq.read_table(tmp_path / "1" / "train.parquet")
 
 
+@pytest.mark.follows("repair them, or set unreadable_golds: drop, or keep")
 def test_answers_that_cannot_be_read_are_kept_and_counted_or_dropped_or_refused(tmp_path: Path) -> None:
     rows = [{"problem": f"{n}?", "answer": r"1, 2, \dots, n" if n == 1 else str(n)} for n in range(4)]
     data, output = directory(tmp_path, rows), tmp_path / "out"
@@ -106,22 +107,37 @@ def test_answers_that_cannot_be_read_are_kept_and_counted_or_dropped_or_refused(
         ([{"problem": "x", "answer": [1]}], r"train.json: row 1: the answer \[1\] is neither a text nor a number"),
     ],
 )
+@pytest.mark.follows(
+    "{} lacks the text `{}`; repair or remove it",
+    "{} lacks `{}`; repair or remove it",
+    "is neither a text nor a number; repair or remove it",
+)
 def test_a_broken_row_is_named(tmp_path: Path, rows: list[dict[str, object]], message: str) -> None:
     with pytest.raises(DataError, match=message):
         math_sets.load("math", None, directory(tmp_path, rows))
+    (tmp_path / "math_train" / "train.json").write_text(json.dumps(ROWS[:1]))
+    assert len(math_sets.load("math", None, tmp_path)[0]) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [(b"[1,\n", "line 2 is not JSON"), (b'{"problem": 1}', "a list of objects is wanted"), (b"\xff", "not UTF-8 text")],
 )
+@pytest.mark.follows("not UTF-8 text ({} at byte {}); repair it", "line {} is not JSON ({}); repair it")
 def test_a_broken_file_is_named(tmp_path: Path, text: bytes, message: str) -> None:
     directory(tmp_path, [])
     (tmp_path / "math_train" / "train.json").write_bytes(text)
     with pytest.raises(DataError, match=rf"math_train/train.json: {message}"):
         math_sets.load("math", None, tmp_path)
+    (tmp_path / "math_train" / "train.json").write_text(json.dumps(ROWS[:1]))
+    assert len(math_sets.load("math", None, tmp_path)[0]) == 1
 
 
+@pytest.mark.follows(
+    "no such file; put the set {} there",
+    "is not on the hub: give a directory with {} by --data-dir",
+    "has no levels (there are some in {}); remove `levels`",
+)
 def test_what_is_missing_is_said_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unknown set 'deepscale'; did you mean 'deepscaler'\?"):
         inputs(MathData(dataset="deepscale"), None)
@@ -133,6 +149,9 @@ def test_what_is_missing_is_said_before_anything_is_read(tmp_path: Path) -> None
         inputs(MathData(dataset="aime"), None)
     with pytest.raises(DataError, match=r"set 'dapo' has no levels \(there are some in math\); remove `levels`"):
         inputs(MathData(dataset="dapo", levels=[3]), None)
+    assert inputs(MathData(dataset="dapo"), None) == []
+    directory(tmp_path, ROWS)
+    assert inputs(MathData(dataset="math"), tmp_path) == [tmp_path / "math_train" / "train.json"]
 
 
 def test_the_public_sets_read_whole(data_dir: Path) -> None:

@@ -82,6 +82,7 @@ def test_public_files_stand_in_where_they_are(tmp_path, data_dir) -> None:
     assert prepare(config, tmp_path, data_dir=data_dir, seed=0)["source"] == "files"
 
 
+@pytest.mark.follows("parquet: give --data-dir", "no such file; put it there, or set source: generate")
 def test_files_that_are_asked_for_must_be_there(tmp_path) -> None:
     config = KnightsKnavesData(people=[3], source="files")
     with pytest.raises(DataError, match="needs a data directory"):
@@ -89,3 +90,8 @@ def test_files_that_are_asked_for_must_be_there(tmp_path) -> None:
     with pytest.raises(DataError, match=r"3ppl.train.parquet: no such file; put it there, or set source: generate"):
         inputs(config, tmp_path)
     assert inputs(KnightsKnavesData(people=[3]), tmp_path) == []
+    assert inputs(KnightsKnavesData(people=[3], source="generate"), tmp_path) == []
+    (tmp_path / "kk" / "3ppl").mkdir(parents=True)
+    for split in ("train", "test"):
+        (tmp_path / "kk" / "3ppl" / f"{split}.parquet").write_bytes(b"")
+    assert len(inputs(config, tmp_path)) == 2

@@ -12,6 +12,11 @@ def test_round_trip_and_identity(tmp_path) -> None:
     assert prompts[0].prompt_id == Prompt("gsm8k", "1 + 1?", "3").prompt_id != prompts[1].prompt_id
 
 
+@pytest.mark.follows(
+    "no such prompt file; run the data stage that makes it",
+    "make it again with --force on its data stage",
+    "has no {}; remove the row or repair it",
+)
 def test_errors_name_file_row_and_remedy(tmp_path) -> None:
     path = tmp_path / "p.parquet"
     with pytest.raises(DataError, match=r"p.parquet: no such prompt file; run the data stage"):
@@ -25,3 +30,5 @@ def test_errors_name_file_row_and_remedy(tmp_path) -> None:
     pq.write_table(pa.table({"task": ["t", "t"], "question": ["q", ""], "gold": ["1", "2"]}), path)
     with pytest.raises(DataError, match="row 2 has no question"):
         read_prompts(path)
+    write_prompts(path, [Prompt("t", "q", "1")])  # as the data stage does
+    assert len(read_prompts(path)) == 1

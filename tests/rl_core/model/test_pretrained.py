@@ -26,6 +26,7 @@ def hostile(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.follows("give a model of an architecture that transformers has")
 def test_code_of_a_checkpoint_is_refused(hostile: Path, tmp_path: Path) -> None:
     config = json.loads((hostile / "config.json").read_text())
     (hostile / "config.json").write_text(json.dumps(config | {"model_type": "own"}))
@@ -33,6 +34,8 @@ def test_code_of_a_checkpoint_is_refused(hostile: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="'own' is Python code in the model's directory, and code from checkpoints is never run"):
             load(str(hostile))
     assert not (tmp_path / "was_run").exists()
+    (hostile / "config.json").write_text(json.dumps(config))  # of an architecture that is known
+    check_model(str(hostile))
 
 
 def test_a_known_architecture_is_loaded_without_the_code_beside_it(hostile: Path, tmp_path: Path) -> None:
@@ -46,6 +49,7 @@ def test_a_known_architecture_is_loaded_without_the_code_beside_it(hostile: Path
     ("broken", "message"),
     [("{", "config.json: no JSON"), (None, r"no config.json \(config.json\); give a complete Hugging Face directory")],
 )
+@pytest.mark.follows("give a complete Hugging Face directory or a hub id")
 def test_a_broken_config_is_named(tiny_checkpoint: Path, tmp_path: Path, broken: str | None, message: str) -> None:
     shutil.copytree(tiny_checkpoint, tmp_path / "model")
     (tmp_path / "model" / "config.json").unlink()
@@ -53,6 +57,8 @@ def test_a_broken_config_is_named(tiny_checkpoint: Path, tmp_path: Path, broken:
         (tmp_path / "model" / "config.json").write_text(broken)
     with pytest.raises(ModelError, match=message):
         check_model(str(tmp_path / "model"))
+    shutil.copy(tiny_checkpoint / "config.json", tmp_path / "model")
+    check_model(str(tmp_path / "model"))
 
 
 def test_a_tokenizer_that_is_loaded_is_saved_as_it_was(tiny_checkpoint: Path, tmp_path: Path) -> None:

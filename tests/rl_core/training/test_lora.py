@@ -124,6 +124,7 @@ def test_an_engine_of_a_bfloat16_stage_keeps_the_adapters_apart_and_takes_them_a
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+@pytest.mark.follows("set lora: {}, as in the stage before")
 def test_a_stage_goes_on_with_the_adapters_of_the_stage_before(tiny_checkpoint: Path, tmp_path: Path, precision: str) -> None:
     first = policy(tiny_checkpoint, precision=precision)
     first.train(experiences(), SETTINGS)
