@@ -105,7 +105,6 @@ BEYOND = {
     "set a smaller `test`, or add problems": "open",
     "blank; give a value": "open",
     "and give the command again": "open",
-    ", or name another place": "open",
     "name a place on a disk that can be written": "open",
     "who has not given you the right; ask for the right": "another user",
     "to read it, or give another --workspace": "another user",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from evals.analytics.external.read import read_responses_of
 from flows.analyze_files import _families, _tags
 from flows.bundle import export, take_in
 from flows.cli import main as command_line
+from flows.cli.group import Output
 from flows.compare_runs import compare_runs
 from flows.machine import machine_called
 from flows.plan import Plan, make_plan
@@ -359,3 +361,21 @@ def test_a_stage_whose_settings_cannot_be_read_is_run_again(
             set_aside(stage.spec.directory)
         make(stage.spec)
     assert all("superseded" in item.why for item in garbage(finished.workspace, 1))
+
+
+@follows(": no directory {}; make it first", ", or name another place")
+def test_an_output_that_can_be_written(tmp_path: Path) -> None:
+    file, folder = Output(directory=False), Output(directory=True)
+    with pytest.raises(InputError, match=r"no directory .*new; make it first"):
+        file.convert(tmp_path / "new" / "a.tar", None, None)
+    assert folder.convert(tmp_path / "new" / "report", None, None) == tmp_path / "new" / "report"  # is made
+    (tmp_path / "new" / "report").mkdir(parents=True)
+    assert file.convert(tmp_path / "new" / "a.tar", None, None) == tmp_path / "new" / "a.tar"
+    assert folder.convert(tmp_path / "new" / "report", None, None) == tmp_path / "new" / "report"  # of an earlier report
+    with pytest.raises(click.BadParameter, match="is a directory"):
+        file.convert(tmp_path / "new", None, None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file is no directory; remove it, or name another place"):
+        folder.convert(tmp_path / "file" / "report", None, None)
+    (tmp_path / "file").unlink()
+    assert folder.convert(tmp_path / "file" / "report", None, None)

@@ -29,9 +29,7 @@ def test_what_is_offered_passes(workspace: Workspace, tmp_path: Path) -> None:
     check_served(Order(recipe=MINI, workspace=workspace.root))
 
 
-@pytest.mark.follows(
-    "this runner does not offer it; r1flow schedule {} does", "this runner does not offer it; r1flow schedule {} --data-dir {} does"
-)
+@pytest.mark.follows("this runner does not offer it; r1flow schedule {} does", "r1flow schedule {} --data-dir {}")
 def test_what_is_not_offered_is_refused_with_the_command_that_offers_it(workspace: Workspace, tmp_path: Path) -> None:
     for order, message in [
         (Order(recipe="quickstart", workspace=tmp_path / "evil"), r"^workspace .*evil: this runner works in .*; r1flow up --workspace"),
