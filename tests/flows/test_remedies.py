@@ -78,7 +78,7 @@ def case(part: pytest.MarkDecorator, wrong: list[str], right: list[str]) -> obje
             ["warm.resources={cluster: 'http://head:8265'}"],
         ),
         case(
-            follows("give it by RAY_AUTH_TOKEN"),
+            follows("which records would show; give it by RAY_AUTH_MODE=token"),
             ["warm.resources={cluster: 'http://me:secret@head:8265'}"],
             ["warm.resources={cluster: 'http://head:8265'}"],
         ),
@@ -123,7 +123,7 @@ def case(part: pytest.MarkDecorator, wrong: list[str], right: list[str]) -> obje
         case(follows("leaves nothing to evaluate: give `samples`"), ["scores.greedy=false", "scores.samples=0"], ["scores.greedy=false"]),
         case(follows("is listed twice: use one entry"), ["scores.benchmarks=[gsm8k, gsm8k]"], ["scores.benchmarks=[gsm8k]"]),
         case(
-            follows("give it by OPENAI_API_KEY"),
+            follows("give a key by OPENAI_API_KEY"),
             ["scores.engine=openai", "scores.resources={base_url: 'http://me:secret@host'}"],
             ["scores.engine=openai", "scores.resources={base_url: 'http://host'}"],
         ),
@@ -284,10 +284,10 @@ def test_another_workspace(tmp_path: Path) -> None:
     Workspace.at(file).require_space(10)
 
 
-@follows("holds a password, and would show it in records and pages; give it by")
+@follows("would show it in records and pages; give a password by")
 def test_an_address_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
-    with pytest.raises(WorkspaceError, match="give it by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+    with pytest.raises(WorkspaceError, match="give a password by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
         _ = Workspace.at(tmp_path).tracking_uri
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert Workspace.at(tmp_path).tracking_uri == "http://host:5000"
