@@ -26,7 +26,7 @@ GOLD = {"gsm8k": "1003", "math500": "x + 3", "aime24": "3", "amc23": "3"}
 
 def write(directory: Path, name: str, rows: list[dict[str, Any]]) -> Path:
     path = directory / name / "test.jsonl"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
 

@@ -110,24 +110,24 @@ def test_answers_through_failures_and_throttling(endpoint: Endpoint, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("sent", "told", "requests"),
+    ("sent", "told", "most"),  # requests: three at a time, and each may be followed by one before all hear of the first failure
     [
-        (b"<!doctype html>\n<title>Log in</title>", "answers with a page: <!doctype html> <title>Log in</title>; check `base_url`", 3),
-        (b'{"choices": [{"message": {"content": 7}}]}', 'answers with a content that is no text: {"content": 7}; check `base_url`', 3),
-        (b'{"choices": [', r"answers with no JSON: {\"choices\": \[; given up after 3 attempts\. Run the same command again", 9),
-        (b'"' + b"x" * 3000 + b'"', "answers with no answer of OpenAI's form: \"x{199}; check", 3),
-        (b" " * 3000 + b"1", r"sends more than 0 MB for one response; check what the server is", 3),
+        (b"<!doctype html>\n<title>Log in</title>", "answers with a page: <!doctype html> <title>Log in</title>; check `base_url`", 6),
+        (b'{"choices": [{"message": {"content": 7}}]}', 'answers with a content that is no text: {"content": 7}; check `base_url`', 6),
+        (b'{"choices": [', r"answers with no JSON: {\"choices\": \[; given up after 3 attempts\. Run the same command again", 18),
+        (b'"' + b"x" * 3000 + b'"', "answers with no answer of OpenAI's form: \"x{199}; check", 6),
+        (b" " * 3000 + b"1", r"sends more than 0 MB for one response; check what the server is", 6),
     ],
 )
 def test_what_is_no_answer_is_one_line(
-    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, told: str, requests: int
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, told: str, most: int
 ) -> None:
     monkeypatch.setattr("evals.openai_engine.LARGEST", 3_002)
     endpoint.sent = sent if sent[:1] != b" " else sent * 2
     with pytest.raises(EndpointError, match=f"^http://127.0.0.1:[0-9]+/v1/chat/completions {told}") as error:
         evaluate(job(endpoint, tmp_path))
     assert "\n" not in str(error.value)
-    assert len(endpoint.requests) <= requests
+    assert len(endpoint.requests) <= most
 
 
 def test_a_key_that_the_endpoint_repeats_is_not_shown(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

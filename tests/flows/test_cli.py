@@ -50,7 +50,7 @@ def test_the_list_of_recipes_says_what_each_is_made_for() -> None:
 
 def test_a_schedule_of_what_cannot_run_here_is_refused(tmp_path: Path) -> None:
     message = refused(r1flow("schedule", "dapo", "--cron", "0 2 * * *", "--workspace", tmp_path))
-    assert message.startswith("stages.dapo wants 128 GPUs of 80 GB, vllm, deepspeed; here: ")
+    assert message.startswith("stages.dapo wants 128 GPUs of 24 GB, vllm, deepspeed; here: ")
     assert message.endswith("or --anyway")
 
 
@@ -184,7 +184,9 @@ def test_sql_as_table_csv_json_and_parquet(warehouse: Path) -> None:
     file = warehouse / "answer.parquet"
     assert sql("--format", "parquet", "--output", file).returncode == 0
     assert pq.read_table(file).num_rows == 1
-    assert refused(sql("--output", warehouse / "none" / "x")).startswith(f"--output {warehouse}/none/x: No such file")
+    assert refused(sql("--output", warehouse / "none" / "x")).startswith(
+        f"--output {warehouse}/none/x: no directory {warehouse}/none; make it first"
+    )
 
 
 def test_sql_errors_are_one_line(warehouse: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "doctor": True,
     "lineage mini/warm": True,
     "gc": True,
+    "verify": True,
     "down": True,
     "ingest": False,  # of a database that is no warehouse
     "export mini --output {tmp}/mini.tar": True,

@@ -249,14 +249,18 @@ def test_reports_and_promoted_checkpoints(made: Plan) -> None:
     (page / "report.html").write_text("page")
     digests = Digests(page / "none")
     write_record(page / "report.json", {"files": {"report.html": {"bytes": 4, "sha256": digests.of(page / "report.html")}}})
-    write_record(made.workspace.root / ".promoted.json", {"mini@best": {"stage": f"mini/{directory_of(made, 'warm').name}"}})
+    stage = f"mini/{directory_of(made, 'warm').name}"
+    write_record(made.workspace.root / ".promoted.json", {"mini@best": {"stage": stage, "checkpoint": f"{stage}/checkpoints/step-000001"}})
     assert damaged(made) == {}
     flip(page / "report.html")
     assert damaged(made) == {f"mini/reports/{page.name}": "report.html was changed after it was made"}
     flip(page / "report.html")
     flip(made.workspace.root / ".promoted.json", 20)
     assert damaged(made).keys() == {".promoted.json"}
-    write_record(made.workspace.root / ".promoted.json", {"mini@best": {"stage": "mini/gone-01234567"}})
+    write_record(
+        made.workspace.root / ".promoted.json",
+        {"mini@best": {"stage": "mini/gone-01234567", "checkpoint": "mini/gone-01234567/checkpoints/x"}},
+    )
     assert damaged(made) == {"mini/gone-01234567": "is missing, though mini@best is promoted from it"}
 
 
