@@ -6,12 +6,14 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rl_core.config import RlConfig
 from rl_core.errors import InputError
+from rl_core.local_ray import on_loopback
 from rl_core.model.pretrained import release_memory
 from rl_core.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.ray_sessions import mark_session, remove_dead_sessions, remove_session
@@ -56,7 +58,8 @@ class RayWorkers:
             local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
         # Without an address Ray would join whatever cluster was last started on this machine.
         remove_dead_sessions()
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+        with nullcontext() if address else on_loopback():
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
         self.session = None if address else mark_session()
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
