@@ -25,7 +25,7 @@ from rl_core.rewards.reward import resolve
 from rl_core.rollout.engine import Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts
 from rl_core.step_records import drop_rollouts_after, rollout_rows, summary, write_rollouts
-from rl_core.training.checkpoint import best, checkpoints, drop_checkpoints_after, latest_whole, save_checkpoint
+from rl_core.training.checkpoint import best, checkpoints, drop_others, latest_whole, save_checkpoint
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
@@ -113,7 +113,7 @@ class _Run:
         self.watched = []
         self.journal.rewind(first)
         drop_rollouts_after(job.output, first)
-        drop_checkpoints_after(job.output / "checkpoints", first)
+        drop_others(job.output / "checkpoints", first)
         self.journal.progress(first, {})
         if first == self.total:
             return

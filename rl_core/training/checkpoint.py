@@ -123,10 +123,16 @@ def checkpoints(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"step-*/{FILES}"))
 
 
-def drop_checkpoints_after(root: Path, step: int) -> None:
-    """Remove those that a resumed run has passed over: it makes them again, and must not keep them in the place of sound ones."""
-    for path in checkpoints(root):
+def drop_others(root: Path, step: int) -> None:
+    """Remove what a run that goes on from `step` must not keep: later checkpoints, which it makes again, and damaged earlier ones.
+
+    A damaged one would be among the outputs of the finished stage; that it is removed is said on stderr.
+    """
+    for path in sorted(root.glob("step-*")):
         if _step(path) > step:
+            shutil.rmtree(path)
+        elif _step(path) < step and not verify(path):
+            print(f"warning: {path} does not match its digests; removed: training goes on from a later one", file=sys.stderr, flush=True)
             shutil.rmtree(path)
 
 

@@ -19,7 +19,7 @@ from rl_core.data.templates import find_template, render
 from rl_core.fence import Fence
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
-from rl_core.training.checkpoint import OPTIMIZER, drop_checkpoints_after, latest_whole, save_checkpoint, save_model
+from rl_core.training.checkpoint import OPTIMIZER, drop_others, latest_whole, save_checkpoint, save_model
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
@@ -58,7 +58,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         first, sampler.drawn = resumed[1]["step"], resumed[1]["drawn"]
         tokens = resumed[1].get("tokens", 0)  # older versions did not keep it
     journal.rewind(first)
-    drop_checkpoints_after(job.output / "checkpoints", first)
+    drop_others(job.output / "checkpoints", first)
     started = time.time()
 
     def write(directory: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rl_core.training.checkpoint import checkpoints, drop_checkpoints_after, latest_whole, save_checkpoint, verify
+from rl_core.training.checkpoint import checkpoints, drop_others, latest_whole, save_checkpoint, verify
 from tests.rights import modes_heeded
 
 
@@ -83,9 +83,24 @@ def test_a_run_that_goes_back_drops_the_later_ones_and_keeps_its_own(tmp_path) -
     assert found is not None
     assert found[0].name == "step-000004"
     assert latest_whole(tmp_path, before=4) is None
-    drop_checkpoints_after(tmp_path, 4)
+    drop_others(tmp_path, 4)
     save(tmp_path, 5, keep_last=2)
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000004", "step-000005"]
+
+
+@pytest.mark.parametrize("damage", ["weights", "files.json"])
+def test_a_damaged_one_before_the_newest_is_not_kept_as_an_output(tmp_path, damage: str, capsys) -> None:
+    for step in (4, 8, 12):
+        save(tmp_path, step, keep_last=3)
+    damaged = tmp_path / "step-000008" / damage
+    damaged.write_bytes(b"x" + damaged.read_bytes()[1:])
+    found = latest_whole(tmp_path)
+    assert found is not None
+    assert found[0].name == "step-000012"
+    assert capsys.readouterr().err == ""
+    drop_others(tmp_path, 12)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-000004", "step-000012"]
+    assert capsys.readouterr().err.startswith(f"warning: {tmp_path}/step-000008 does not match its digests; removed")
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
