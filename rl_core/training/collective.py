@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,15 +58,26 @@ def join(rank: int, size: int, address: str, timeout: float) -> TrainingGroup:
     """
     limit = timedelta(seconds=timeout)
     try:
-        dist.init_process_group(_communication(), init_method=f"tcp://{address}", rank=rank, world_size=size, timeout=limit)
+        store = _store(address, rank, size, limit)
+        dist.init_process_group(_communication(), store=store, rank=rank, world_size=size, timeout=limit)
         ranks = dist.get_world_size() * (dist.get_world_size() - 1) // 2
         total = torch.tensor(rank, device=device())
         dist.all_reduce(total)
-    except (RuntimeError, dist.DistError) as error:
+    except (RuntimeError, OSError, dist.DistError) as error:
         raise RuntimeError(f"training worker {rank} of {size} could not reach the others at {address} within {timeout:.0f} s") from error
     if int(total) != ranks:
         raise RuntimeError(f"training worker {rank} of {size}: an all-reduce of the ranks gave {int(total)} instead of {ranks}")
     return TrainingGroup(rank, size)
+
+
+def _store(address: str, rank: int, size: int, limit: timedelta) -> Any:
+    """Where the processes find each other; one that torch opens itself listens on every interface of rank 0's machine."""
+    host, _, port = address.rpartition(":")
+    listener: dict[str, Any] = {}
+    if rank == 0:
+        opened = socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = {"master_listen_fd": opened.detach()}
+    return dist.TCPStore(host, int(port), size, is_master=rank == 0, timeout=limit, **listener)  # type: ignore[attr-defined]
 
 
 def alone() -> TrainingGroup:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -64,7 +66,10 @@ def three_steps(checkpoint: str, layout: dict[str, Any], then: dict[str, Any], g
 
 def process(rank: int, port: int, checkpoint: str, output: str) -> None:
     torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     group = join(rank, 2, f"127.0.0.1:{port}", 120)
+    listening = {entry.laddr.ip for entry in psutil.Process().net_connections() if entry.status == psutil.CONN_LISTEN}
+    assert listening == {"127.0.0.1"}, listening
     found = {name: three_steps(checkpoint, layout, layout, group) for name, layout in LAYOUTS.items()}
     found["zero3, then torch"] = three_steps(checkpoint, LAYOUTS["zero3"], LAYOUTS["torch"], group)
     found["torch, then zero2"] = three_steps(checkpoint, LAYOUTS["torch"], LAYOUTS["zero2"], group)
