@@ -96,7 +96,7 @@ def _insert_files(
             if number % COMMIT == 0:
                 connection.execute("COMMIT; BEGIN")
     except duckdb.Error as error:
-        raise WarehouseError(f"{files[0].parent}: cannot be loaded ({first_line(error)}); run stage {stage.stage} again") from error
+        raise WarehouseError(f"{files[0].parent}: cannot be loaded ({first_line(error)}); {AGAIN}") from error
 
 
 def _columns(table: str, *, external: bool) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.config import EvalConfig, EvalJob, EvalResources, NamedCheckpoint
-from evals.openai_engine import EndpointError
+from evals.openai_engine import EndpointError, OpenAIEngine
 from evals.runner import evaluate
 from rl_core.errors import InputError
 
@@ -56,6 +56,8 @@ class Handler(BaseHTTPRequestHandler):
         choice |= {"text": written} if raw else {"message": {"role": "assistant", "content": written}}
         reply = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}} if status == 200 else {"error": reason}
         payload = json.dumps(reply).encode() if self.server.sent is None else self.server.sent
+        if not self.path.startswith("/v1/"):
+            payload = b"<!doctype html>"
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         if status == 429:
@@ -109,6 +111,7 @@ def test_answers_through_failures_and_throttling(endpoint: Endpoint, tmp_path: P
     assert len(seeds) == 12
 
 
+@pytest.mark.follows("; check `base_url` and what the server is", "for one response; check what the server is")
 @pytest.mark.parametrize(
     ("sent", "told", "most"),  # requests: three at a time, and each may be followed by one before all hear of the first failure
     [
@@ -128,6 +131,46 @@ def test_what_is_no_answer_is_one_line(
         evaluate(job(endpoint, tmp_path))
     assert "\n" not in str(error.value)
     assert len(endpoint.requests) <= most
+    endpoint.sent = None  # it is a right server now
+    assert evaluate(job(endpoint, tmp_path))["scores"][0]["value"] == 1.0
+
+
+@pytest.mark.follows("; check `base_url`, which often ends in /v1")
+def test_an_address_without_its_end_answers_with_a_page(endpoint: Endpoint, tmp_path: Path) -> None:
+    whole = EvalResources(base_url=endpoint.url, concurrency=3)
+    with pytest.raises(EndpointError, match="answers with a page: <!doctype html>; check `base_url`, which often ends in /v1"):
+        evaluate(job(endpoint, tmp_path, resources=whole.model_copy(update={"base_url": endpoint.url.removesuffix("/v1")})))
+    assert evaluate(job(endpoint, tmp_path, resources=whole))["scores"][0]["value"] == 1.0
+
+
+@pytest.mark.follows("give one such as http://localhost:8000/v1")
+def test_what_is_no_address_is_refused() -> None:
+    for address in ("localhost:8000", "ftp://host/v1"):
+        with pytest.raises(ValueError, match="is no address of a web server; give one such as http://localhost:8000/v1"):
+            EvalResources(base_url=address)
+    with pytest.raises(EndpointError, match=r"no address \(.*\); give one such as http://localhost:8000/v1"):
+        OpenAIEngine("m", "http://ho\x00st/v1", 1, 0)
+    OpenAIEngine("m", str(EvalResources(base_url="http://localhost:8000/v1").base_url), 1, 0).close()
+
+
+@pytest.mark.follows("characters that no key has; set it anew", "mend or unset ALL_PROXY")
+@pytest.mark.parametrize(
+    ("name", "wrong", "right", "told"),
+    [
+        ("OPENAI_API_KEY", "schlüssel", "sk-key", "OPENAI_API_KEY has characters that no key has; set it anew"),
+        ("ALL_PROXY", "nothing://host", None, "the proxy that the environment names cannot be used .* mend or unset ALL_PROXY"),
+        ("ALL_PROXY", "nothing://host", "http://127.0.0.1:9", "the proxy that the environment names cannot be used"),
+    ],
+)
+def test_a_key_or_a_proxy_that_is_none(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str, right: str | None, told: str
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv(name, wrong)
+    with pytest.raises(EndpointError, match=told):
+        evaluate(job(endpoint, tmp_path))
+    monkeypatch.setenv(name, right) if right else monkeypatch.delenv(name)
+    assert evaluate(job(endpoint, tmp_path))["scores"][0]["value"] == 1.0
 
 
 def test_a_key_that_the_endpoint_repeats_is_not_shown(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +191,7 @@ def test_a_problem_too_long_for_the_endpoint_counts_as_not_solved(
     assert len(endpoint.requests) == 6  # it would answer the same again
 
 
+@pytest.mark.follows("every problem is too long for the model")
 def test_an_endpoint_with_room_for_nothing_is_an_error(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.too_long_from = 0
     for _ in range(2):

@@ -17,6 +17,7 @@ from evals.benchmarks import registry
 from evals.cells import CellBusy, Partial
 from evals.comparability import compare_results, open_result
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
+from evals.engines import longest_prompt
 from evals.runner import evaluate, plan
 from rl_core.config import ScratchModel
 from rl_core.errors import InputError
@@ -202,6 +203,17 @@ def test_bad_input_is_refused_before_a_model_is_loaded(
     with pytest.raises(InputError, match=message):
         evaluate(EvalJob.model_validate(raw))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.follows("lower max_tokens to at most")
+def test_the_most_tokens_that_a_refusal_names_leave_room(checkpoints: list[NamedCheckpoint]) -> None:
+    puzzles = registry.load(BenchmarkSettings(name="knights_knaves", people=[2], limit=2), None)
+    with pytest.raises(InputError, match="lower max_tokens to at most") as error:
+        longest_prompt(checkpoints[0], "knights_knaves", puzzles, "plain", 600)
+    most = int(str(error.value).rpartition(" ")[2])
+    assert longest_prompt(checkpoints[0], "knights_knaves", puzzles, "plain", most) == 512 - most
+    with pytest.raises(InputError, match=f"lower max_tokens to at most {most}$"):
+        longest_prompt(checkpoints[0], "knights_knaves", puzzles, "plain", most + 1)
 
 
 def test_a_checkpoint_without_chat_template_or_tokenizer_is_named(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def read_responses_of(file: File) -> Iterator[Response]:
     found = ANY_TABLE if "response" in file.mapping else next((one for one in formats() if one.recognises(first, file)), ANY_TABLE)
     file.columns = found.columns
     if file.mapping and not found.columns:
-        raise ExternalFileError(f"{file.path}: --map names columns of tables; this is a file of {found.name}, whose form is known")
+        raise ExternalFileError(
+            f"{file.path}: --map names columns of tables; this is a file of {found.name}, whose form is known: leave it out"
+        )
     try:
         yield from found.read(chain([first], rows), file)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

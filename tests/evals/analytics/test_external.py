@@ -73,7 +73,7 @@ def test_lighteval_details(tmp_path: Path, row: dict) -> None:
     ]
 
 
-@pytest.mark.follows("name it with --map response=COLUMN")
+@pytest.mark.follows("name it with --map response=COLUMN", "(--map {}=")
 def test_bad_files_are_named(tmp_path: Path) -> None:
     def message(path: Path, **mapping: str) -> str:
         with pytest.raises(ExternalFileError) as caught:
@@ -113,6 +113,25 @@ def test_a_note_names_its_files_once(tmp_path: Path) -> None:
     (line,) = counts.lines()
     assert line.startswith(f"{files[0]} and 2 more: rewards and verdicts are unknown")
     assert (counts.responses, counts.rollouts, counts.without_step, counts.without_reward) == (3, 3, 0, 3)
+
+
+@pytest.mark.follows("--map reward={} or --map correct={}", "--map reward=COLUMN or --map correct=COLUMN")
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("my_score", "; column my_score may tell: --map reward=my_score or --map correct=my_score"),
+        ("points", ": --map reward=COLUMN or --map correct=COLUMN names them"),
+    ],
+)
+def test_the_column_that_a_note_asks_for_tells(tmp_path: Path, column: str, told: str) -> None:
+    path = lines(tmp_path / "a.jsonl", {"prompt": "q", "response": "a", column: 1})
+    file = File(path)
+    list(read_responses_of(file))
+    assert list(file.notes) == [f"rewards and verdicts are unknown{told}"]
+    for role, value in (("reward", 1.0), ("correct", True)):
+        file = File(path, {role: column})
+        (found,) = read_responses_of(file)
+        assert (getattr(found, role), list(file.notes)) == (value, [])
 
 
 def test_stages_of_several_files(tmp_path: Path) -> None:

@@ -381,18 +381,23 @@ def test_openai_evals(tmp_path: Path) -> None:
 # The registry
 
 
+@pytest.mark.follows("write its samples as JSON lines", "name another with --map", "whose form is known: leave it out")
 def test_files_that_are_not_read_say_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "rollout_3.pt").write_bytes(b"x")
     assert "such as a rollout dump of slime, is not read: it could run code; write its samples as JSON lines" in refusal(
         tmp_path / "rollout_3.pt"
     )
+    written, _ = read(lines(tmp_path / "rollout_3.jsonl", {"prompt": "q", "response": "a", "reward": 0.5}))
+    assert written == [Response(prompt="q", response="a", reward=0.5)]
     assert "a directory; name its files" in refusal(tmp_path)
     assert "the response is an object of model, usage, not a text" in refusal(
-        lines(tmp_path / "a.jsonl", {"output": {"model": "m", "usage": 1}})
+        lines(tmp_path / "a.jsonl", {"output": {"model": "m", "usage": 1}, "said": "4"})
     )
+    assert [one.response for one in read(tmp_path / "a.jsonl", response="said")[0]] == ["4"]
     path = inspect_log(tmp_path / "log.json", inspect_sample())
     with pytest.raises(ExternalFileError, match="--map names columns of tables; this is a file of Inspect, whose form is known"):
         read(path, reward="total_time")
+    assert len(read(path)[0]) == 1
 
 
 def test_every_format_is_a_file_of_its_own() -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_touches_nothing_else(database: Path, sql: str, tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.follows("the statement returns no rows; write a SELECT")
+@pytest.mark.follows("the statement returns no rows; write a SELECT", "tables and columns: r1flow sql")
 def test_errors_are_one_line_with_the_suggestion(database: Path) -> None:
     with pytest.raises(QueryError, match=r'rolouts.*Did you mean "rollouts"') as caught:
         query.run(database, "SELECT *\nFROM rolouts")
@@ -45,6 +46,10 @@ def test_errors_are_one_line_with_the_suggestion(database: Path) -> None:
     with pytest.raises(QueryError, match=r"write a SELECT, such as: SELECT \* FROM reward_by_step"):
         query.run(database, "")
     assert query.run(database, "SELECT * FROM reward_by_step").num_rows
+    with pytest.raises(QueryError, match="tables and columns: r1flow sql") as caught:
+        query.run(database, "SELECT xyzzy")
+    (sql,) = re.findall('r1flow sql "([^"]+)"', str(caught.value))
+    assert {"rollouts", "reward_by_step"} <= set(query.run(database, sql)["table_name"].to_pylist())
 
 
 @pytest.mark.follows("no such database; `r1flow ingest` or an analyze stage writes it", "move it away, and `r1flow ingest` makes it again")

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from evals.analytics import query
 from evals.analytics.figures import draw
 from flows.analyze_files import analyze
+from flows.cli import main
 
 
 def analysis(folder: Path, rows: list[dict[str, Any]], *, correct_from: float | None = None, name: str = "rows.jsonl") -> tuple[Path, str]:
@@ -64,6 +66,14 @@ def test_prompt_and_response_alone_leave_the_rest_null(minimal: tuple[Path, str]
     assert found
     for row in found:
         assert {name: row[name] for name in NEEDS_MORE[relation].split()} == dict.fromkeys(NEEDS_MORE[relation].split()), row
+
+
+@pytest.mark.follows("r1flow sql --database {} @queries")
+def test_the_command_on_the_page_lists_the_saved_queries(minimal: tuple[Path, str]) -> None:
+    (advised,) = re.findall(r"r1flow (sql --database \S+ @queries)", minimal[1])
+    answer = CliRunner().invoke(main, advised.split())
+    assert answer.exit_code == 0, answer.output
+    assert "@words" in answer.stdout
 
 
 def test_no_row_is_made_up(minimal: tuple[Path, str]) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from evals.analytics import query, warehouse
 from evals.analytics.errors import WarehouseError
+from evals.analytics.external.files import File
+from evals.analytics.external.read import read_responses_of
 from evals.analytics.migrations import MIGRATIONS, SCHEMA_VERSION
 from evals.analytics.query import QueryError
 from evals.analytics.warehouse import Part
@@ -268,7 +271,11 @@ def test_a_failed_build_leaves_the_old_database(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.duckdb", "warmup"]
 
 
-@pytest.mark.follows("no such stage directory; run stage {} again", "run its stage again: r1flow run RECIPE --force STAGE")
+@pytest.mark.follows(
+    "no such stage directory; run stage {} again",
+    "run its stage again: r1flow run RECIPE --force STAGE",
+    "or read it with `r1flow analyze",
+)
 def test_bad_inputs_name_the_file(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     database = tmp_path / "a.duckdb"
@@ -281,6 +288,15 @@ def test_bad_inputs_name_the_file(tmp_path: Path) -> None:
     pq.write_table(pa.table({"step": [1]}), rollouts)
     with pytest.raises(WarehouseError, match=r"step-000002\.parquet: column 'group' is missing"):
         warehouse.build(Part([stage]), database)
+    held = pq.read_table(rollouts.with_name("step-000001.parquet"))
+    pq.write_table(held.set_column(held.column_names.index("step"), "step", pa.array([2**40] * len(held), pa.int64())), rollouts)
+    with pytest.raises(WarehouseError, match=r"rollouts: cannot be loaded \(.*\); run its stage again"):
+        warehouse.build(Part([stage]), database)
+    pq.write_table(pa.table({"question": ["1+1?"], "words": ["2"]}), rollouts)
+    with pytest.raises(WarehouseError, match=r"column .* is missing; .* or read it with `r1flow analyze .* --map …`") as error:
+        warehouse.build(Part([stage]), database)
+    (advised,) = re.findall("`r1flow analyze (.*) --map …`", str(error.value))
+    assert [found.response for found in read_responses_of(File(Path(advised), {"prompt": "question", "response": "words"}))] == ["2"]
     rollouts.unlink()
     (stage.directory / "scores.json").write_text(json.dumps({"scores": [{"checkpoint": "a"}]}))
     with pytest.raises(WarehouseError, match=r"scores\.json: scores row 1 has no benchmark; run its stage again"):
@@ -426,6 +442,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.follows("make room, and run the same command again")
 @pytest.mark.parametrize("room", [0, 100_000, 1_000_000])
 @pytest.mark.parametrize("there", [False, True])
 def test_a_full_disk_is_no_damage(tmp_path: Path, room: int, there: bool) -> None:
@@ -444,6 +461,8 @@ def test_a_full_disk_is_no_damage(tmp_path: Path, room: int, there: bool) -> Non
         assert said.endswith("File too large); make room, and run the same command again\n")
     assert not there or database.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} <= {"first", "second", "warehouse.duckdb", "warehouse.duckdb.lock"}
+    warehouse.publish([Part([stage])], database)
+    assert query.run(database, "SELECT stage FROM stages WHERE stage = 'second'").num_rows == 1
 
 
 def test_a_moved_database_opens(database: Path, tmp_path: Path) -> None:
