@@ -83,7 +83,8 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
         aside.replace(output)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise InputError(f"{output}: {error.strerror}; give another file by --output") from error
+        error.filename = str(output)  # one that comes while it is written names no file
+        raise
     return [f"{name}{' with its checkpoint' if name == chosen or whole else ''}" for name in stages]
 
 

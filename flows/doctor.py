@@ -131,8 +131,10 @@ def _memory() -> Finding:
 
 def _workspace(workspace: Workspace) -> Finding:
     existing = next(path for path in (workspace.root, *workspace.root.parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        return Finding("workspace", f"{workspace.root} cannot be written; give another --workspace", fine=False)
+    try:
+        workspace.require_writable(workspace.root, "another --workspace")
+    except WorkspaceError as error:
+        return Finding("workspace", str(error), fine=False)
     try:
         workspace.require_space(int(DISK))
     except WorkspaceError as error:

@@ -12,7 +12,7 @@ from evals.analytics.saved import expand, saved_queries
 from flows.console import make_console
 from flows.tables import write_table
 
-HELP = "SQL ends with ;   @name key=value asks a saved query   .queries   .tables   .columns TABLE   .quit"
+HELP = "SQL ends with ;   @query name=value asks a saved query   .queries   .tables   .columns TABLE   .quit"
 WORDS = (
     "SELECT",
     "FROM",
@@ -86,14 +86,14 @@ def _read(question: str) -> tuple[str, dict[str, str]]:
 
 
 def parameters_of(pairs: list[str]) -> dict[str, str]:
-    """`key=value` arguments.
+    """`name=value` arguments.
 
     Raises:
         QueryError: one is no such pair.
     """
     for pair in pairs:
         if not re.match(r"\w+=", pair):
-            raise QueryError(f"{pair!r}: write parameters as key=value")
+            raise QueryError(f"{pair!r}: write parameters as name=value")
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 

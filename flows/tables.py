@@ -24,7 +24,8 @@ def write_table(table: pa.Table, form: str, output: Path | None, console: Consol
     """Write a table as `table`, `csv`, `json` (an array of objects), `markdown` or `parquet`.
 
     Raises:
-        InputError: the file cannot be written, or Parquet would go to a terminal.
+        InputError: Parquet would go to a terminal.
+        OSError: the file cannot be written; it names the file.
     """
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise InputError("--format parquet is binary: give --output FILE, or redirect")
@@ -43,7 +44,8 @@ def write_table(table: pa.Table, form: str, output: Path | None, console: Consol
             with output.open("wb") as file:
                 _write(table, form, file)
     except OSError as error:
-        raise InputError(f"--output {output}: {error.strerror}") from error
+        error.filename = str(output)  # one that comes while it is written names no file
+        raise
 
 
 def _write(table: pa.Table, form: str, file: BinaryIO) -> None:

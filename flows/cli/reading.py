@@ -13,7 +13,7 @@ from flows.cli.group import INTERRUPTED, Output, main, workspace_option
 
 @main.command()
 @click.argument("query", required=False)
-@click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "markdown"]), default="table", show_default=True)
 @click.option("--output", type=Output(directory=False), help="Write there instead of the terminal.")
 @click.option(
@@ -28,7 +28,8 @@ from flows.cli.group import INTERRUPTED, Output, main, workspace_option
 def sql(query: str | None, parameters: tuple[str, ...], **options: Any) -> None:
     """Ask the workspace in SQL: views such as reward_by_step, tables rollouts, eval_samples, scores.
 
-    QUERY is SQL, or @NAME for a saved query (@queries lists them; your own are WORKSPACE/queries/*.sql). KEY=VALUE gives the value of $KEY.
+    QUERY is SQL, or @NAME for a saved query (@queries lists them; your own are WORKSPACE/queries/*.sql).
+    NAME=VALUE gives the value of $NAME.
     Without QUERY at a terminal it asks you.
     """
     from flows.sql import answer

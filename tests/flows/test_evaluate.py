@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from evals.config import EvalConfig
 from flows.cli import main
+from flows.evaluate import settings_of
+from rl_core.errors import InputError
 
 SET = ["--template", "plain", "--max-tokens", "8", "--limit", "3"]
 
@@ -71,6 +74,15 @@ def test_refusals(arguments: list[str], message: str, tmp_path: Path) -> None:
     assert not (tmp_path / "runs" / "evaluations").exists()
 
 
+@pytest.mark.follows("name at least one, such as gsm8k,math500")
+def test_benchmarks_are_named_or_those_of_a_protocol() -> None:
+    for nothing in ({}, {"benchmarks": " , "}):
+        with pytest.raises(InputError, match="name at least one, such as gsm8k,math500, or a --protocol that has its own"):
+            settings_of(nothing)
+    for given, count in (({"benchmarks": "gsm8k,math500"}, 2), ({"protocol": "oat_zero"}, 5)):
+        assert len(EvalConfig.model_validate(settings_of(given)).benchmarks) == count
+
+
 def test_grade(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"answer": "4", "text": "It is 4"}\n{"answer": "5", "text": "<answer>5</answer>"}\n')
     call = ["grade", tmp_path / "in.jsonl", "--benchmark", "gsm8k", "--gold", "answer", "--response", "text"]
@@ -83,6 +95,7 @@ def test_grade(tmp_path: Path) -> None:
     assert [row["outcome"] for row in graded] == ["format_error", "correct"]
 
 
+@pytest.mark.follows("--strict refuses them")
 def test_grade_says_how_many_golds_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"gold": "2, 4, \\\\ldots, 2n", "response": "\\\\boxed{2, 4, \\\\dots, 2n}"}\n')
     call = ["grade", tmp_path / "in.jsonl", "--benchmark", "math500", "--output", tmp_path / "out.jsonl"]

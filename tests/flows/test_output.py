@@ -123,7 +123,7 @@ def parameters() -> Iterator[tuple[list[str], str]]:
             if isinstance(param, click.Option) and param.required:
                 wanted[param.name] = [param.opts[0], "x"]
         for param in command.params:
-            if param.is_eager or (isinstance(param, click.Option) and param.is_flag) or param.human_readable_name == "[KEY=VALUE]...":
+            if param.is_eager or (isinstance(param, click.Option) and param.is_flag) or param.human_readable_name == "[NAME=VALUE]...":
                 continue
             called = max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
             for blank in ("", "  "):

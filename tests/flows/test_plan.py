@@ -339,6 +339,7 @@ def test_a_plan_says_that_workers_take_turns(plan_of: Planner, monkeypatch: pyte
     assert "take turns" not in printed(plan_of())
 
 
+@pytest.mark.follows("--data-dir DIR takes the real ones")
 def test_a_plan_names_the_problems_that_are_made_up(plan_of: Planner) -> None:
     text = printed(plan_of(recipe="open_r1", profile="smoke"))
     assert "stand-in problems, made up: open_r1, math500, aime24; --data-dir DIR takes the real ones" in text

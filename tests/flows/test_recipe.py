@@ -177,9 +177,14 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.follows("(or give a path to a .yaml file)")
 def test_the_nearest_shipped_recipe_is_offered() -> None:
-    with pytest.raises(RecipeError, match=r"no recipe is called 'quikstart'; did you mean 'quickstart'\?"):
+    with pytest.raises(
+        RecipeError, match=r"no recipe is called 'quikstart'; did you mean 'quickstart'\? \(or give a path to a .yaml file\)"
+    ):
         load_recipe("quikstart")
+    assert load_recipe("quickstart").name == "quickstart"
+    assert load_recipe(str(MINI)).name == "mini"
 
 
 def test_a_change_reaches_into_a_default_and_a_bare_number() -> None:

@@ -124,6 +124,7 @@ def test_a_path_to_a_step_that_is_not_there_is_refused(runs: Workspace) -> None:
             find(runs, name)
 
 
+@pytest.mark.follows("is one checkpoint; write")
 def test_a_promoted_name_is_the_checkpoint_it_was_given_to(runs: Workspace) -> None:
     directory = find(runs, "mini/warm").stage.directory
     entry = {"stage": f"mini/{directory.name}", "checkpoint": f"mini/{directory.name}/checkpoints/step-000002"}
@@ -131,6 +132,8 @@ def test_a_promoted_name_is_the_checkpoint_it_was_given_to(runs: Workspace) -> N
     assert find(runs, "mini@best").weights() == directory / "checkpoints" / "step-000002"
     with pytest.raises(InputError, match="did you mean 'mini@best'"):
         find(runs, "mini@bets")
+    with pytest.raises(InputError, match=r"mini@best/step-2: mini@best is one checkpoint; write mini@best$"):
+        find(runs, "mini@best/step-2")
 
 
 @pytest.mark.follows("name one of kind sft or rl")
@@ -219,10 +222,20 @@ def test_evaluate_takes_a_stage_or_a_step_of_it(runs: Workspace, tiny_checkpoint
     assert all(found.digest for found in job.checkpoints)
 
 
-def test_a_model_that_the_hub_cannot_give_is_refused_at_once(runs: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.follows("give another name, or", "an address is no checkpoint; give a directory")
+def test_a_model_that_the_hub_cannot_give_is_refused_at_once(
+    runs: Workspace, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def out_of_reach(*_: object, **__: object) -> None:
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", out_of_reach)
     with pytest.raises(InputError, match=r"'foo/warm' is no directory here, and the hub cannot be asked: no network; .* EXPERIMENT/STAGE"):
         make_job(("foo/warm",), SETTINGS, runs, None, None, 0)
+    with pytest.raises(InputError, match="an address is no checkpoint; give a directory, a hub id, EXPERIMENT/STAGE, or with --engine"):
+        make_job(("http://me:secret@host/model",), SETTINGS, runs, None, None, 0)
+    shutil.copytree(tiny_checkpoint, find(runs, "mini/warm").weights(), dirs_exist_ok=True)
+    for name in ("mini/warm", str(tiny_checkpoint)):
+        assert make_job((name,), SETTINGS, runs, None, None, 0).checkpoints[0].digest
+    served = SETTINGS | {"engine": "openai", "resources": {"base_url": "http://localhost:8000/v1"}}
+    assert make_job(("its-model",), served, runs, None, None, 0).checkpoints[0].path == "its-model"

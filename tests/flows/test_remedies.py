@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import shlex
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +22,13 @@ from rich.console import Console
 
 from evals.analytics.external.files import File
 from evals.analytics.external.read import read_responses_of
+from evals.analytics.warehouse import publish
 from flows.analyze_files import _families, _tags
 from flows.bundle import export, take_in
 from flows.cli import main as command_line
 from flows.cli.group import Output
 from flows.compare_runs import compare_runs
+from flows.doctor import _workspace
 from flows.machine import machine_called
 from flows.plan import Plan, make_plan
 from flows.promote import promoted
@@ -32,10 +38,13 @@ from flows.resume import order_of
 from flows.retention import garbage
 from flows.runs import RunRecord, find_run
 from flows.schedules import Schedule, check, keep_schedule, path_of, read_schedules
+from flows.sql_shell import parameters_of
 from flows.tables import write_table
 from rl_core.errors import InputError
+from tasks.report import where_to_look
 from tasks.stage import set_aside
 from tasks.workspace import Workspace, WorkspaceError
+from tests.rights import modes_heeded
 
 MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
 follows = pytest.mark.follows
@@ -307,6 +316,79 @@ def test_an_archive_is_exported_again(finished: Plan, tmp_path: Path, damage: st
     archive.unlink()
     export(workspace, find_run(workspace, "mini"), archive, checkpoint=None, whole=True)
     assert len(take_in(there, archive)[1]) == 6
+
+
+@follows("write parameters as name=value")
+def test_parameters_of_a_query() -> None:
+    for wrong in ("run", "run:mini", "=mini"):
+        with pytest.raises(InputError, match="write parameters as name=value"):
+            parameters_of([wrong])
+    assert parameters_of(["run=mini"]) == {"run": "mini"}
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_doctor_is_content_with_another_workspace(tmp_path: Path, closed: bool) -> None:
+    place = tmp_path / "place"
+    place.mkdir(mode=0o555) if closed else place.write_text("")
+    with modes_heeded():
+        finding = _workspace(Workspace.at(place / "runs"))
+    assert (finding.subject, finding.fine) == ("workspace", False)
+    assert finding.text.endswith("or give another --workspace")
+    assert _workspace(Workspace.at(tmp_path / "runs")).text.startswith(f"{tmp_path / 'runs'}, ")
+
+
+@follows("r1flow sql --workspace")
+def test_the_query_at_the_end_of_a_run_answers(tmp_path: Path) -> None:
+    workspace = Workspace.at(tmp_path / "my runs")
+    workspace.create()
+    publish([], workspace.warehouse)
+    [advised] = [entry["where"] for entry in where_to_look(workspace) if entry["title"] == "SQL"]
+    answer = r1flow(*shlex.split(advised)[1:])
+    assert answer.exit_code == 0, answer.output
+    assert "stage" in answer.stdout
+
+
+@follows("blank; give a value")
+def test_a_value_instead_of_a_blank(tmp_path: Path) -> None:
+    for wrong, right in (
+        (["show", ""], ["show", MINI]),
+        (["plan", MINI, "--until", " "], ["plan", MINI, "--until", "warm"]),
+        (["plan", MINI, "--until", ""], ["plan", MINI]),
+    ):
+        refused = r1flow(*wrong)
+        assert "blank; give a value" in refused.stderr
+        assert r1flow(*right, *(["--workspace", tmp_path / "runs"] if "plan" in right else [])).exit_code == 0
+
+
+@follows("; make room, and give the command again", "; name a place on a disk that can be written")
+@pytest.mark.parametrize(
+    ("number", "remedy", "again"),
+    [
+        (errno.ENOSPC, "; make room, and give the command again", "a"),
+        (errno.EROFS, "; name a place on a disk that can be written", "b"),
+    ],
+)
+@pytest.mark.parametrize("command", ["lineage mini/warm --recipe", "sql @queries --output", "export mini --output"])
+def test_a_disk_that_takes_nothing(
+    finished: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str, again: str, command: str
+) -> None:
+    finished.workspace.warehouse.unlink()
+    publish([], finished.workspace.warehouse)
+
+    def write(name: str) -> Result:
+        return r1flow(*command.split(), tmp_path / name, "--workspace", finished.workspace.root)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))  # as `write` has it, without the file
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", refuse)
+        patch.setattr("flows.tables._print_rows", refuse)
+        patch.setattr(tarfile.TarFile, "add", refuse)
+        answer = write("a")
+    assert (answer.exit_code, answer.stderr) == (2, f"error: {tmp_path / 'a'}: {os.strerror(number)}{remedy}\n")
+    assert write(again).exit_code == 0
+    assert (tmp_path / again).is_file()
 
 
 @follows("write how many of which device, such as")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -264,6 +265,22 @@ def test_reports_and_promoted_checkpoints(made: Plan) -> None:
     assert damaged(made) == {"mini/gone-01234567": "is missing, though mini@best is promoted from it"}
 
 
+@pytest.mark.follows("bring it back from a backup, or put it out of the way")
+def test_a_record_of_a_run_is_brought_back_or_put_out_of_the_way(made: Plan) -> None:
+    [record] = made.workspace.run_records("mini")
+    backup = record.read_bytes()
+    for content in (b"{", backup[:-20]):
+        record.write_bytes(content)
+        [finding] = [found for found in findings(made, "damaged") if found.what.startswith("mini/runs")]
+        assert finding.text.endswith("nothing can make it again: bring it back from a backup, or put it out of the way")
+    record.write_bytes(backup)
+    assert damaged(made) == {}
+    record.write_bytes(b"{")
+    subprocess.run(str(finding.remedy), shell=True, check=True)
+    assert damaged(made) == {}
+
+
+@pytest.mark.follows("no such workspace; give one by --workspace")
 def test_a_workspace_or_an_experiment_that_is_not_there(made: Plan, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no such workspace; give one by --workspace"):
         list(Verification(Workspace.at(tmp_path / "none"), print).findings())

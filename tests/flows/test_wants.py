@@ -78,6 +78,7 @@ def test_more_workers_than_cores_can_start(plan_of: Planner, on: Callable[[Machi
     require_machine(plan_of(resources))
 
 
+@pytest.mark.follows("Try {}")
 @pytest.mark.parametrize(
     ("recipe", "changes", "machine"),
     [

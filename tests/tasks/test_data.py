@@ -68,6 +68,19 @@ def test_kept_or_refused(tmp_path: Path, data: Path) -> None:
         run(spec(tmp_path / "refused", data, MATH500, "refuse"))
 
 
+@pytest.mark.follows("train on another set")
+def test_a_set_that_is_all_in_a_benchmark_gives_way_to_another(tmp_path: Path, data: Path) -> None:
+    held_out = data / "math500" / "test.jsonl"
+    rows = [json.loads(line)["extra_info"]["question"] for line in (data / "simplerl_8k" / "train.jsonl").read_text().splitlines()]
+    held_out.write_text("".join(json.dumps({"problem": text, "answer": "1", "level": 1}) + "\n" for text in rows))
+    with pytest.raises(DataError, match="every training problem is in a benchmark that the recipe evaluates; train on another set"):
+        run(spec(tmp_path / "all", data, MATH500, "drop"))
+    (data / "simplerl_8k" / "train.jsonl").write_text(
+        json.dumps({"extra_info": {"question": "How many sides has a dodecagon?"}, "reward_model": {"ground_truth": "12"}})
+    )
+    assert run(spec(tmp_path / "other", data, MATH500, "drop"))["train"] == 1
+
+
 def test_nothing_shared(tmp_path: Path, data: Path) -> None:
     result = run(spec(tmp_path / "runs", data, (), "refuse"))
     assert (result["train"], result["contaminated"], result["checked"]) == (4, {}, [])

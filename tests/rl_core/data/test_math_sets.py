@@ -123,13 +123,20 @@ def test_a_broken_row_is_named(tmp_path: Path, rows: list[dict[str, object]], me
     ("text", "message"),
     [(b"[1,\n", "line 2 is not JSON"), (b'{"problem": 1}', "a list of objects is wanted"), (b"\xff", "not UTF-8 text")],
 )
-@pytest.mark.follows("not UTF-8 text ({} at byte {}); repair it", "line {} is not JSON ({}); repair it")
+@pytest.mark.follows("put it there again", "not UTF-8 text ({} at byte {}); repair it", "line {} is not JSON ({}); repair it")
 def test_a_broken_file_is_named(tmp_path: Path, text: bytes, message: str) -> None:
     directory(tmp_path, [])
     (tmp_path / "math_train" / "train.json").write_bytes(text)
     with pytest.raises(DataError, match=rf"math_train/train.json: {message}"):
         math_sets.load("math", None, tmp_path)
     (tmp_path / "math_train" / "train.json").write_text(json.dumps(ROWS[:1]))
+    assert len(math_sets.load("math", None, tmp_path)[0]) == 1
+    (tmp_path / "math_train" / "train.json").unlink()
+    table = tmp_path / "math_train" / "train.parquet"
+    table.write_bytes(text)
+    with pytest.raises(DataError, match=r"train.parquet: not a readable Parquet file \(.*\); put it there again"):
+        math_sets.load("math", None, tmp_path)
+    pq.write_table(pa.Table.from_pylist(ROWS[:1]), table)
     assert len(math_sets.load("math", None, tmp_path)[0]) == 1
 
 
@@ -164,6 +171,7 @@ def test_the_public_sets_read_whole(data_dir: Path) -> None:
     assert len(math_sets.load("aime", None, data_dir)[0]) > 960
 
 
+@pytest.mark.follows("put the whole set there, or name another one", "set a smaller `test`, or add problems")
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -179,6 +187,10 @@ def test_a_set_without_a_training_problem_is_refused_with_the_reason(rows: list[
     with pytest.raises(DataError, match=re.escape(message)) as error:
         prepare(MathData(dataset="math", test=5), output, data_dir=data, seed=0)
     assert f"{data}/math_train/train.json: " in str(error.value)
+    if "smaller" in message:
+        assert prepare(MathData(dataset="math", test=1), output, data_dir=data, seed=0)["train"] == 1
+    (data / "math_train" / "train.json").write_text(json.dumps([{"problem": f"{n}?", "answer": n} for n in range(7)]))
+    assert prepare(MathData(dataset="math", test=5), output, data_dir=data, seed=0)["train"] == 2
 
 
 def test_rows_that_contradict_an_earlier_one_are_counted(tmp_path: Path) -> None:
