@@ -30,7 +30,7 @@ from rl_core.errors import InputError
 from rl_core.seal import sealed
 from tasks.digests import Digests
 from tasks.lease import Lease, StageBusy
-from tasks.lineage import TrackingError
+from tasks.lineage import Lineage, TrackingError
 from tasks.process_mark import process_mark, this_process
 from tasks.stage import StageSpec, at_work, set_aside, write_manifest
 from tasks.workspace import Workspace, write_json
@@ -194,6 +194,7 @@ def test_a_whole_run_is_reused_where_it_arrives(made: PlanOf, workspace: Workspa
 
 
 @pytest.mark.slow
+@pytest.mark.follows("run the stage again, or name another checkpoint", "does not know it yet; send it: r1flow resume")
 def test_mlflow_hears_of_a_run_that_was_taken_in(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
@@ -217,6 +218,18 @@ def test_mlflow_hears_of_a_run_that_was_taken_in(archive: Path, tmp_path: Path, 
     assert [(metric.key, metric.value) for metric in judged.metrics] == [("knights_knaves/greedy/accuracy", 0.5)]
     assert announce(there, run, warnings.append) == []
     assert promote(there, find(there, "mini/warm"), "mini@chosen")["version"] == "1"
+    files = find(there, "mini/warm").weights() / "files.json"
+    listed = files.read_text()
+    files.write_text("{")
+    with pytest.raises(InputError, match="does not match its digests; run the stage again, or name another checkpoint"):
+        promote(there, find(there, "mini/warm"), "mini@chosen")
+    files.write_text(listed)  # as the stage writes it
+    directory = find(there, "mini/warm").stage.directory
+    (directory / "mlflow.json").unlink()
+    with pytest.raises(InputError, match=r"MLflow at .* does not know it yet; send it: r1flow resume mini$"):
+        promote(there, find(there, "mini/warm"), "mini@chosen")
+    Lineage(there, "mini", "mini resumed", warnings.append).recall(directory)  # as a run does with a stage that it reuses
+    assert promote(there, find(there, "mini/warm"), "mini@chosen")["version"] == "2"
     assert warnings == []
 
 

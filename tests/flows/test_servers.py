@@ -106,6 +106,8 @@ def api(root: Path, free_port: Callable[[], int]) -> Iterator[str]:
     """The address of Prefect's API, with MLflow and the runner beside it."""
     port = free_port()
     r1flow(root, "schedule", MINI, "--cron", "0 2 1 1 *", "--until", "puzzles")
+    with pytest.raises(ServerError, match=f"--prefect-port and --mlflow-port are both {port}; give two different ports"):
+        list(Servers(Workspace(root)).up(Listen(prefect_port=port, mlflow_port=port)))
     try:
         r1flow(root, "up", "--prefect-port", port, "--mlflow-port", free_port())
         yield f"http://127.0.0.1:{port}/api"
@@ -130,6 +132,7 @@ def call(url: str, body: dict[str, Any] | None = None) -> Any:
 @pytest.mark.slow
 @pytest.mark.follows(
     "give another one by --{}-port",
+    "give two different ports",
     "r1flow up --prefect-port N",
     "r1flow up --mlflow-port N",
     "are not up; start them: r1flow up",

@@ -12,8 +12,10 @@ from rl_core.config import RlConfig, SftConfig, TrainJob
 from rl_core.context import context_length, fitting_prompts
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import DataError, Prompt, write_prompts
+from rl_core.model.pretrained import load_tokenizer
 from rl_core.rollout.responses import EncodedPrompt
 from rl_core.train import main
+from rl_core.training.sft import _encode
 
 SOURCE = Path("data/train.parquet")
 RL = {
@@ -91,6 +93,16 @@ def test_the_remedy_works() -> None:
 )
 def test_the_context_of_architectures(kind: str, settings: dict[str, int], length: int | None) -> None:
     assert context_length(AutoConfig.for_model(kind, **settings)) == length
+
+
+@pytest.mark.follows("or other examples")
+def test_examples_that_no_context_holds_give_way_to_others(tiny_checkpoint: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny_checkpoint))
+    config = SftConfig.model_validate({"template": "plain", "steps": 1, "max_tokens": 4096})
+    long, short = ([Prompt("t", "1 + 1? " * times, "2", trace="2")] for times in (60, 1))
+    with pytest.raises(DataError, match=r"the model's context .*: take a model with a longer context, or other examples"):
+        _encode(long, config, tokenizer, 100)
+    assert len(_encode(long, config, tokenizer, 2000)) == len(_encode(short, config, tokenizer, 100)) == 1
 
 
 def run(output: Path, prompts: Path, model: Path, kind: str, config: RlConfig | SftConfig) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.config import RlConfig, TrainJob
+from rl_core.config import Job, RlConfig, TrainJob
 from rl_core.job_process import run_job
 
 
@@ -13,6 +13,17 @@ def test_threads_of_torch_that_wait_sleep(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("OMP_WAIT_POLICY")
     assert run_job([str(tmp_path / "job.json")], TrainJob, lambda job: None) == 2  # there is no such file
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+@pytest.mark.follows("give one argument, the job file")
+def test_one_job_file_is_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job, done = tmp_path / "job.json", []
+    job.write_text(Job(output=tmp_path).model_dump_json())
+    for arguments in ([], [str(job), str(job)]):
+        assert run_job(arguments, Job, done.append) == 2
+        assert capsys.readouterr().err == "error: give one argument, the job file\n"
+    assert run_job([str(job)], Job, done.append) == 0
+    assert [found.output for found in done] == [tmp_path]
 
 
 @pytest.mark.parametrize("module", ["rl_core.train", "evals.run"])

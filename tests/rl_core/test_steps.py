@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -67,10 +68,14 @@ def test_the_best_checkpoint_outlives_newer_ones(tmp_path: Path, tiny_checkpoint
 
 
 @pytest.mark.slow
+@pytest.mark.follows("bring those back, or remove the directory")
 def test_a_checkpoint_of_other_prompts_is_refused(tmp_path: Path, tiny_checkpoint: Path, capsys) -> None:
     assert run(tmp_path, tiny_checkpoint, steps=3) == 0
     assert run(tmp_path, tiny_checkpoint, data_seed=1) == 2
     assert "its checkpoints were made on other prompts than" in capsys.readouterr().err
+    assert run(tmp_path, tiny_checkpoint, steps=3) == 0  # with those of before
+    shutil.rmtree(tmp_path)
+    assert run(tmp_path, tiny_checkpoint, steps=1, data_seed=1) == 0
 
 
 @pytest.mark.slow

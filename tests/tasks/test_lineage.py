@@ -25,8 +25,15 @@ SpecOf = Callable[..., StageSpec]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose store is made once: its migrations take seconds."""
-    return tmp_path_factory.mktemp("workspace")
+    """A workspace whose store is made once, for its migrations take seconds: in the place of a file that was none."""
+    root = tmp_path_factory.mktemp("workspace")
+    (root / "mlflow.db").write_text("no database")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with pytest.raises(TrackingError, match=r"^MLflow at sqlite:.*mlflow.db cannot be used .*, or move the file away: a new one"):
+            Lineage(Workspace(root), "mini", "mini test", print)
+    (root / "mlflow.db").rename(root / "none.db")
+    return root
 
 
 @pytest.fixture
@@ -158,11 +165,10 @@ def test_what_a_run_was_made_with_is_among_its_tags(lineage: Lineage) -> None:
     assert tags["r1flow.git.dirty"] == "true"
 
 
-def test_a_store_that_is_none_is_refused_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "mlflow.db").write_text("no database")
-    with pytest.raises(TrackingError, match=r"^MLflow at sqlite:.*mlflow.db cannot be used \(.*not a database"):
-        Lineage(Workspace(tmp_path), "mini", "mini test", print)
+@pytest.mark.follows("or move the file away: a new one is made")
+def test_a_store_that_is_none_is_refused_and_gives_way_to_a_new_one(root: Path, lineage: Lineage) -> None:
+    assert (root / "none.db").read_text() == "no database"
+    assert mlflow.MlflowClient(lineage.uri).get_run(lineage.run_id)
 
 
 def test_a_stage_whose_run_was_lost_is_sent_anew_from_its_own_files(

