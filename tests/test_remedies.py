@@ -52,6 +52,7 @@ BEYOND = {
     "ask for fewer, or give them longer": "a cluster that is too slow",
     "are on several nodes; lower tensor_parallel": "a cluster of several nodes",
     "resources.weight_transfer: copy": "GPUs that disagree",
+    "use engine: vllm on a GPU": "a GPU, for on a CPU that engine refuses such models, too",
     "start the database or unset MLFLOW_BACKEND_STORE_URI": "a database server that comes up",
     "start it or unset MLFLOW_TRACKING_URI": "a server that comes up",
     "no Prefect server answers at {}; start it": "a server that comes up",
@@ -60,8 +61,6 @@ BEYOND = {
     "does not stop; end it: ray job stop": "a job that does not stop",
     "servers that others can reach need a login": "servers with a login: tests/infra/test_sites.py reads their files",
     "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN": "a cluster with a token",
-    # not yet followed; a message that is added needs its test
-    "use engine: vllm for this model": "open",
     "who has not given you the right; ask for the right": "another user",
     "to read it, or give another --workspace": "another user",
     "on a disk that is mounted read-only; mount it anew": "a disk to mount",

