@@ -132,7 +132,7 @@ def _memory() -> Finding:
 def _workspace(workspace: Workspace) -> Finding:
     existing = next(path for path in (workspace.root, *workspace.root.parents) if path.exists())
     try:
-        workspace.require_writable(workspace.root, "another --workspace")
+        workspace.require_writable(workspace.root / "any", "another --workspace")  # in it: it may be there, and a file
     except WorkspaceError as error:
         return Finding("workspace", str(error), fine=False)
     try:

@@ -326,12 +326,12 @@ def test_parameters_of_a_query() -> None:
     assert parameters_of(["run=mini"]) == {"run": "mini"}
 
 
-@pytest.mark.parametrize("closed", [True, False])
-def test_the_doctor_is_content_with_another_workspace(tmp_path: Path, closed: bool) -> None:
+@pytest.mark.parametrize(("closed", "inside"), [(True, "runs"), (True, ""), (False, "runs"), (False, "")])
+def test_the_doctor_is_content_with_another_workspace(tmp_path: Path, closed: bool, inside: str) -> None:
     place = tmp_path / "place"
     place.mkdir(mode=0o555) if closed else place.write_text("")
     with modes_heeded():
-        finding = _workspace(Workspace.at(place / "runs"))
+        finding = _workspace(Workspace.at(place / inside))
     assert (finding.subject, finding.fine) == ("workspace", False)
     assert finding.text.endswith("or give another --workspace")
     assert _workspace(Workspace.at(tmp_path / "runs")).text.startswith(f"{tmp_path / 'runs'}, ")
