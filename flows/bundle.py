@@ -40,7 +40,8 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
         whole: everything, so that the other machine reuses the stages instead of only looking at them.
 
     Raises:
-        InputError: a stage of the run is not finished or has gone, a file of it is damaged, or the archive cannot be written.
+        InputError: a stage of the run is not finished or has gone, or a file of it is damaged.
+        OSError: the archive cannot be written; it names the archive.
     """
     root = workspace.root / run["experiment"]
     stages = {name: root / entry["directory"] for name, entry in run["stages"].items() if read_manifest(root / entry["directory"])}
