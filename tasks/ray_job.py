@@ -35,6 +35,7 @@ POLL = 1.0  # seconds between two looks at a job
 LOG_EVERY = 5.0  # seconds between two looks at its log, which is sent whole
 PORTS = {"https": 443, "http": 80, "ray": 6379}  # where an address names none
 PATIENCE = 10.0  # seconds for a first answer
+FIRST_NODE = 60.0  # seconds for the first node of a cluster to take jobs
 SILENCE = 600.0  # seconds without an answer after which a job counts as lost
 SLACK = 10.0  # seconds that Ray may need beyond the grace to see that a job has ended
 
@@ -115,7 +116,8 @@ def run_as_job(address: str, module: str, job: Path, lease: Lease, on_progress: 
         begin = log.tell()
         lease.note(trainer={"address": address, "job": submission})  # first: whoever takes over must find it
         try:
-            client.submit_job(
+            _submit(
+                client,
                 entrypoint=_entrypoint(module, job),
                 submission_id=submission,
                 entrypoint_num_gpus=1 if needs_gpu and _has_gpus(address) else None,
@@ -135,6 +137,19 @@ def run_as_job(address: str, module: str, job: Path, lease: Lease, on_progress: 
     lease.note(trainer=None)
     report(progress, on_progress)
     _judge(details, lease.directory, begin)
+
+
+def _submit(client: JobSubmissionClient, **request: Any) -> None:
+    """A head that has just started answers before any node takes jobs; then this is asked again for a while."""
+    deadline = time.monotonic() + FIRST_NODE
+    while True:
+        try:
+            client.submit_job(**request)
+            return
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(POLL)
 
 
 def end_job(client: JobSubmissionClient, submission: str) -> bool:

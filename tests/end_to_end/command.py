@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def plain_environment() -> dict[str, str]:
-    """This process's, without what it says of r1flow's, Prefect's and MLflow's settings."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_"))}
+    """This process's, without what it says of r1flow's, Prefect's and MLflow's settings, and pytest-xdist of the width of a terminal."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_", "COLUMNS"))}
 
 
 def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.workspace import write_record
 from tests.end_to_end.command import ROOT, finish, start
 
 RECIPE = str(ROOT / "tests" / "fixtures" / "mini.yaml")
@@ -28,7 +29,7 @@ def test_the_next_run_settles_what_was_left_though_it_makes_nothing(workspace: P
     gone = {"pid": 2**22 + 1, "born": 0.0}  # as SIGKILL leaves it
     left = record | {"state": "running", "owner": record["owner"] | gone, "prefect": record["prefect"] | {"settled": False}}
     left["mlflow"] = record["mlflow"] | {"closed": False}
-    path.write_text(json.dumps(left))
+    write_record(path, left)
     finish(start(workspace, "run", RECIPE, "--until", "puzzles"))
     settled = json.loads(path.read_text())
     assert settled["prefect"]["settled"]

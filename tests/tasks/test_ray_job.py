@@ -20,6 +20,7 @@ from rl_core.config import Resources, RlConfig, RlResources, TrainJob
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.errors import InputError
+from tasks import ray_job
 from tasks.lease import Lease
 from tasks.ray_job import ClusterError, connect, end_job, job_address, require_answer, run_as_job
 from tasks.train import train
@@ -181,3 +182,27 @@ def test_a_cluster_wants_its_token(head: str, monkeypatch: pytest.MonkeyPatch) -
     known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     done = subprocess.run([sys.executable, "-c", code, head], env=known | {"HOME": "/nowhere"}, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].endswith(f"{head}: the cluster wants its token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN")
+
+
+class JustStarted:
+    """A head whose first node takes jobs at the third time of asking."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer, self.asked = answer, 0
+
+    def submit_job(self, entrypoint: str) -> None:
+        self.asked += 1
+        if self.asked < 3:
+            raise RuntimeError(self.answer)
+
+
+def test_a_cluster_that_has_just_started_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_job, "POLL", 0.0)
+    head = JustStarted("Request failed with status code 500: No available agent to submit job, please try again later..")
+    ray_job._submit(head, entrypoint="true")  # type: ignore[arg-type]
+    assert head.asked == 3
+    with pytest.raises(RuntimeError, match="409"):  # any other answer is one
+        ray_job._submit(JustStarted("Request failed with status code 409"), entrypoint="true")  # type: ignore[arg-type]
+    monkeypatch.setattr(ray_job, "FIRST_NODE", -1.0)
+    with pytest.raises(RuntimeError, match="No available agent"):
+        ray_job._submit(JustStarted(head.answer), entrypoint="true")  # type: ignore[arg-type]
