@@ -9,7 +9,8 @@ quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
 	$(BIN)/r1flow run quickstart
 
 test: $(DEV_STAMP)  ## the whole suite, fast tests first
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -m slow
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

@@ -76,8 +76,6 @@ def head(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
     ports = (free_port(), free_port())
     options = ["--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1", "--include-dashboard=true"]
     options += [f"--port={ports[0]}", f"--dashboard-port={ports[1]}", "--disable-usage-stats"]
-    # Where another Ray of this machine has its usual port, the agent that starts jobs would be without one.
-    options += [f"--dashboard-agent-listen-port={free_port()}", f"--dashboard-agent-grpc-port={free_port()}"]
     log = (tmp_path_factory.mktemp("head") / "log").open("w")
     process = subprocess.Popen([sys.executable, "-m", "ray.scripts.scripts", "start", *options], stdout=log, stderr=log)
     address = f"http://127.0.0.1:{ports[1]}"
