@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rl_core.addresses import without_secrets
+from rl_core.data.json_text import without_halves
 
 EXCERPT = 200  # characters of what a server sends that an error quotes
 MOST_TOKENS = 2**31  # what a server counts beyond is no count
-HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can hold one alone, files of text cannot
 
 
 class NoAnswer(Exception):
@@ -63,7 +62,7 @@ def read_answer(reply: Any, *, raw: bool) -> Answer:
     usage = reply.get("usage")
     known = usage if isinstance(usage, Mapping) else {}
     return Answer(
-        HALF.sub("\ufffd", text),
+        without_halves(text),
         "length" if choice.get("finish_reason") == "length" else "stop",
         _count(known.get("prompt_tokens")),
         _count(known.get("completion_tokens")),

@@ -83,7 +83,7 @@ def _written(plan: Plan) -> Iterator[Path]:
     if workspace.tracking_uri == workspace.own_mlflow_database:
         yield from (workspace.mlflow_file, workspace.mlflow_lock)
     if not has_server():
-        yield from (workspace.prefect_home, workspace.prefect_home / "prefect.db")
+        yield from (workspace.prefect_home, workspace.prefect_file)
     experiment = workspace.root / plan.recipe.name
     yield from (experiment, experiment / RECORDS)
     for stage in plan.to_run:

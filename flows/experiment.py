@@ -32,13 +32,13 @@ from flows.terminal import Display
 from rl_core.errors import InputError
 from tasks.context import RunContext
 from tasks.digests import Digests
-from tasks.interrupts import go_on, hear_signals, is_interrupted
+from tasks.interrupts import go_on, hear_signals
 from tasks.lease import holder
 from tasks.lineage import Lineage
 from tasks.provenance import git_diff, made_with
 from tasks.records import read_record
 from tasks.run import run_stage
-from tasks.stage import StageStopped, said, set_aside, why_not_done
+from tasks.stage import ending, said, set_aside, why_not_done
 from tasks.workspace import Workspace, write_record
 
 
@@ -147,8 +147,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
-        record.end("stopped" if stopped else "failed", said(error))
+        record.end(ending(error), said(error))
         raise
     record.end("done")
 

@@ -24,7 +24,7 @@ def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: the list is there and cannot be read.
     """
-    path = _file(workspace)
+    path = promoted_file(workspace)
     found: Any = read_sealed(path) if path.exists() else {}
     entries = found.values() if isinstance(found, dict) else [None]
     if not all(isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("stage", "checkpoint")) for entry in entries):
@@ -62,7 +62,7 @@ def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str
         "version": _register(workspace.tracking_uri, name, alias, model),
         **(facts or {}),
     }
-    write_record(_file(workspace), promoted(workspace) | {target: entry})
+    write_record(promoted_file(workspace), promoted(workspace) | {target: entry})
     return entry
 
 
@@ -84,5 +84,5 @@ def _register(uri: str, name: str, alias: str, model: str) -> str:
     return str(version)
 
 
-def _file(workspace: Workspace) -> Path:
+def promoted_file(workspace: Workspace) -> Path:
     return workspace.root / ".promoted.json"

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evals.cells import CELL, PARTIAL, DamagedCell, damaged_lines, fingerprint_of, read_cell
+from evals.cells import CELL, PARTIAL, SAMPLES, DamagedCell, damaged_lines, fingerprint_of, read_cell
 from flows.bundle_check import STAGE_DIRECTORY
 from flows.format import storage
-from flows.promote import promoted
+from flows.promote import promoted, promoted_file
 from flows.recipe import NAME
 from flows.status import describe
 from flows.verify_databases import check_mlflow, check_prefect, check_warehouse
@@ -201,7 +201,7 @@ class Verification:
                 if lost:
                     text = f"{lost} line(s) do not match their checksums; the evaluation that goes on with it makes them again by itself"
                     yield Finding("damaged", f"{what}/{PARTIAL}", text)
-                elif (directory / "samples.parquet").exists() and not (directory / PARTIAL).exists():
+                elif (directory / SAMPLES).exists() and not (directory / PARTIAL).exists():
                     yield Finding("damaged", what, f"{CELL} {MISSING}; an evaluation that needs the cell makes it again", again)
                 else:
                     yield Finding("unfinished", what, "an evaluation that needs it goes on with it")
@@ -220,7 +220,7 @@ class Verification:
             yield Finding("sound", "cells", f"{sound} {'cell of an evaluation' if sound == 1 else 'cells of evaluations'}")
 
     def _promoted(self) -> Iterator[Finding]:
-        path = self.workspace.root / ".promoted.json"
+        path = promoted_file(self.workspace)
         try:
             names = promoted(self.workspace)
         except InputError as error:
@@ -236,12 +236,12 @@ class Verification:
         made = [path.parent for path in self.workspace.root.glob(f"*/*/{MANIFEST}") if re.fullmatch(STAGE_DIRECTORY, path.parent.name)]
         kinds = {(read_manifest(directory) or {}).get("kind") for directory in made}
         yield from self._database(check_warehouse(self.workspace, wanted="analyze" in kinds), self.workspace.warehouse, ["ingest"])
-        self._tell("mlflow.db")
+        self._tell(self.workspace.mlflow_file.name)
         resumed = [f"resume {name}" for name in experiments if self.workspace.run_records(name)]
         yield from self._database(
             check_mlflow(self.workspace, [path for path in made if path in self._whole]), self.workspace.mlflow_file, resumed
         )
-        self._tell("prefect.db")
+        self._tell(self.workspace.prefect_file.name)
         yield from self._database(check_prefect(self.workspace), self.workspace.prefect_home, [])  # its log must not be left to a new one
 
     def _database(self, found: tuple[State, str] | None, path: Path, commands: list[str]) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def check_mlflow(workspace: Workspace, stages: list[Path]) -> Judged | None:
 
 def check_prefect(workspace: Workspace) -> Judged | None:
     """Its structure alone: what is in it nobody else knows."""
-    path = workspace.prefect_home / "prefect.db"
+    path = workspace.prefect_file
     if not path.exists():
         return None
     try:

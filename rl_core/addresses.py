@@ -10,7 +10,7 @@ _TOKEN = r"(?:access|api|auth|bearer|hf|id|refresh|security|session)?[_-]?token"
 _KEY = r"(?:access|api|private|secret|subscription)?[_-]?key"
 _CALLED = rf"\w*(?:password|passwd|pwd|secret|credential|signature)\w*|{_TOKEN}|{_KEY}|jwt|sig"
 _SECRET = re.compile(rf"(?<!\w)({_CALLED}|auth)=", re.IGNORECASE)  # as a query or a connection string gives one
-_HIDDEN = (  # what a text hides, and what stands in its place
+_HIDDEN = (  # what is not shown of a text, and what is shown instead
     (re.compile(r"([a-z][a-z0-9+.-]*:/{1,3})\S*(@|%40)(?=[^\s@])", re.IGNORECASE), r"\1***\2"),
     (re.compile(rf"(?<!\w)((?:{_CALLED})=)[^\s&;'\"]+", re.IGNORECASE), r"\1***"),
 )

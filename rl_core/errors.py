@@ -6,7 +6,7 @@ import errno
 
 from rl_core.addresses import without_secrets
 
-FULL = ("No space left on device", "database or disk is full")  # as libraries say it whose errors are not Python's
+FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")  # as libraries say it whose errors are not Python's
 
 
 class InputError(ValueError):

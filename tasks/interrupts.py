@@ -32,6 +32,11 @@ def is_interrupted() -> bool:
     return _heard.is_set()
 
 
+def is_of_a_signal(error: BaseException) -> bool:
+    """Whether an error is what Python or Prefect makes of a signal, or what a library made of it."""
+    return is_interrupted() or _signal_of(type(error)) is not None
+
+
 def go_on() -> None:
     """Raises KeyboardInterrupt if a signal came and something swallowed it."""
     if is_interrupted():

@@ -184,10 +184,15 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
         write_record(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
         yield lease
     except BaseException as error:
-        stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
-        lease.release("stopped" if stopped else "failed", said(error))
+        lease.release(ending(error), said(error))
         raise
     lease.release("done")
+
+
+def ending(error: BaseException) -> Literal["stopped", "failed"]:
+    """How a stage or a run ended that an error left: `stopped` if somebody wanted it to end."""
+    stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
+    return "stopped" if stopped else "failed"
 
 
 def said(error: BaseException) -> str:

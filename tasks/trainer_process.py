@@ -128,7 +128,7 @@ class Tail:
             whole = text[: text.rfind(b"\n") + 1]
             self.position += len(whole)
             for line in whole.splitlines():
-                with suppress(ValueError, RecursionError):  # what an earlier attempt left half written stands in front of the first line
+                with suppress(ValueError, RecursionError):  # an earlier attempt may have left half a line before the first one
                     yield json.loads(line)
 
 

@@ -68,13 +68,15 @@ class Workspace:
         return self.root / ".prefect"
 
     @property
+    def prefect_file(self) -> Path:
+        return self.prefect_home / "prefect.db"
+
+    @property
     def prefect_environment(self) -> dict[str, str]:
         """Variables that have Prefect keep all in the workspace, unless another database is named."""
         home = {"PREFECT_HOME": str(self.prefect_home)}
         if "?" in str(self.root):  # which Prefect's own address of its file does not survive
-            home[PREFECT_DATABASE] = os.environ.get(PREFECT_DATABASE) or sqlite_address(
-                self.prefect_home / "prefect.db", "sqlite+aiosqlite"
-            )
+            home[PREFECT_DATABASE] = os.environ.get(PREFECT_DATABASE) or sqlite_address(self.prefect_file, "sqlite+aiosqlite")
         return home
 
     @property

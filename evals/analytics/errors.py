@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rl_core.errors import InputError
+from rl_core.errors import InputError, is_disk_full
 
-FULL = ("No space left on device", "Disk quota exceeded", "File too large")  # as the system says it, and DuckDB repeats it
+LIMIT = "File too large"  # as the system says of a limit of files, and DuckDB repeats it
 
 
 class WarehouseError(InputError):
@@ -18,4 +18,4 @@ def first_line(error: Exception) -> str:
 
 def is_full(error: Exception) -> bool:
     """Whether an engine's error is that of a disk, a quota or a limit of files, in which nothing is damaged."""
-    return any(text in str(error) for text in FULL)
+    return is_disk_full(error) or LIMIT in str(error)

@@ -11,7 +11,7 @@ import click
 from flows.cli.group import FAILED, INTERRUPTED, STOPPED
 from flows.cli.plan_table import print_plan, print_summary
 from rl_core.errors import is_disk_full
-from tasks.interrupts import is_interrupted, leave_at_once
+from tasks.interrupts import is_of_a_signal, leave_at_once
 
 if TYPE_CHECKING:
     from flows.order import Order
@@ -95,8 +95,7 @@ def _carry_out(order: Order, plan: Plan) -> None:
         with settling(plan.workspace):
             experiment(**order.model_dump())
     except BaseException as error:
-        # TerminationSignal is what Prefect makes of SIGTERM
-        if is_interrupted() or isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal":
+        if is_of_a_signal(error):
             leave_at_once()
             click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
             sys.exit(INTERRUPTED)

@@ -7,13 +7,11 @@ import re
 from typing import Any
 
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def parse_json(text: str) -> Any:
-    r"""As `json.loads`, but half of a character, such as an emoji cut in the middle leaves as `\ud83d`, becomes U+FFFD.
-
-    No file, table or terminal takes such a half.
+    """As `json.loads`, with the texts `without_halves`.
 
     Raises:
         json.JSONDecodeError: it is no JSON.
@@ -22,9 +20,14 @@ def parse_json(text: str) -> Any:
     return _whole(content) if _ESCAPED_SURROGATE.search(text) else content
 
 
+def without_halves(text: str) -> str:
+    r"""U+FFFD for half of a character, such as a cut emoji leaves as `\ud83d`: no file, table or terminal takes one."""
+    return _HALF.sub("\ufffd", text)
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return without_halves(value)
     if isinstance(value, list):
         return [_whole(part) for part in value]
     if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,7 +75,7 @@ def logits_of(model: PreTrainedModel, hidden_CH: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _head_input(model: PreTrainedModel, change: Any) -> Iterator[None]:
+def _head_input(model: PreTrainedModel, change: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
     """While it is open, the output head gets `change` of its rows, as a batch of one sequence."""
     head = model.get_output_embeddings()
     if head is None:

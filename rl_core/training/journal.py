@@ -91,7 +91,7 @@ def _content(path: Path) -> bytes:
     """Of a file that may be missing.
 
     Raises:
-        InputError: something that is no file stands in its place.
+        InputError: it is a directory, or nothing that can be read as a file.
     """
     try:
         return path.read_bytes()

@@ -16,9 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hear_signals()
 class Thing: ...
 """
-IN_A_CALLBACK = """
-thing = Thing()
-reference = weakref.ref(thing, lambda gone: signal.raise_signal(signal.SIGINT))
+SIGNAL_WHILE_IT_GOES = """
 try:
     del thing
     for _ in range(500):
@@ -27,15 +25,15 @@ try:
 except KeyboardInterrupt:
     print("stopped", is_interrupted())
 """
-IN_A_DESTRUCTOR = """
+IN_A_CALLBACK = f"""
+thing = Thing()
+reference = weakref.ref(thing, lambda gone: signal.raise_signal(signal.SIGINT))
+{SIGNAL_WHILE_IT_GOES}
+"""
+IN_A_DESTRUCTOR = f"""
 Thing.__del__ = lambda self: signal.raise_signal(signal.SIGINT)
-try:
-    Thing()
-    for _ in range(500):
-        time.sleep(0.01)
-    print("swallowed")
-except KeyboardInterrupt:
-    print("stopped", is_interrupted())
+thing = Thing()
+{SIGNAL_WHILE_IT_GOES}
 """
 IN_A_CATCH_ALL = """
 assert not is_interrupted()
