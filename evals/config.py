@@ -53,7 +53,7 @@ class EvalConfig(Settings):
     protocol: str | None = Field(None, description="Published settings that stand wherever none are given here: evals/protocols/.")
     benchmarks: list[BenchmarkSettings] = Field(min_length=1, description="Names, or settings of each.")
     template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
-    reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/readers.py.")
+    reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/answer_readers.py.")
     rules: Annotated[list[Rule], Added()] = Field(
         [], description="What is judged otherwise than by default: names in rl_core/rewards/rules.py."
     )

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evals.answer_readers import LENIENT, find_reader
 from evals.benchmarks import registry
-from evals.readers import LENIENT, find_reader
 from rl_core.data.prompts import DataError
 from rl_core.data.rows import read_rows
 from rl_core.outcome import Outcome

@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evals import protocol
+from evals.answer_readers import find_reader
 from evals.benchmarks import registry
 from evals.benchmarks.problems import digest_of
 from evals.benchmarks.registry import Benchmark
+from evals.cell_work import OnProgress, Progress, run
 from evals.cells import CELL_VERSION, Cell, Mode, Row, fingerprint_of
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-from evals.engines import longest_prompt, start_engine, was_asked
-from evals.readers import find_reader
+from evals.engines.local import longest_prompt, start_engine, was_asked
 from evals.scores import ScoredCell, comparison_table, score_table
-from evals.work import OnProgress, Progress, run
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence

@@ -32,10 +32,10 @@ from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import ParameterSchema
 from pydantic import create_model
 
-from flows.order import Order
-from flows.recipe import Recipe, RecipeError, load_recipe, shipped
-from flows.schedules import Schedule, path_of
-from flows.served import offered
+from flows.recipe.request import Order
+from flows.recipe.schema import Recipe, RecipeError, load_recipe, shipped
+from flows.servers.schedules import Schedule, path_of
+from flows.servers.served import offered
 from tasks.workspace import Workspace, write_json
 
 TAG = "r1flow"

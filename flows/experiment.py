@@ -17,28 +17,28 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.best import move_best
-from flows.checks import check_before_run, check_names
 from flows.console import make_console
-from flows.flow_page import FlowPage
-from flows.order import DEFAULT_WORKSPACE, Order, Profile
-from flows.plan import Plan, PlannedStage, make_plan
-from flows.recipe import resolved
-from flows.runs import RunRecord
-from flows.served import check_served
-from flows.stage_warnings import stage_warnings
-from flows.summary import note_of
-from flows.terminal import Display
+from flows.history.best import move_best
+from flows.planning.checks import check_before_run, check_names
+from flows.planning.plan import Plan, PlannedStage, make_plan
+from flows.recipe.request import DEFAULT_WORKSPACE, Order, Profile
+from flows.recipe.schema import resolved
+from flows.runs.display import Display
+from flows.runs.prefect_page import FlowPage
+from flows.runs.record import RunRecord
+from flows.runs.stage_warnings import stage_warnings
+from flows.runs.summary import note_of
+from flows.servers.served import check_served
 from rl_core.errors import InputError
 from tasks.context import RunContext
-from tasks.digests import Digests
 from tasks.interrupts import go_on, hear_signals
-from tasks.lease import holder
-from tasks.lineage import Lineage
 from tasks.provenance import git_diff, made_with
-from tasks.records import read_record
 from tasks.run import run_stage
-from tasks.stage import ending, said, set_aside, why_not_done
+from tasks.stage.digests import Digests
+from tasks.stage.lease import holder
+from tasks.stage.records import read_record
+from tasks.stage.spec import ending, said, set_aside, why_not_done
+from tasks.tracking.experiment_run import Lineage
 from tasks.workspace import Workspace, write_record
 
 

@@ -1,7 +1,7 @@
 """Whether a process that works for a stage still may.
 
-Its owner (`tasks/lease.py`) may have been killed, or suspended for so long that another host took the stage over. In the first case the
-process ends by itself, with its checkpoint; in the second it writes nothing any more, for what is there belongs to somebody else.
+Its owner (`tasks/stage/lease.py`) may have been killed, or suspended for so long that another host took the stage over. In the first case
+the process ends by itself, with its checkpoint; in the second it writes nothing any more, for what is there belongs to somebody else.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.digests import Digests
-from tasks.lineage import Lineage
-from tasks.stage import StageSpec
-from tasks.trainer_process import Progress
+from tasks.stage.digests import Digests
+from tasks.stage.spec import StageSpec
+from tasks.tracking.experiment_run import Lineage
+from tasks.trainer.local_process import Progress
 from tasks.workspace import Workspace
 
 

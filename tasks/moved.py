@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tasks.records import MLFLOW, read_record
+from tasks.stage.records import MLFLOW, read_record
 from tasks.workspace import ARTIFACTS, Workspace, write_record
 
 PLACES = (  # tables and columns of MLflow's database with addresses of files

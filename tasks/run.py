@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tasks import analyze, data, evaluate, report, rl, sft
 from tasks.context import RunContext
-from tasks.digests import Digests
-from tasks.lease import Lease, StageFailed
-from tasks.stage import StageSpec, at_work, damage, read_manifest, write_manifest
-from tasks.trainer_process import Progress
+from tasks.kinds import analyze, data, eval, report, rl, sft
+from tasks.stage.digests import Digests
+from tasks.stage.lease import Lease, StageFailed
+from tasks.stage.spec import StageSpec, at_work, damage, read_manifest, write_manifest
+from tasks.trainer.local_process import Progress
 
 # What a stage reads of those that it names in a role; in the others it is their last checkpoint.
 LOADED = {"data": ("train.parquet",), "of": ("rollouts/", "samples/")}
@@ -69,7 +69,7 @@ def _work(spec: StageSpec, context: RunContext, lease: Lease, tell: Callable[[],
         case "rl":
             return rl.run(spec, lease, follow)
         case "eval":
-            return evaluate.run(spec, lease, follow)
+            return eval.run(spec, lease, follow)
         case "analyze":
             return analyze.run(spec, lease)
         case "report":

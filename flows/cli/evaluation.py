@@ -37,7 +37,7 @@ def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | Non
     NAME=CHECKPOINT says how tables call one.
     What is finished is kept in the workspace, response by response: the same command goes on where it stopped.
     """
-    from flows.evaluate import make_job, run_evaluation, settings_of
+    from flows.analysis.evaluate import make_job, run_evaluation, settings_of
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
@@ -63,7 +63,7 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
     Of evaluations (EXPERIMENT/STAGE, EXPERIMENT/STAGE/CHECKPOINT for one of several, or the directory that evaluate printed,
     DIR:CHECKPOINT) it is printed how they differ problem by problem, and where their scores are not comparable.
     """
-    from flows.references import evaluation
+    from flows.history.references import evaluation
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
@@ -71,11 +71,11 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
     if evaluations:
         if len(evaluations) != len(names) or len(names) != 2 or output:
             raise click.UsageError("runs are compared, or two evaluations, without --output")
-        from flows.evaluate import print_comparison
+        from flows.analysis.evaluate import print_comparison
 
         print_comparison(*evaluations)
         return
-    from flows.compare_runs import compare_runs
+    from flows.analysis.compare_runs import compare_runs
 
     click.echo(compare_runs(place, names, output, lambda text: click.echo(text, err=True)))
 
@@ -102,6 +102,6 @@ def grade(file: Path, benchmark: str, output: Path, **options: Any) -> None:
     OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted, and gold_by_text where a gold cannot be
     read.
     """
-    from flows.evaluate import grade_file
+    from flows.analysis.evaluate import grade_file
 
     grade_file(file, benchmark, output, **options)

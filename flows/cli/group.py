@@ -165,7 +165,7 @@ def main() -> None:
 
     A RECIPE is the name of a shipped one (`r1flow recipes`) or a path to a .yaml file.
     """
-    from flows.login import use_login
+    from flows.servers.login import use_login
     from tasks.workspace import named_address
 
     hear_signals()

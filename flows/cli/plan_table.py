@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from flows.estimate import Estimate
-    from flows.machine import Machine
-    from flows.plan import Plan
+    from flows.planning.estimate import Estimate
+    from flows.planning.machine import Machine
+    from flows.planning.plan import Plan
 
 
 def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> None:
     """Which stages run, why, what they cost and want; on this machine, or on one that is named."""
     from rich.table import Table
 
-    from flows.estimate import Estimate, estimates
     from flows.format import between, count
-    from flows.summary import contamination
+    from flows.planning.estimate import Estimate, estimates
+    from flows.runs.summary import contamination
 
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace, machine)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -79,9 +79,9 @@ def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> 
 
 def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> Iterator[tuple[str, str | None]]:
     """What the stages want beside what is there, a line for those that want the same, and then what does not fit."""
-    from flows.estimate import machine_of, remote
-    from flows.models import describe_model
-    from flows.wants import crowding, short_of, trained_stages, wanted, wants_of
+    from flows.planning.estimate import machine_of, remote
+    from flows.planning.models import describe_model
+    from flows.planning.requirements import crowding, short_of, trained_stages, wanted, wants_of
 
     model = describe_model(plan.recipe.model)
     short: list[str] = []
@@ -115,7 +115,7 @@ def _reasons(reasons: list[str]) -> str:
 
 def print_summary(plan: Plan, console: Console) -> None:
     """Scores, where there are any, what to look into, and the places where a run left what it made."""
-    from flows.summary import places, print_scores, score_rows, warnings
+    from flows.runs.summary import places, print_scores, score_rows, warnings
 
     header, rows = score_rows(plan)
     if rows:

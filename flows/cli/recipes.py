@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.group import anyway_option, data_dir_option, main, profile_option, set_option, stage_options, workspace_option
-from flows.cli.orders import make_order, run_order
 from flows.cli.plan_table import print_plan
+from flows.cli.run_request import make_order, run_order
 
 if TYPE_CHECKING:
-    from flows.order import Profile
+    from flows.recipe.request import Profile
 
 
 @main.command()
@@ -37,8 +37,8 @@ def resume(run: str, workspace: Path, **options: Any) -> None:
 
     RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
     """
-    from flows.resume import order_of
-    from flows.runs import find_run
+    from flows.runs.record import find_run
+    from flows.runs.resume import order_of
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
@@ -52,10 +52,10 @@ def resume(run: str, workspace: Path, **options: Any) -> None:
 @stage_options
 def plan(recipe: str, on: str | None, **options: Any) -> None:
     """Show what `run` would do: which stages run, why, and what they cost."""
-    from flows.checks import check_names
     from flows.console import make_console
-    from flows.machine import machine_called
-    from flows.plan import make_plan
+    from flows.planning.checks import check_names
+    from flows.planning.machine import machine_called
+    from flows.planning.plan import make_plan
 
     machine = None if on is None else machine_called(on)
     planned = make_plan(make_order(recipe, options))
@@ -69,11 +69,11 @@ def plan(recipe: str, on: str | None, **options: Any) -> None:
 @profile_option
 def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None:
     """Print RECIPE with every setting and what it means, as a recipe that can be changed and run."""
-    from flows.checks import check_names
-    from flows.commented import commented
-    from flows.estimate import derived
-    from flows.profile import apply_profile
-    from flows.recipe import load_recipe
+    from flows.planning.checks import check_names
+    from flows.planning.estimate import derived
+    from flows.recipe.commented import commented
+    from flows.recipe.schema import load_recipe
+    from flows.recipe.smoke import apply_profile
 
     loaded = apply_profile(load_recipe(recipe, changes), profile)
     check_names(loaded)
@@ -89,9 +89,9 @@ def recipes() -> None:
     from rich.table import Table
 
     from flows.console import make_console
-    from flows.costs import gpus_of
-    from flows.recipe import RlStage, load_recipe, shipped
-    from flows.wants import Trained
+    from flows.planning.costs import gpus_of
+    from flows.planning.requirements import Trained
+    from flows.recipe.schema import RlStage, load_recipe, shipped
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("recipe", "algorithm", "GPUs", "model", "what"):

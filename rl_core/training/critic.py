@@ -12,10 +12,10 @@ from transformers import AutoModelForTokenClassification
 from rl_core.algorithms.losses import clipped_value_loss, token_weights
 from rl_core.config import RlConfig
 from rl_core.model.pretrained import load_config
-from rl_core.training.backend import by_response, on_first
-from rl_core.training.backends import rl_backend
+from rl_core.training.backends.base import by_response, on_first
+from rl_core.training.backends.collective import TrainingGroup
+from rl_core.training.backends.make import rl_backend
 from rl_core.training.checkpoint import CRITIC, OPTIMIZER_OF_CRITIC
-from rl_core.training.collective import TrainingGroup
 from rl_core.training.log_probs import response_values
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
 

@@ -16,10 +16,10 @@ from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_we
 from rl_core.config import RlConfig
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
-from rl_core.training.backend import by_response, on_first
-from rl_core.training.backends import rl_backend
+from rl_core.training.backends.base import by_response, on_first
+from rl_core.training.backends.collective import TrainingGroup
+from rl_core.training.backends.make import rl_backend
 from rl_core.training.checkpoint import OPTIMIZER, save_model
-from rl_core.training.collective import TrainingGroup
 from rl_core.training.critic import Critic
 from rl_core.training.flops import peak_flops, size_of
 from rl_core.training.log_probs import response_scores
@@ -114,7 +114,7 @@ class Policy:
             return without
         model = load_with_adapters(reference, dtype=dtype).eval()
         if self.config.backend == "deepspeed" and self.config.resources.zero_stage == 3:
-            from rl_core.training.deepspeed_backend import sharded_reference
+            from rl_core.training.backends.deepspeed_backend import sharded_reference
 
             run = sharded_reference(model, self.config)
             return lambda batch, temperature: run(response_scores, batch, temperature).log_probs_N

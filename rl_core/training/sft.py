@@ -19,11 +19,11 @@ from rl_core.data.templates import find_template, render
 from rl_core.fence import Fence
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
+from rl_core.training.backends.torch_backend import TorchBackend
 from rl_core.training.checkpoint import OPTIMIZER, drop_others, latest_whole, save_checkpoint, save_model
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
-from rl_core.training.torch_backend import TorchBackend
 
 
 def train_sft(job: TrainJob, config: SftConfig) -> None:

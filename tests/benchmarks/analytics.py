@@ -20,10 +20,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evals.analytics import query, report, warehouse
+from evals.analytics import query
 from evals.analytics.keywords import count_expression, shipped
-from evals.analytics.saved import expand, saved_queries
-from evals.analytics.warehouse import Part
+from evals.analytics.report import page
+from evals.analytics.saved_queries import expand, saved_queries
+from evals.analytics.warehouse import publish as publishing
+from evals.analytics.warehouse.publish import Part
 from evals.config import StageRun
 from rl_core.rollout.records import ROLLOUT_SCHEMA
 
@@ -102,7 +104,7 @@ def measure(rollouts: int) -> None:
         stage = StageRun(experiment="scale", stage="rl", kind="rl", fingerprint="a" * 64, directory=directory, position=0)
         database = root / "a.duckdb"
         began, used = time.perf_counter(), time.process_time()
-        rows = warehouse.build(Part([stage]), database)["rollouts"]
+        rows = publishing.build(Part([stage]), database)["rollouts"]
         took, used = time.perf_counter() - began, time.process_time() - used
         print(
             f"\n{rows:,} rollouts: ingest {took:.1f} s, {rows / took:,.0f} rows/s ({used:.0f} s of all cores), "
@@ -126,7 +128,7 @@ def measure(rollouts: int) -> None:
         for view, seconds in sorted(slowest.items(), key=lambda pair: -pair[1])[:5]:
             print(f"  view {view:<28} {seconds:6.2f} s")
         began = time.perf_counter()
-        report.write(database, root / "report", recipe={}, title="scale", reading=[])
+        page.write(database, root / "report", recipe={}, title="scale", reading=[])
         print(f"  report {time.perf_counter() - began:.1f} s")
         print(f"  peak memory of all of it {_peak():.2f} GB")
         shutil.rmtree(root / "report")
@@ -146,7 +148,7 @@ def _one_step_more(stage: StageRun, database: Path) -> None:
     table = table.set_column(0, table.schema.field(0), pa.array([number] * len(table), pa.int32()))
     pq.write_table(table, last.with_name(f"step-{number:06d}.parquet"))
     began = time.perf_counter()
-    warehouse.publish([Part([stage])], database)
+    publishing.publish([Part([stage])], database)
     print(f"  {len(table):,} rollouts more {time.perf_counter() - began:6.2f} s")
 
 

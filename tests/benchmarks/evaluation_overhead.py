@@ -37,13 +37,13 @@ def seconds(body: Callable[[], object], clock: Callable[[], float] = time.perf_c
 
 
 def overhead(model: str, directory: Path) -> None:
-    from evals import work
+    from evals import cell_work
     from evals.benchmarks import registry
+    from evals.cell_work import Progress, Work
     from evals.cells import Partial
     from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-    from evals.engines import start_engine
+    from evals.engines.local import start_engine
     from evals.runner import plan
-    from evals.work import Progress, Work
     from rl_core.rewards.pool import ScoringPool
     from rl_core.rollout.engine import Request, Sampling, generate_all
     from rl_core.rollout.responses import encode_prompts
@@ -59,7 +59,7 @@ def overhead(model: str, directory: Path) -> None:
 
     def loop() -> None:
         encoded = encode_prompts(problems, "plain", local.tokenizer)
-        requests = [Request(e.token_ids, 1, work.seed_of(0, e.prompt)) for e in encoded]
+        requests = [Request(e.token_ids, 1, cell_work.seed_of(0, e.prompt)) for e in encoded]
         generate_all(local, requests, Sampling(0.0, TOKENS))
 
     with ScoringPool(1, 2.0) as pool:

@@ -17,7 +17,7 @@ def train(exact: bool, results: "multiprocessing.Queue[tuple[float, int]]") -> N
     from rl_core.config import ScratchModel
     from rl_core.model.scratch import make_model
     from rl_core.training import log_probs, sequences
-    from rl_core.training.torch_backend import TorchBackend
+    from rl_core.training.backends.torch_backend import TorchBackend
 
     if exact:
         sequences.WIDTH_STEP = log_probs.HEAD_STEP = 1

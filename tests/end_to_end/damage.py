@@ -32,7 +32,7 @@ from rl_core.fence import Fence
 from rl_core.step_records import drop_rollouts_after
 from rl_core.training.checkpoint import best, checkpoints, latest_whole, verify
 from rl_core.training.journal import Journal, read_steps
-from tasks.trainer_process import Tail, report
+from tasks.trainer.local_process import Tail, report
 
 Damage = Callable[[Path], None]
 

@@ -3,7 +3,7 @@
     python -m pytest tests/end_to_end/resume_matrix.py
 
 Fifteen runs, minutes of them, so it is not part of the suite. Whatever came before, a resumed run makes bit for bit what an undisturbed
-run with those settings makes. `tests/flows/test_resume.py` has the same matrix for every kind of stage, without the work.
+run with those settings makes. `tests/flows/runs/test_resume.py` has the same matrix for every kind of stage, without the work.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ import duckdb
 import mlflow
 import pytest
 
-from flows.promote import promote, promoted
-from flows.references import find
-from flows.verify import Verification
+from flows.history.promote import promote, promoted
+from flows.history.references import find
+from flows.runs.verify import Verification
 from tasks.workspace import Workspace
 from tests.end_to_end.command import plain_environment
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from flows.profile import BASE, smoke
-from flows.recipe import RlStage, SftStage, load_recipe
+from flows.recipe.schema import RlStage, SftStage, load_recipe
+from flows.recipe.smoke import BASE, smoke
 from rl_core.config import DataConfig, RlConfig, SftConfig, TrainJob
 from rl_core.data.prepare import prepare
 from rl_core.trainer import train_rl

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evals.answer_readers import READERS
 from evals.grade import grade
-from evals.readers import READERS
 from rl_core.data.prompts import DataError
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 import yaml
 
+from evals.answer_readers import find_reader
 from evals.benchmarks import registry
 from evals.config import EvalConfig
 from evals.protocol import SHIPPED, ProtocolError, find_protocol, names, overrides
-from evals.readers import find_reader
 from rl_core.data.templates import find_template
 
 

@@ -17,7 +17,7 @@ from evals.benchmarks import registry
 from evals.cells import CellBusy, Partial
 from evals.comparability import compare_results, open_result
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
-from evals.engines import longest_prompt
+from evals.engines.local import longest_prompt
 from evals.runner import evaluate, plan
 from rl_core.config import ScratchModel
 from rl_core.errors import InputError
@@ -264,7 +264,7 @@ def test_an_interrupted_cell_goes_on_from_its_finished_samples(
     puzzles = {"benchmarks": [{"name": "knights_knaves", "people": [2], "limit": 6}], "samples": 3, "batch_tokens": 256}
     evaluate(job(checkpoints[:1], tmp_path / "whole", None, **puzzles))
     expected = pq.read_table(tmp_path / "whole" / "samples" / "first" / "knights_knaves.parquet").to_pylist()
-    monkeypatch.setattr("evals.work.KEPT_BACK", 0.0)
+    monkeypatch.setattr("evals.cell_work.KEPT_BACK", 0.0)
     kept = []
 
     def stop(done: int, total: int, metrics: dict[str, float]) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.machine import this_machine
-from flows.order import Order
-from flows.plan import Plan, make_plan
-from tasks.digests import Digests
-from tasks.stage import StageSpec, at_work, write_manifest
+from flows.planning.machine import this_machine
+from flows.planning.plan import Plan, make_plan
+from flows.recipe.request import Order
+from tasks.stage.digests import Digests
+from tasks.stage.spec import StageSpec, at_work, write_manifest
 
 MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"
 

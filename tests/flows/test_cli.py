@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from flows.profile import smoke
-from flows.recipe import check, load_recipe, shipped
+from flows.recipe.schema import check, load_recipe, shipped
+from flows.recipe.smoke import smoke
 from tests.end_to_end.command import plain_environment
 
 ROOT = Path(__file__).parents[2]
@@ -149,9 +149,9 @@ def test_a_broken_row_of_a_benchmark_is_found_before_training(tmp_path: Path) ->
 
 
 def test_a_stage_in_work_is_refused(tmp_path: Path) -> None:
-    from flows.order import Order
-    from flows.plan import make_plan
-    from tasks.lease import Lease
+    from flows.planning.plan import make_plan
+    from flows.recipe.request import Order
+    from tasks.stage.lease import Lease
 
     runs = tmp_path / "runs"
     spec = make_plan(Order(recipe=str(MINI), workspace=runs)).stages[1].spec

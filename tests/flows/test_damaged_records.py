@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.ancestry import described
-from flows.checks import check_before_run
-from flows.plan import Plan, make_plan
-from flows.references import find
-from flows.retention import garbage
-from flows.runs import RunRecord, find_run
-from flows.status import print_status
+from flows.history.garbage import garbage
+from flows.history.lineage import described
+from flows.history.references import find
+from flows.planning.checks import check_before_run
+from flows.planning.plan import Plan, make_plan
+from flows.runs.record import RunRecord, find_run
+from flows.runs.status import print_status
 from rl_core.errors import InputError
 from rl_core.seal import sealed
 from tasks.workspace import Workspace, write_json

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.plan import Plan
-from flows.runs import RunRecord
+from flows.planning.plan import Plan
+from flows.runs.record import RunRecord
 from rl_core.errors import InputError
 from rl_core.training.checkpoint import save_checkpoint
-from tasks.digests import Digests
-from tasks.stage import StageSpec, at_work
+from tasks.stage.digests import Digests
+from tasks.stage.spec import StageSpec, at_work
 from tasks.workspace import write_json
 from tests.end_to_end.damage import Workplace, damages, go_on, kind_of, run
 

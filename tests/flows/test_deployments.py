@@ -15,7 +15,7 @@ PROGRAM = """
 import asyncio, json, sqlite3, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from flows.prefect_server import PrefectServer
+from flows.servers.prefect_server import PrefectServer
 from tasks.workspace import Workspace
 
 workspace = Workspace.at(Path(sys.argv[1]))
@@ -24,8 +24,8 @@ server.start()
 from prefect.client.orchestration import get_client
 from prefect.states import Scheduled
 from flows.deployments import _apply
-from flows.order import Order
-from flows.schedules import Schedule
+from flows.recipe.request import Order
+from flows.servers.schedules import Schedule
 
 async def main():
     server.wait()

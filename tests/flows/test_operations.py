@@ -16,23 +16,23 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.ancestry import chain, described, rebuild
-from flows.announce import announce
-from flows.bundle import export, take_in
-from flows.plan import Plan, make_plan
-from flows.promote import promote
-from flows.recipe import resolved
-from flows.references import find
-from flows.retention import garbage, remove
-from flows.runs import RunRecord, find_run
-from flows.status import describe
+from flows.history.archive import export, take_in
+from flows.history.archive_tracking import announce
+from flows.history.garbage import garbage, remove
+from flows.history.lineage import chain, described, rebuild
+from flows.history.promote import promote
+from flows.history.references import find
+from flows.planning.plan import Plan, make_plan
+from flows.recipe.schema import resolved
+from flows.runs.record import RunRecord, find_run
+from flows.runs.status import describe
 from rl_core.errors import InputError
 from rl_core.seal import sealed
-from tasks.digests import Digests
-from tasks.lease import Lease, StageBusy
-from tasks.lineage import Lineage, TrackingError
-from tasks.process_mark import process_mark, this_process
-from tasks.stage import StageSpec, at_work, set_aside, write_manifest
+from tasks.process import process_mark, this_process
+from tasks.stage.digests import Digests
+from tasks.stage.lease import Lease, StageBusy
+from tasks.stage.spec import StageSpec, at_work, set_aside, write_manifest
+from tasks.tracking.experiment_run import Lineage, TrackingError
 from tasks.workspace import Workspace, write_json
 
 PlanOf = Callable[..., Plan]
@@ -155,7 +155,7 @@ def test_only_what_no_kept_run_needs_can_go(made: PlanOf, workspace: Workspace) 
 
 
 def test_what_was_set_aside_can_go(made: PlanOf, workspace: Workspace) -> None:
-    from tasks.stage import set_aside
+    from tasks.stage.spec import set_aside
 
     stage = find(workspace, "mini/report").stage
     set_aside(stage.directory)
@@ -410,7 +410,7 @@ def test_nothing_can_go_while_the_records_of_runs_are_out_of_reach(
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:  # whoever runs the tests may have every right
-        patch.setattr("flows.retention.os.listdir", refused)
+        patch.setattr("flows.history.garbage.os.listdir", refused)
         with pytest.raises(PermissionError):
             garbage(workspace, 1)
     shutil.rmtree(folder)
@@ -506,10 +506,10 @@ def judge(plan: Plan, answers: dict[str, list[bool]]) -> None:
 
 
 def test_best_moves_only_for_more_than_noise(made: PlanOf, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows.best import move_best
-    from flows.promote import promoted
+    from flows.history.best import move_best
+    from flows.history.promote import promoted
 
-    monkeypatch.setattr("flows.promote._register", lambda uri, name, alias, model: model)  # MLflow's part has its own test
+    monkeypatch.setattr("flows.history.promote._register", lambda uri, name, alias, model: model)  # MLflow's part has its own test
     plan = made("best={stage: scores, benchmark: knights_knaves}")
     for stage in plan.stages:
         if stage.spec.kind in ("sft", "rl"):

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli import main
-from flows.plan import Plan
-from flows.runs import RunRecord
+from flows.planning.plan import Plan
+from flows.runs.record import RunRecord
 from tests.flows.conftest import MINI
 
 COMMANDS = {

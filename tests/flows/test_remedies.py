@@ -22,27 +22,27 @@ from rich.console import Console
 
 from evals.analytics.external.files import File
 from evals.analytics.external.read import read_responses_of
-from evals.analytics.warehouse import publish
-from flows.analyze_files import _families, _tags
-from flows.bundle import export, take_in
+from evals.analytics.warehouse.publish import publish
+from flows.analysis.compare_runs import compare_runs
+from flows.analysis.external import _families, _tags
+from flows.analysis.report import write_report
+from flows.analysis.sql_shell import parameters_of
+from flows.analysis.tables import write_table
 from flows.cli import main as command_line
 from flows.cli.group import Output
-from flows.compare_runs import compare_runs
-from flows.doctor import _workspace
-from flows.machine import machine_called
-from flows.plan import Plan, make_plan
-from flows.promote import promoted
-from flows.recipe import RecipeError, load_recipe
-from flows.report import write_report
-from flows.resume import order_of
-from flows.retention import garbage
-from flows.runs import RunRecord, find_run
-from flows.schedules import Schedule, check, keep_schedule, path_of, read_schedules
-from flows.sql_shell import parameters_of
-from flows.tables import write_table
+from flows.history.archive import export, take_in
+from flows.history.garbage import garbage
+from flows.history.promote import promoted
+from flows.planning.machine import machine_called
+from flows.planning.plan import Plan, make_plan
+from flows.recipe.schema import RecipeError, load_recipe
+from flows.runs.record import RunRecord, find_run
+from flows.runs.resume import order_of
+from flows.servers.doctor import _workspace
+from flows.servers.schedules import Schedule, check, keep_schedule, path_of, read_schedules
 from rl_core.errors import InputError
-from tasks.report import where_to_look
-from tasks.stage import set_aside
+from tasks.kinds.report import where_to_look
+from tasks.stage.spec import set_aside
 from tasks.workspace import Workspace, WorkspaceError
 from tests.rights import modes_heeded
 
@@ -383,7 +383,7 @@ def test_a_disk_that_takes_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", refuse)
-        patch.setattr("flows.tables._print_rows", refuse)
+        patch.setattr("flows.analysis.tables._print_rows", refuse)
         patch.setattr(tarfile.TarFile, "add", refuse)
         answer = write("a")
     assert (answer.exit_code, answer.stderr) == (2, f"error: {tmp_path / 'a'}: {os.strerror(number)}{remedy}\n")

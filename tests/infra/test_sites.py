@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from flows.cli import main
-from flows.recipe import shipped
+from flows.recipe.schema import shipped
 
 INFRA = Path(__file__).parents[2] / "infra"
 ROOT = INFRA.parent
@@ -101,7 +101,7 @@ def test_what_the_containers_run_is_installed_in_them() -> None:
         (wanted,) = re.findall(r"infra/bootstrap\.sh (\S+)", path.read_text())
         assert set(wanted.split(",")) <= set(extras), path
     services = read("compose.yaml")["services"]
-    assert services["prefect"]["command"][:3] == ["python", "-m", "flows.prefect_server"]
+    assert services["prefect"]["command"][:3] == ["python", "-m", "flows.servers.prefect_server"]
     assert services["mlflow"]["command"][:2] == ["mlflow", "server"]
     for command in (services["prefect"]["command"][1:], ["-m", *services["mlflow"]["command"]]):
         done = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.lease import Lease
-from tasks.stage import StageSpec
+from tasks.stage.lease import Lease
+from tasks.stage.spec import StageSpec
 
 
 @pytest.fixture

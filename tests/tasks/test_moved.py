@@ -7,10 +7,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tasks.lineage import Lineage
 from tasks.moved import follow_move
-from tasks.records import MLFLOW, SPEC
-from tasks.stage import StageSpec
+from tasks.stage.records import MLFLOW, SPEC
+from tasks.stage.spec import StageSpec
+from tasks.tracking.experiment_run import Lineage
 from tasks.workspace import Workspace, read_json, write_json
 
 

@@ -11,16 +11,16 @@ import pytest
 
 from rl_core.config import RlConfig, TrainJob
 from rl_core.errors import InputError
-from tasks import evaluate
-from tasks.digests import Digests
-from tasks.lease import Lease, StageFailed
-from tasks.ray_job import _judge
-from tasks.records import SPEC
-from tasks.stage import StageSpec, at_work, why_not_done, write_manifest
-from tasks.stage_record import StageRecord
-from tasks.train import train
+from tasks.kinds import eval
+from tasks.stage.digests import Digests
+from tasks.stage.lease import Lease, StageFailed
+from tasks.stage.records import SPEC
+from tasks.stage.spec import StageSpec, at_work, why_not_done, write_manifest
+from tasks.tracking.stage_run import StageRecord
+from tasks.trainer.ray_job import _judge
+from tasks.trainer.train import train
 from tasks.workspace import write_json, write_record
-from tests.tasks.test_trainer_process import run
+from tests.tasks.trainer.test_local_process import run
 
 
 @pytest.mark.follows("steps were done; run again to go on", "is missing; run again to go on")
@@ -35,7 +35,7 @@ def test_a_trainer_that_ends_early(lease: Lease, monkeypatch: pytest.MonkeyPatch
             if saved:
                 (lease.directory / checkpoint).mkdir(parents=True)
 
-        monkeypatch.setattr("tasks.train.run_module", trainer)
+        monkeypatch.setattr("tasks.trainer.train.run_module", trainer)
         return train(job, lease, lambda progress: None, steps=3)
 
     with pytest.raises(StageFailed, match="2 of 3 steps were done; run again to go on"):
@@ -57,8 +57,8 @@ def test_an_evaluation_that_leaves_a_benchmark_out(
     def run(*benchmarks: str) -> dict[str, Any]:
         scores = [{"checkpoint": "model", "benchmark": name} for name in benchmarks]
         written = {"scores": scores, "cells": [], "tokens": 7}
-        monkeypatch.setattr("tasks.evaluate.run_module", lambda *_: write_record(spec.directory / "scores.json", written))
-        return evaluate.run(spec, lease, lambda progress: None)
+        monkeypatch.setattr("tasks.kinds.eval.run_module", lambda *_: write_record(spec.directory / "scores.json", written))
+        return eval.run(spec, lease, lambda progress: None)
 
     with pytest.raises(StageFailed, match="no score of model on math500; run again to go on"):
         run("gsm8k")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.digests import Digests
-from tasks.lease import StageFailed
 from tasks.run import require_whole
-from tasks.stage import StageSpec, Upstream, at_work, why_not_done, write_manifest
+from tasks.stage.digests import Digests
+from tasks.stage.lease import StageFailed
+from tasks.stage.spec import StageSpec, Upstream, at_work, why_not_done, write_manifest
 
 CHECKPOINT = "checkpoints/step-000003"
 FILES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from tasks.report import where_to_look
+from tasks.kinds.report import where_to_look
 from tasks.workspace import Workspace, make_addresses_absolute, sqlite_address
 
 NAMES = ["runs", "two words", "what?", "a?b=c&d", "läufe", "工作区", "a#b%20c&d=e", "100%", "it's; [one]", 'a "b" $HOME']

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evals.analytics.warehouse import Part
+from evals.analytics.warehouse.publish import Part
 from evals.config import StageRun
 from evals.scores import ScoredCell, comparison_table, score_table
 from rl_core.rollout.records import ROLLOUT_SCHEMA, SAMPLE_SCHEMA
@@ -200,8 +200,8 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> list[StageRun]:
 @pytest.fixture(scope="session")
 def database(experiment: list[StageRun], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The warehouse of `experiment`."""
-    from evals.analytics import warehouse
+    from evals.analytics.warehouse import publish as publishing
 
     path = tmp_path_factory.mktemp("analytics") / "analytics.duckdb"
-    warehouse.build(Part(experiment), path)
+    publishing.build(Part(experiment), path)
     return path

@@ -11,7 +11,7 @@ from evals.analytics.external.files import File
 from evals.analytics.external.read import read_responses_of
 from evals.analytics.external.response import ExternalFileError, Response
 from evals.analytics.external.stages import write_stages
-from evals.analytics.warehouse import Part, build
+from evals.analytics.warehouse.publish import Part, build
 
 
 def lines(path: Path, *rows: object) -> Path:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from evals.analytics import query, warehouse
+from evals.analytics import query
 from evals.analytics.query import QueryError
+from evals.analytics.warehouse import publish as publishing
 
 
 def test_returns_an_arrow_table(database: Path) -> None:
@@ -61,5 +62,5 @@ def test_missing_or_broken_database(tmp_path: Path) -> None:
         query.run(tmp_path / "bad.duckdb", "SELECT 1")
     for name in ("none.duckdb", "bad.duckdb"):
         (tmp_path / name).unlink(missing_ok=True)
-        warehouse.publish([], tmp_path / name)
+        publishing.publish([], tmp_path / name)
         assert query.run(tmp_path / name, "SELECT * FROM stages").num_rows == 0

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from evals.analytics import query
-from evals.analytics.figures import draw
-from flows.analyze_files import analyze
+from evals.analytics.figures.draw import draw
+from flows.analysis.external import analyze
 from flows.cli import main
 
 

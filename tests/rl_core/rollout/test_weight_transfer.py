@@ -21,7 +21,7 @@ from rl_core.rollout.vllm_weights import Form, for_vllm, transfer_of
 from rl_core.training.journal import StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
-from rl_core.workers import LocalWorkers, Models, WorkerLost
+from rl_core.workers.start import LocalWorkers, Models, WorkerLost
 
 pytestmark = pytest.mark.xdist_group("engines")
 
@@ -147,11 +147,11 @@ def test_devices_of_several_engines_are_numbered_through(models: Models) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("transfer", ["shared_memory", "ipc"])
 def test_adapters_arrive_in_an_engine_that_keeps_them_apart(models: Models, monkeypatch: pytest.MonkeyPatch, transfer: str) -> None:
-    from rl_core import workers
+    from rl_core.workers import start
     from tests.rl_core.rollout import without_cuda
 
     without_cuda.install(monkeypatch.setattr)
-    monkeypatch.setattr(workers, "transfer_of", lambda *_, **__: transfer)
+    monkeypatch.setattr(start, "transfer_of", lambda *_, **__: transfer)
     changes = {"lora": {"rank": 4, "alpha": 64}, "precision": "bfloat16", "resources": {"ray": False}}
     local = LocalWorkers(models, RlConfig.model_validate(STEPS | changes))
     try:
@@ -163,11 +163,11 @@ def test_adapters_arrive_in_an_engine_that_keeps_them_apart(models: Models, monk
 
 @pytest.mark.slow
 def test_an_engine_reads_the_weights_of_its_own_process(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rl_core import workers
+    from rl_core.workers import start
     from tests.rl_core.rollout import without_cuda
 
     without_cuda.install(monkeypatch.setattr)
-    monkeypatch.setattr(workers, "transfer_of", lambda *_, **__: "ipc")
+    monkeypatch.setattr(start, "transfer_of", lambda *_, **__: "ipc")
     local = LocalWorkers(models, config(ray=False))
     try:
         check_that_engines_follow(local)
@@ -178,16 +178,16 @@ def test_an_engine_reads_the_weights_of_its_own_process(models: Models, monkeypa
 @pytest.fixture
 def ray_workers(models: Models, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Starts workers on Ray that hand weights over as on GPUs."""
-    from rl_core import ray_workers
+    from rl_core.workers import on_ray
     from tests.rl_core.rollout import without_cuda
 
-    started: list[ray_workers.RayWorkers] = []
+    started: list[on_ray.RayWorkers] = []
 
-    def start(transfer: str, **resources: object) -> ray_workers.RayWorkers:
-        monkeypatch.setattr(ray_workers, "transfer_of", lambda *_, **__: transfer)
-        monkeypatch.setattr(ray_workers, "make_engine", without_cuda.make_engine_without_cuda)
-        monkeypatch.setattr(ray_workers, "make_policy", without_cuda.make_policy_without_cuda)
-        started.append(ray_workers.RayWorkers(models, config(threads=1, **resources), StopRequest()))
+    def start(transfer: str, **resources: object) -> on_ray.RayWorkers:
+        monkeypatch.setattr(on_ray, "transfer_of", lambda *_, **__: transfer)
+        monkeypatch.setattr(on_ray, "make_engine", without_cuda.make_engine_without_cuda)
+        monkeypatch.setattr(on_ray, "make_policy", without_cuda.make_policy_without_cuda)
+        started.append(on_ray.RayWorkers(models, config(threads=1, **resources), StopRequest()))
         return started[0]
 
     yield start

@@ -18,9 +18,9 @@ from rl_core.config import RlConfig
 from rl_core.rollout import vllm_engine
 from rl_core.rollout.engine import RolloutEngine
 from rl_core.rollout.vllm_weights import Transfer
-from rl_core.training.collective import TrainingGroup
+from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.policy import Policy
-from rl_core.workers import Models, make_engine, make_policy
+from rl_core.workers.start import Models, make_engine, make_policy
 
 PART = 5  # weights that travel together
 

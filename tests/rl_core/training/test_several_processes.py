@@ -15,9 +15,9 @@ import torch
 
 from rl_core.config import RlConfig
 from rl_core.model.pretrained import load_model
-from rl_core.training.backend import TrainingBackend, by_response, on_first
-from rl_core.training.backends import rl_backend
-from rl_core.training.collective import TrainingGroup, join
+from rl_core.training.backends.base import TrainingBackend, by_response, on_first
+from rl_core.training.backends.collective import TrainingGroup, join
+from rl_core.training.backends.make import rl_backend
 from rl_core.training.log_probs import response_scores
 from rl_core.training.sequences import TokenSequence, micro_batches
 

@@ -1,0 +1,213 @@
+"""Figures of what is read in responses: what reflection does, repetition, diversity, solve history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evals.analytics.figures.plotting import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    INK,
+    LINES,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Figure,
+    Series,
+    by_stage,
+    checkpoint_axis,
+    finish,
+    head,
+    new_canvas,
+    over_steps,
+    rows,
+    whole_steps,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+# name in the table: label, colour, hatch
+EFFECTS = {
+    "helps": ("helps: wrong before, right after", BLUE, ""),
+    "harms": ("harms: right before, wrong after", VERMILLION, "///"),
+    "nothing": ("changes nothing", MUTED, "..."),
+}
+STORIES = {
+    "always solved": (GREEN, ""),
+    "learned": (BLUE, "///"),
+    "sometimes solved": (ORANGE, "..."),
+    "forgotten": (VERMILLION, "xxx"),
+    "never solved": (INK, ""),
+}
+
+
+def draw_training(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
+    """Figures over the steps of the RL stages."""
+    found = [_degeneration(connection), _diversity(connection), _history(connection)]
+    return [figure for figure in found if figure is not None]
+
+
+def draw_checkpoints(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
+    """Figures over stages or checkpoints."""
+    figure = _effects(connection)
+    return [figure] if figure else []
+
+
+def _degeneration(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT * FROM degeneration_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = [
+        Series("repeated 4-grams of words", by_stage(data, "repetition", 100), BLUE, LINES[0]),
+        Series("repeated 16-grams of characters", by_stage(data, "character_repetition", 100), ORANGE, LINES[4]),
+        Series("no end token", by_stage(data, "no_end", 100), VERMILLION, LINES[1]),
+        Series("copied from the prompt", by_stage(data, "prompt_copied", 100), GREEN, LINES[2]),
+        Series("a block of 32 words twice", by_stage(data, "long_repeats", 100), PURPLE, LINES[3]),
+    ]
+    caption = (
+        "Signs of degeneration: share of 4-grams of words and of 16-grams of characters that repeat, of rollouts without an end token, of "
+        "4-grams copied from the prompt, and of rollouts in which a block of 32 words or more stands twice. All rising together is a "
+        "collapse."
+    )
+    if data and all(row["no_end"] is None for row in data):
+        caption += " How the rollouts ended is unknown."
+    return over_steps(data, series, "%", "degeneration", "Repetition and endings", caption, sql)
+
+
+def _diversity(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT * FROM groups_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = [
+        Series("groups that carry a gradient", by_stage(data, "informative", 100), BLUE, LINES[0]),
+        Series("distinct 4-grams", by_stage(data, "distinct_4grams", 100), VERMILLION, LINES[1]),
+        Series("all right", by_stage(data, "all_correct", 100), GREEN, LINES[2]),
+        Series("none right", by_stage(data, "none_correct", 100), INK, LINES[3]),
+    ]
+    caption = (
+        "Within a group (the responses to one prompt): share of groups whose rewards differ, share of different 4-grams of words among all "
+        "that were written, and groups that are solved wholly or not at all. Few different 4-grams mean that the responses are alike."
+    )
+    return over_steps(data, series, "%", "diversity", "Diversity within a group", caption, sql)
+
+
+def _history(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT stage, story, count(*) AS prompts FROM solve_history GROUP BY stage_run, stage, story"
+    data = rows(
+        connection, f"SELECT * FROM ({sql}) JOIN (SELECT stage, min(position) AS nth FROM stages GROUP BY stage) USING (stage) ORDER BY nth"
+    )
+    if not data:
+        return None
+    stages = list(dict.fromkeys(row["stage"] for row in data))
+    return _shares(
+        {
+            story: [sum(row["prompts"] for row in data if row["stage"] == stage and row["story"] == story) for stage in stages]
+            for story in STORIES
+        },
+        {story: (story, *look) for story, look in STORIES.items()},
+        stages,
+        "solve-history",
+        "training",
+        "Training prompts: how solving went",
+        "Training prompts of each stage by the share of their rollouts that were right from visit to visit: learned means none at first "
+        "and some at the last visit, forgotten the reverse. A prompt that is visited once can only be solved always, sometimes or never.",
+        sql,
+        "% of prompts",
+    )
+
+
+def _effects(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = (
+        "SELECT part, checkpoint, helps, harms, nothing, no_candidate FROM reflection_effects "
+        "LEFT JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint) ORDER BY part DESC, position, checkpoint_position"
+    )
+    data = [row for row in rows(connection, sql) if any(row[effect] for effect in EFFECTS)]
+    if not data:
+        return None
+    names = [f"{row['checkpoint']}{' (test)' if row['part'] == 'test' else ''}" for row in data]
+    return _shares(
+        {effect: [row[effect] for row in data] for effect in EFFECTS},
+        EFFECTS,
+        names,
+        "reflection-effects",
+        "checkpoints",
+        "What turning round does",
+        "Responses that stated an answer, turned round (reflection, backtracking, “wait”), and ended: was the answer before the first turn "
+        "right, and the outcome? Responses that turn before they state any answer are left out.",
+        sql,
+        "% of these responses",
+    )
+
+
+def _shares(
+    parts: dict[str, list[int]],
+    looks: dict[str, tuple[str, str, str]],
+    names: list[str],
+    name: str,
+    section: str,
+    title: str,
+    caption: str,
+    sql: str,
+    unit: str,
+) -> Figure:
+    """Stacked bars that add up to 100%, with the number of cases above."""
+    totals = [sum(part[at] for part in parts.values()) for at in range(len(names))]
+    with new_canvas() as canvas:
+        axes = canvas.add_subplot()
+        bottom = [0.0] * len(names)
+        for part, counts in parts.items():
+            label, colour, hatch = looks[part]
+            heights = [100 * count / total for count, total in zip(counts, totals, strict=True)]
+            if any(heights):
+                axes.bar(range(len(names)), heights, 0.62, bottom=bottom, label=label, color=colour, hatch=hatch, edgecolor="white")
+            bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+        for at, total in enumerate(totals):
+            axes.annotate(f"{total:,}", (at, 100), (0, 3), textcoords="offset points", ha="center", fontsize=9, color=MUTED)
+        checkpoint_axis(axes, names)
+        axes.set_ylim(0, 108)
+        axes.set_ylabel(unit)
+        head(canvas, title)
+        return finish(canvas, name, section, title, caption, sql)
+
+
+def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) -> Figure | None:
+    """Main scores of the checkpoints at the steps after which they were made; None where no benchmark has two such checkpoints.
+
+    Args:
+        names: benchmarks as their authors write them.
+    """
+    sql = (
+        "SELECT benchmark, subset, metric, value, low, high, trained.steps_before + trained.steps AS step "
+        "FROM scores JOIN stages AS trained ON trained.experiment = scores.experiment AND trained.stage = scores.checkpoint "
+        "WHERE trained.kind = 'rl' AND metric NOT LIKE 'pass@%' AND metric NOT LIKE 'maj@%' "
+        "QUALIFY mode = max(mode) OVER (PARTITION BY benchmark) ORDER BY scores.benchmark, subset, step"
+    )
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for row in rows(connection, sql):
+        label = names.get(row["benchmark"], row["benchmark"]) + (f", {row['subset']}" if row["subset"] else "")
+        lines.setdefault(label, []).append(row)
+    lines = {label: points for label, points in lines.items() if len({point["step"] for point in points}) > 1}
+    if not lines:
+        return None
+    with new_canvas() as canvas:
+        axes = canvas.add_subplot()
+        for at, (label, points) in enumerate(list(lines.items())[: len(COLOURS)]):
+            values = [100 * point["value"] for point in points]
+            below = [100 * (point["value"] - point["low"]) if point["low"] is not None else 0 for point in points]
+            above = [100 * (point["high"] - point["value"]) if point["high"] is not None else 0 for point in points]
+            steps = [point["step"] for point in points]
+            axes.errorbar(steps, values, yerr=[below, above], label=label, color=COLOURS[at], linestyle=LINES[at], marker="o", capsize=3)
+        axes.set_ylim(bottom=0)
+        whole_steps(axes)
+        axes.set_ylabel("% correct")
+        axes.set_xlabel("RL step after which the checkpoint was made")
+        head(canvas, "Test score by step")
+        return finish(
+            canvas,
+            "score-by-step",
+            "training",
+            "Test score by step",
+            "Scores of the evaluated checkpoints on held-out problems, at the steps after which they were made, with 95% intervals.",
+            sql,
+        )

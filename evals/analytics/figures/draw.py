@@ -1,0 +1,367 @@
+"""Figures of a warehouse: curves over a whole curriculum with its stage boundaries, and scores, lengths and keywords by checkpoint."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from evals.analytics.figures import behaviour, keyword_families
+from evals.analytics.figures.plotting import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    INK,
+    LINES,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    STYLE,
+    VERMILLION,
+    Figure,
+    Series,
+    by_stage,
+    checkpoint_axis,
+    curves,
+    finish,
+    head,
+    new_canvas,
+    one_curve,
+    over_steps,
+    rows,
+    stage_axis,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+OUTCOMES = {
+    "wrong": ("wrong answer", VERMILLION),
+    "format_error": ("format error", BLUE),
+    "unparseable": ("unreadable answer", PURPLE),
+    "truncated": ("cut at the token limit", ORANGE),
+    "timeout": ("verifier timeout", INK),
+}
+NAMES = {
+    "knights_knaves": "Knights and Knaves",
+    "gsm8k": "GSM8K",
+    "math500": "MATH-500",
+    "aime24": "AIME 2024",
+    "amc23": "AMC 2023",
+}
+UNIT_NOTES = {"tokens": "", "characters": " Tokens are unknown."}
+HEALTH = {
+    "entropy": "entropy (nats per token)",
+    "kl": "KL to the reference",
+    "grad_norm": "gradient norm",
+    "clip_fraction": "clipped tokens (%)",
+    "learning_rate": "learning rate",
+    "rollout_logprob_difference": "train/rollout gap (nats)",
+}
+SUPERVISED = {
+    "loss": "loss (nats per token)",
+    "accuracy": "next-token accuracy (%)",
+    "learning_rate": "learning rate",
+    "tokens_per_second": "tokens per second",
+}
+PERCENT = {"accuracy", "clip_fraction"}  # shares from 0 to 1
+
+
+def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
+    """Every figure that the warehouse has data for, what is asked first in front; the report shows them by section, in this order."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        figures = [
+            _reward(connection),
+            *_scores(connection),
+            behaviour.score_by_step(connection, NAMES),
+            _errors(connection),
+            _lengths(connection),
+            _health(connection),
+            _supervised(connection),
+            _keywords(connection),
+            *behaviour.draw_training(connection),
+            _lengths_by_checkpoint(connection),
+            _keywords_by_checkpoint(connection),
+            *behaviour.draw_checkpoints(connection),
+            *keyword_families.draw(connection),
+        ]
+    return [figure for figure in figures if figure is not None]
+
+
+def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT * FROM reward_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = Series("reward", by_stage(data, "reward"), BLUE)
+    if not series.points:
+        return None
+    with new_canvas() as canvas:
+        axes = canvas.add_subplot()
+        curves(axes, [series])
+        axes.set_ylabel("mean reward")
+        stage_axis(axes, data)
+        head(canvas, "Training reward")
+        return finish(
+            canvas,
+            "reward",
+            "training",
+            "Training reward",
+            "Mean reward of the rollouts of each step (thin) and its running mean (thick). Dotted lines are stage boundaries: "
+            "a new stage changes the puzzles or the temperature, so its level is not comparable with the one before.",
+            sql,
+        )
+
+
+def _lengths(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT * FROM length_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    unit = length_unit(connection)
+    whole = "characters" if unit == "characters" else "response_tokens"
+    series = [
+        Series("whole response", by_stage(data, whole), BLUE, LINES[0]),
+        Series("thinking", by_stage(data, f"think_{unit}"), VERMILLION, LINES[1]),
+        Series("answer", by_stage(data, f"answer_{unit}"), GREEN, LINES[2]),
+    ]
+    caption = f"Mean {unit} of the whole response, of the thinking and of the answer part."
+    return over_steps(data, series, unit, "length", "Response length", caption + UNIT_NOTES[unit], sql)
+
+
+def _errors(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT * FROM errors_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    seen = [outcome for outcome in OUTCOMES if any(row[outcome] for row in data)]
+    series = [
+        Series(OUTCOMES[outcome][0], by_stage(data, outcome, 100), OUTCOMES[outcome][1], line)
+        for outcome, line in zip(seen, LINES, strict=False)
+    ]
+    caption = "Share of rollouts by what went wrong; what is missing to 100% was correct."
+    if seen and any(row["truncated"] is None for row in data):
+        caption += " Which of the wrong ones were cut off is unknown."
+    return over_steps(data, series, "% of rollouts", "errors", "How rollouts fail", caption, sql)
+
+
+def _keywords(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    sql = "SELECT * FROM keywords_by_step ORDER BY position, step"
+    data = rows(connection, sql)
+    series = [
+        Series("step-wise", by_stage(data, "step_wise"), BLUE, LINES[0]),
+        Series("reflection", by_stage(data, "reflection"), VERMILLION, LINES[1]),
+    ]
+    caption = "Step-wise words (step 1, first, next, …) and reflection words (try again, recheck, …) per rollout."
+    return over_steps(data, series, "per response", "keywords", "Keywords in the thinking", caption, sql)
+
+
+def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    caption = (
+        "Signs of collapse: entropy that runs to zero or jumps, a growing KL or gradient, many clipped tokens, a gap between the trainer's "
+        "and the sampler's log-probs. The learning rate tells what was meant to change."
+    )
+    return _panels(connection, "rl", HEALTH, "health", "Health of the training", caption)
+
+
+def _supervised(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    caption = "Supervised fine-tuning on worked solutions, before any reinforcement, by optimizer step."
+    return _panels(connection, "sft", SUPERVISED, "sft", "Cold start (SFT)", caption)
+
+
+def _panels(connection: duckdb.DuckDBPyConnection, kind: str, shown: dict[str, str], name: str, title: str, caption: str) -> Figure | None:
+    """Small curves of logged metrics side by side, without those that are 0 throughout; None without any."""
+    names = ", ".join(f"'{metric}'" for metric in shown)
+    sql = (
+        "SELECT name, stage, position, step, steps_before + step AS total_step, value FROM metrics "
+        f"JOIN stages USING (stage_run, experiment, stage) WHERE kind = '{kind}' AND name IN ({names}) AND isfinite(value) "
+        "ORDER BY position, step"
+    )
+    data = rows(connection, sql)
+    logged = {row["name"] for row in data if row["value"]}
+    panels = {metric: [row for row in data if row["name"] == metric] for metric in shown if metric in logged}
+    if not panels:
+        return None
+    across = 3 if len(panels) > 4 else min(2, len(panels))
+    with new_canvas() as canvas:
+        for index, (metric, points) in enumerate(panels.items(), start=1):
+            axes = canvas.add_subplot(math.ceil(len(panels) / across), across, index)
+            one_curve(axes, points, "value", 100 if metric in PERCENT else 1)
+            axes.set_title(shown[metric], fontsize=8.5)
+            axes.tick_params(labelsize=7.5)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.locator_params(axis="both", nbins=4)
+        head(canvas, title)
+        return finish(canvas, name, "training", title, caption, sql)
+
+
+def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
+    """One figure per benchmark with parts (people), one for all the benchmarks that are whole; per evaluation stage."""
+    figures = []
+    stages = [row["stage_run"] for row in rows(connection, "SELECT stage_run FROM stages WHERE kind = 'eval' ORDER BY position, stage_run")]
+    for stage in stages:
+        scores = rows(
+            connection, "SELECT * FROM scores WHERE stage_run = ? AND metric NOT LIKE 'pass@%' AND metric NOT LIKE 'maj@%'", [stage]
+        )
+        checkpoints = checkpoint_order(connection, stage)
+        parts: dict[str, list[dict[str, Any]]] = {}
+        for row in scores:
+            parts.setdefault(row["benchmark"], []).append(row)
+        whole = [name for name, part in parts.items() if all(row["subset"] is None for row in part)]
+        suffix = f"-{stages.index(stage) + 1}" if len(stages) > 1 else ""
+        for benchmark, part in parts.items():
+            if benchmark not in whole:
+                subsets = sorted({row["subset"] for row in part} - {None})
+                chosen = {subset: [row for row in _primary(part) if row["subset"] == subset] for subset in subsets}
+                figures.append(_score_figure(f"scores-{benchmark}{suffix}", spoken(benchmark), checkpoints, chosen))
+        if whole:
+            chosen = {spoken(benchmark): _primary(parts[benchmark]) for benchmark in whole}
+            figures.append(_score_figure(f"scores{suffix}", "Benchmarks" if len(whole) > 1 else spoken(whole[0]), checkpoints, chosen))
+    return figures
+
+
+def _score_figure(name: str, title: str, checkpoints: list[str], lines: dict[str, list[dict[str, Any]]]) -> Figure:
+    metrics = {row["metric"] for chosen in lines.values() for row in chosen}
+    title = f"{title}: {' / '.join(sorted(metrics))} on held-out problems"
+    with new_canvas() as canvas:
+        axes = canvas.add_subplot()
+        for index, (label, chosen) in enumerate(lines.items()):
+            nudge = (index - (len(lines) - 1) / 2) * 0.07  # intervals side by side instead of on top of each other
+            chosen = sorted(
+                (row for row in chosen if row["checkpoint"] in checkpoints), key=lambda row: checkpoints.index(row["checkpoint"])
+            )
+            at = [checkpoints.index(row["checkpoint"]) + nudge for row in chosen]
+            values = [100 * row["value"] for row in chosen]
+            below = [100 * (row["value"] - row["low"]) if row["low"] is not None else 0 for row in chosen]
+            above = [100 * (row["high"] - row["value"]) if row["high"] is not None else 0 for row in chosen]
+            axes.errorbar(
+                at,
+                values,
+                yerr=[below, above],
+                label=label,
+                color=COLOURS[index % len(COLOURS)],
+                marker=MARKERS[index % len(MARKERS)],
+                linestyle=LINES[index % len(LINES)],
+                markersize=6,
+                linewidth=1.8,
+                elinewidth=1.3,
+                capsize=3,
+            )
+        checkpoint_axis(axes, checkpoints)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("% correct")
+        head(canvas, title)
+        return finish(
+            canvas,
+            name,
+            "checkpoints",
+            title,
+            "Share of held-out problems answered correctly, with 95% intervals. Overlapping intervals are no proof of equality: the table "
+            "compares checkpoints on the same problems.",
+            "SELECT * FROM scores",
+        )
+
+
+def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    unit = length_unit(connection)
+    thinking, answer = ("think_tokens", "answer_tokens") if unit == "tokens" else ("think_end - think_start", "answer_end - answer_start")
+    test = rows(
+        connection,
+        f"SELECT checkpoint, checkpoint_position, sum(think_{unit} * responses) / sum(responses) AS thinking, "
+        f"sum(answer_{unit} * responses) / sum(responses) AS answer FROM length_by_checkpoint "
+        "WHERE mode = (SELECT max(mode) FROM eval_samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
+    )
+    # The checkpoint of a stage is what its last tenth of steps has made.
+    train = rows(
+        connection,
+        f"SELECT stage AS checkpoint, avg({thinking}) AS thinking, avg({answer}) AS answer FROM rollouts "
+        "JOIN stages USING (stage_run, experiment, stage) WHERE step > 0.9 * steps GROUP BY ALL",
+    )
+    checkpoints = list(dict.fromkeys(row["checkpoint"] for row in test))
+    if not any(row["thinking"] for row in test):
+        return None
+    with new_canvas() as canvas:
+        for index, part in enumerate(("thinking", "answer"), start=1):
+            axes = canvas.add_subplot(1, 2, index)
+            for label, data, colour, marker, line in (("test", test, BLUE, "o", "-"), ("train, last steps", train, VERMILLION, "s", "--")):
+                points = sorted(
+                    (checkpoints.index(row["checkpoint"]), row[part])
+                    for row in data
+                    if row["checkpoint"] in checkpoints and row[part] is not None
+                )
+                axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line) if points else None
+            axes.set_ylim(bottom=0)
+            axes.set_title(f"{part} ({unit})")
+            checkpoint_axis(axes, checkpoints, narrow=True)
+        head(canvas, "Where the length goes")
+        return finish(
+            canvas,
+            "length-by-checkpoint",
+            "checkpoints",
+            "Where the length goes",
+            "Thinking and answer length by checkpoint, on held-out problems and on the rollouts that made the checkpoint."
+            + UNIT_NOTES[unit],
+            "SELECT * FROM length_by_checkpoint",
+        )
+
+
+def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    data = rows(
+        connection,
+        "SELECT checkpoint, checkpoint_position, sum(step_wise * responses) / sum(responses) AS step_wise, "
+        "sum(reflection * responses) / sum(responses) AS reflection FROM keywords_by_checkpoint "
+        "WHERE mode = (SELECT max(mode) FROM eval_samples) GROUP BY ALL ORDER BY checkpoint_position, checkpoint",
+    )
+    if not data:
+        return None
+    with new_canvas() as canvas:
+        axes = canvas.add_subplot()
+        for index, (family, label, colour, hatch) in enumerate(
+            (("step_wise", "step-wise", BLUE, ""), ("reflection", "reflection", VERMILLION, "///"))
+        ):
+            bars = axes.bar(
+                [at + (index - 0.5) * 0.36 for at in range(len(data))],
+                [row[family] for row in data],
+                0.34,
+                label=label,
+                color=colour,
+                hatch=hatch,
+                edgecolor="white",
+            )
+            axes.bar_label(bars, fmt="%.1f", fontsize=9, color=INK, padding=2)
+        checkpoint_axis(axes, [row["checkpoint"] for row in data])
+        axes.set_ylabel("per response")
+        head(canvas, "Keywords by checkpoint")
+        return finish(
+            canvas,
+            "keywords-by-checkpoint",
+            "checkpoints",
+            "Keywords by checkpoint",
+            "Step-wise and reflection words per response to the held-out problems.",
+            "SELECT * FROM keywords_by_checkpoint",
+        )
+
+
+def length_unit(connection: duckdb.DuckDBPyConnection) -> str:
+    """What lengths are shown in: tokens, or characters where the tokens of any response are not known."""
+    tokens = "SELECT response_tokens FROM rollouts UNION ALL SELECT response_tokens FROM eval_samples"
+    unknown = rows(connection, f"SELECT 1 FROM ({tokens}) WHERE response_tokens IS NULL LIMIT 1")
+    return "characters" if unknown else "tokens"
+
+
+def checkpoint_order(connection: duckdb.DuckDBPyConnection, stage_run: str) -> list[str]:
+    """Checkpoints of an evaluation stage as it lists them: each is compared with the first and with the one before it."""
+    found = rows(connection, "SELECT checkpoint FROM scores WHERE stage_run = ? GROUP BY checkpoint ORDER BY min(rowid)", [stage_run])
+    if not found:  # no response has a verdict
+        found = rows(
+            connection,
+            "SELECT checkpoint FROM evaluated_checkpoints WHERE stage_run = ? ORDER BY checkpoint_position, checkpoint",
+            [stage_run],
+        )
+    return [row["checkpoint"] for row in found]
+
+
+def _primary(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sampled average where there is one (less noisy than one greedy answer), else greedy accuracy."""
+    sampled = [row for row in scores if row["mode"] == "sampled"]
+    return sampled or scores
+
+
+def spoken(benchmark: str) -> str:
+    """A benchmark's name as its authors write it."""
+    return NAMES.get(benchmark, benchmark.replace("_", " "))

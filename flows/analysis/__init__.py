@@ -1,0 +1,1 @@
+"""Commands that read responses and scores: SQL, reports, evaluations, comparisons."""

@@ -1,0 +1,118 @@
+"""An order made of options, and carried out: exit codes and last words for every way in which a run ends."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.group import FAILED, INTERRUPTED, STOPPED
+from flows.cli.plan_table import print_plan, print_summary
+from rl_core.errors import is_disk_full
+from tasks.interrupts import is_of_a_signal, leave_at_once
+
+if TYPE_CHECKING:
+    from flows.planning.plan import Plan
+    from flows.recipe.request import Order
+    from tasks.workspace import Workspace
+
+
+def make_order(recipe: str, options: dict[str, Any]) -> Order:
+    """The order of a recipe and the values of `stage_options`."""
+    from flows.recipe.request import Order
+
+    return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
+
+
+def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -> Order:
+    """An order for another process to carry out later: checked now, with absolute paths."""
+    from flows.planning.checks import check_names
+    from flows.planning.plan import make_plan
+    from flows.planning.requirements import require_machine
+    from flows.recipe.schema import shipped
+
+    if recipe not in shipped():
+        recipe = str(Path(recipe).resolve())
+    data_dir = options["data_dir"]
+    fixed = {"workspace": workspace.root, "data_dir": data_dir.expanduser().resolve() if data_dir else None}
+    order = make_order(recipe, options | fixed)
+    plan = make_plan(order)
+    check_names(plan.recipe)
+    if not order.anyway:
+        require_machine(plan)
+    return order
+
+
+def run_order(order: Order) -> None:
+    """Check an order, carry it out, and say where to look; leaves with an exit code if it does not end well.
+
+    Raises:
+        InputError: a setting, a file or a model is wrong, or another process works on a stage.
+    """
+    from flows.console import make_console
+    from flows.planning.checks import check_before_run, check_names
+    from flows.planning.plan import make_plan
+    from flows.runs.prefect_states import unsettled
+    from flows.servers.prefect_server import has_server
+    from tasks.tracking.stage_run import is_told
+
+    plan = make_plan(order)
+    check_names(plan.recipe)
+    check_before_run(plan)
+    console = make_console()
+    # A run that was killed after its last stage has left runs open in Prefect and MLflow, and `best` where it was.
+    left_open = any(record["state"] == "running" for _, record in unsettled(plan.workspace))
+    untold = not is_told(plan.workspace, [stage.spec.directory for stage in plan.stages if stage.action == "reuse"])
+    if not plan.to_run and not has_server() and not left_open and not untold:
+        # The embedded server takes seconds to start, only to hear that nothing happened.
+        from flows.runs.record import RunRecord
+
+        RunRecord.begin(plan).end("done")
+        console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
+    else:
+        print_plan(plan, console)
+        console.print("starting Prefect and MLflow", style="dim", highlight=False)
+        _carry_out(order, plan)
+    print_summary(plan, console)
+
+
+def _carry_out(order: Order, plan: Plan) -> None:
+    """Run the flow, and leave with the exit code that fits if it does not end well."""
+    from flows.runs.prefect_states import settling
+    from flows.runs.record import own_run
+    from flows.servers.prefect_server import PrefectServer
+    from tasks.stage.lease import StageFailed
+    from tasks.stage.spec import StageStopped
+
+    try:
+        server = PrefectServer(plan.workspace)
+        server.start()
+        from flows.experiment import experiment
+
+        server.wait()
+        with settling(plan.workspace):
+            experiment(**order.model_dump())
+    except BaseException as error:
+        if is_of_a_signal(error):
+            leave_at_once()
+            click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
+            sys.exit(INTERRUPTED)
+        if isinstance(error, StageFailed):
+            click.echo(f"failed: {error}", err=True)
+            sys.exit(FAILED)
+        if isinstance(error, StageStopped):
+            click.echo(f"stopped: {error}", err=True)
+            sys.exit(STOPPED)
+        if is_disk_full(error):
+            click.echo(f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on", err=True)
+            sys.exit(FAILED)
+        record = own_run(plan.workspace, plan.recipe.name)
+        if not isinstance(error, Exception) or server.answers() or record is None or record["state"] == "running":
+            raise
+        # Prefect could not be told how the run ended. The run has ended all the same, and its record says how.
+        click.echo("warning: Prefect's server went away; the next command tells it how this run ended", err=True)
+        if record["state"] != "done":
+            click.echo(f"{record['state']}: {record['error']}", err=True)
+            sys.exit(FAILED if record["state"] == "failed" else STOPPED)

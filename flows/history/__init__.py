@@ -1,0 +1,1 @@
+"""After runs: lineage, references, promotion, archives, garbage collection."""

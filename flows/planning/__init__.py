@@ -1,0 +1,1 @@
+"""Before a run: which stages run and why, what they cost, what they need."""

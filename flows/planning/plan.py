@@ -1,0 +1,271 @@
+"""The plan: which stages will run, which are reused, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flows.planning.estimate import pace, token_budget
+from flows.planning.stage_files import local_files, model_files
+from flows.recipe.request import Order
+from flows.recipe.schema import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage, load_recipe
+from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_ins
+from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, ScratchModel
+from rl_core.data.contamination import PUZZLES
+from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.errors import InputError
+from rl_core.nearest import nearest
+from tasks.stage.digests import Digests
+from tasks.stage.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
+from tasks.stage.records import SPEC, read_record
+from tasks.stage.spec import StageSpec, Upstream, read_manifest, why_not_done
+from tasks.workspace import Workspace
+
+Action = Literal["run", "continue", "reuse", "skip"]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One line of a plan."""
+
+    spec: StageSpec
+    action: Action
+    reasons: list[str]  # why it runs; empty if reused
+    anew: bool  # what is in the directory is set aside first
+
+    @property
+    def runs(self) -> bool:
+        return self.action in ("run", "continue")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every stage of a recipe in the order of execution."""
+
+    recipe: Recipe
+    order: Order
+    workspace: Workspace
+    stages: list[PlannedStage]
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """The sets and benchmarks in whose place made-up problems are used."""
+        return stand_ins(self.recipe) if any(stage.spec.data_dir == STAND_IN for stage in self.stages) else []
+
+    @property
+    def to_run(self) -> list[PlannedStage]:
+        return [stage for stage in self.stages if stage.runs]
+
+
+def make_plan(order: Order) -> Plan:
+    """Plan an order. Writes nothing but remembered digests, and those only into a workspace that is there.
+
+    Raises:
+        InputError: the recipe or the order is wrong, a file is missing, or with `rerun_from` an earlier stage would have to run.
+    """
+    recipe = apply_profile(load_recipe(order.recipe, order.changes), order.profile)
+    workspace = Workspace.at(order.workspace)
+    data_dir = order.data_dir.expanduser().resolve() if order.data_dir else None
+    if data_dir and not data_dir.is_dir():
+        raise InputError(f"--data-dir {order.data_dir}: no such directory")
+    data_dir = data_directory(data_dir, order.profile)
+    digests = Digests(workspace.digests)
+    for option, name in _named(order):
+        if name not in recipe.stages:
+            raise RecipeError(f"{option} {name}: the recipe has no such stage; {nearest(name, recipe.stages)}")
+    specs = make_specs(recipe, workspace, data_dir, digests)
+    meant = _meant(recipe, order)
+    forced = set(order.force) | ({order.rerun_from} if order.rerun_from else set())
+    stages: dict[str, PlannedStage] = {}
+    for name, spec in specs.items():
+        reasons, anew = _why(spec, stages, forced, workspace, digests)
+        action: Action = "reuse" if not reasons else "run" if anew or not (spec.directory / SPEC).exists() else "continue"
+        stages[name] = PlannedStage(spec, action if name in meant else "skip", reasons, anew)
+    if order.rerun_from:
+        _require_ancestors(recipe, order.rerun_from, stages)
+    digests.save()
+    return Plan(recipe, order, workspace, list(stages.values()))
+
+
+def make_specs(recipe: Recipe, workspace: Workspace, data_dir: Path | None, digests: Digests) -> dict[str, StageSpec]:
+    """The stages with their fingerprints, in the order of execution."""
+    specs: dict[str, StageSpec] = {}
+    for position, name in enumerate(recipe.order()):
+        specs[name] = _make_spec(recipe, name, position, specs, workspace, data_dir, digests)
+    return specs
+
+
+def _make_spec(
+    recipe: Recipe,
+    name: str,
+    position: int,
+    specs: dict[str, StageSpec],
+    workspace: Workspace,
+    data_dir: Path | None,
+    digests: Digests,
+) -> StageSpec:
+    stage = recipe.stages[name]
+    references = recipe.references(name)
+    upstream = {role: [_upstream(specs[other]) for other in names if other != MODEL] for role, names in references.items()}
+    takes_model = any(MODEL in names for names in references.values())
+    # Settings that execution needs; kind and references have their own places.
+    outside = {"kind", *ROLES[stage.kind]}
+    files = local_files(stage, f"stages.{name}", data_dir)
+    identity: dict[str, Any] = {
+        "kind": stage.kind,
+        "version": STAGE_VERSIONS[stage.kind],
+        "seed": recipe.seed,
+        "settings": {key: value for key, value in meaning(stage).items() if key not in outside},
+        "inputs": {role: {other.stage: other.fingerprint for other in group} for role, group in upstream.items()},
+        "files": {str(path.relative_to(data_dir)) if data_dir else str(path): digests.of(path) for path in files},
+    }
+    if recipe.seed != HELD_OUT_SEED and _draws_held_out_problems(stage):
+        # Once these followed the seed of the run: what was made so is another measurement. Under this one seed nothing changed.
+        identity["held_out"] = "the same for every seed"
+    if takes_model and isinstance(recipe.model, ScratchModel):
+        identity["model"] = meaning(recipe.model)
+    elif takes_model and isinstance(recipe.model, str):
+        # A directory is what is in it, wherever it lies; a hub id is its name.
+        weights = model_files(recipe.model)
+        identity["files"] |= {f"model/{path.name}": digests.of(path) for path in weights}
+        identity["model"] = "a directory" if weights else recipe.model
+    return StageSpec(
+        experiment=recipe.name,
+        stage=name,
+        kind=stage.kind,
+        position=position,
+        seed=recipe.seed,
+        settings=stage.model_dump(mode="json", exclude=outside),
+        identity=identity,
+        fingerprint=fingerprint(identity),
+        workspace=workspace.root,
+        upstream=upstream,
+        model=recipe.model if takes_model else None,
+        data_dir=data_dir,
+        held_out=held_out(recipe) if stage.kind == "data" else (),
+        token_budget=token_budget(recipe, name),
+        pace=pace(recipe, name),
+    )
+
+
+def _draws_held_out_problems(stage: Stage) -> bool:
+    """Whether a data stage makes held-out problems or chooses some of a set."""
+    return isinstance(stage, KnightsKnavesData | CountdownData) or (isinstance(stage, Gsm8kData) and stage.test is not None)
+
+
+def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:
+    """The benchmarks that a recipe evaluates, whole: what no training set may hold. Part of no fingerprint: most changes drop nothing."""
+    found: dict[str, dict[str, Any]] = {}
+    for stage in recipe.stages.values():
+        if isinstance(stage, EvalStage):
+            for benchmark in stage.benchmarks:
+                entry = {"name": benchmark.name, "people": benchmark.people, "names": benchmark.names}
+                if benchmark.name in PUZZLES:  # made to order: as many as are evaluated
+                    entry["limit"] = benchmark.limit
+                found.setdefault(json.dumps(entry), entry)
+    return tuple(found.values())
+
+
+def _newly_held_out(spec: StageSpec) -> str | None:
+    """Why a finished data stage has to be made again though its settings are the same: a new benchmark shares problems with it."""
+    from rl_core.data.prompts import read_prompts
+    from tasks.kinds.data import overlap
+
+    result = (read_manifest(spec.directory) or {"result": {}})["result"]
+    new = [entry for entry in spec.held_out if entry["name"] not in result.get("checked", [])]
+    if not new or spec.settings.get("contaminated") == "keep":
+        return None
+    if spec.data_dir is None and any(entry["name"] not in PUZZLES for entry in new):
+        return f"not checked against {new[0]['name']} yet"  # a plan does not ask the hub
+    hits = overlap(read_prompts(spec.directory / "train.parquet"), new, spec)
+    return f"holds {len(hits):,} problems of {hits[0]['benchmark']}" if hits else None
+
+
+def _upstream(spec: StageSpec) -> Upstream:
+    start = spec.upstream.get("start")
+    return Upstream(
+        stage=spec.stage,
+        kind=spec.kind,
+        fingerprint=spec.fingerprint,
+        directory=spec.directory,
+        position=spec.position,
+        start=start[0].stage if start else None,
+    )
+
+
+def _named(order: Order) -> Iterable[tuple[str, str]]:
+    if order.rerun_from:
+        yield "--from", order.rerun_from
+    if order.until:
+        yield "--until", order.until
+    for name in order.force:
+        yield "--force", name
+
+
+def _meant(recipe: Recipe, order: Order) -> set[str]:
+    """The stages that an order is about, those among them that can be reused included."""
+    meant = set(recipe.stages)
+    if order.rerun_from:
+        following = {order.rerun_from} | recipe.descendants(order.rerun_from)
+        meant = following.union(*(recipe.ancestors(name) for name in following))
+    if order.until:
+        needed = {order.until} | recipe.ancestors(order.until)
+        if order.rerun_from and order.rerun_from not in needed:
+            raise RecipeError(f"--from {order.rerun_from} --until {order.until}: {order.until} does not need {order.rerun_from}")
+        meant &= needed
+    for name in order.force:
+        if name not in meant:
+            raise RecipeError(f"--force {name}: the stage lies outside of --from and --until; leave one of them out")
+    return meant
+
+
+def _why(
+    spec: StageSpec, before: dict[str, PlannedStage], forced: set[str], workspace: Workspace, digests: Digests
+) -> tuple[list[str], bool]:
+    """Why a stage has to run, and whether it starts anew."""
+    parents = [before[parent.stage] for parent in spec.parents]
+    if spec.stage in forced:
+        return ["asked for"], True
+    anew = [parent.spec.stage for parent in parents if parent.anew]
+    if anew:
+        return [f"{name} runs anew" for name in anew], True
+    reason = why_not_done(spec, digests)
+    if reason is None and spec.kind == "data" and (reason := _newly_held_out(spec)):
+        return [reason], True
+    if reason is None and spec.kind == "analyze" and not workspace.warehouse.exists():
+        reason = f"{workspace.warehouse.name} is missing"
+    if reason == "not run yet":
+        return _what_changed(spec), False
+    if reason:
+        return [reason], False
+    return [f"{parent.spec.stage} runs again" for parent in parents if parent.reasons], False
+
+
+def _what_changed(spec: StageSpec) -> list[str]:
+    """How a stage differs from the last one of its name."""
+    earlier = latest_earlier(spec)
+    if earlier is None:
+        return ["not run yet"]
+    return differences(spec.stage, earlier["identity"], spec.identity)
+
+
+def latest_earlier(spec: StageSpec) -> dict[str, Any] | None:
+    """What the last made stage of this name was, finished ones first."""
+    found = []
+    for path in spec.directory.parent.glob(f"{spec.stage}-????????/{SPEC}"):
+        document = read_record(path)
+        if document and document["stage"] == spec.stage:
+            found.append((read_manifest(path.parent) is not None, path.stat().st_mtime, document))
+    return max(found, key=lambda item: item[:2])[2] if found else None
+
+
+def _require_ancestors(recipe: Recipe, stage: str, stages: dict[str, PlannedStage]) -> None:
+    missing = [name for name in stages if name in recipe.ancestors(stage) and stages[name].reasons]
+    if missing:
+        listed = ", ".join(f"{name} ({'; '.join(stages[name].reasons[:3])})" for name in missing)
+        raise RecipeError(
+            f"--from {stage}: before it would have to run {listed}; start from {missing[0]}, leave --from out, or undo the change"
+        )

@@ -1,0 +1,1 @@
+"""Recipes: schema, loading, errors that explain, the smoke profile."""

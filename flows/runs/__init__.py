@@ -1,0 +1,1 @@
+"""Runs: their record, what is shown of them, their status, resuming, verification."""

@@ -1,0 +1,81 @@
+"""Leaves no run open in Prefect whose process is gone, and sends what it could not be told while it was away.
+
+The record of a run (`flows/runs/record.py`) says how it ended. Prefect may know better or worse: a killed process says nothing, a server
+that was down heard nothing, and Ctrl-C is a crash to Prefect where a person means a cancellation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tasks.stage.lease import holder
+from tasks.stage.records import read_record
+from tasks.workspace import Workspace, write_record
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+# The state of a record -> Prefect's, and those in Prefect that are right already
+STATES = {
+    "done": ("COMPLETED", {"COMPLETED"}),
+    "failed": ("FAILED", {"FAILED", "CRASHED"}),
+    "stopped": ("CANCELLED", {"CANCELLED"}),
+    "running": ("CRASHED", {"CRASHED", "CANCELLED", "FAILED"}),
+}
+
+
+@contextmanager
+def settling(workspace: Workspace) -> Iterator[None]:
+    """Settle what earlier runs left, and afterwards how this one ended."""
+    settle_runs(workspace)
+    try:
+        yield
+    finally:
+        settle_runs(workspace)
+
+
+def settle_runs(workspace: Workspace) -> int:
+    """Set the state of every flow run of the current Prefect server that has ended otherwise; returns how many records were settled.
+
+    A server that does not answer is no error: they are settled next time.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    settled = 0
+    for path, record in unsettled(workspace):
+        try:
+            with get_client(sync_client=True) as client:
+                _settle(client, record)
+        except ObjectNotFound:  # a run of another server
+            continue
+        except Exception:  # of its HTTP client, or of the server
+            return settled
+        record["prefect"]["settled"] = True
+        write_record(path, record)
+        settled += 1
+    return settled
+
+
+def unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Records of runs that have ended and whose end Prefect has not heard."""
+    for path in workspace.run_records():
+        record = read_record(path)
+        known = (record or {}).get("prefect")
+        if record and known and not known.get("settled") and not holder(path, record):
+            yield path, record
+
+
+def _settle(client: SyncPrefectClient, record: dict[str, Any]) -> None:
+    from prefect.client.schemas.objects import State, StateType
+
+    identity = UUID(record["prefect"]["flow_run_id"])
+    wanted, fine = STATES[record["state"]]
+    state = client.read_flow_run(identity).state
+    if state is None or state.type.value not in fine:
+        message = record.get("error") or ("" if wanted == "COMPLETED" else "its process ended without a word")
+        client.set_flow_run_state(identity, State(type=StateType(wanted), message=message), force=True)

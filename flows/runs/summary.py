@@ -1,0 +1,156 @@
+"""What was learned: the table at the end of a run, and a few words on every stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.format import count
+from flows.planning.plan import Plan
+from flows.recipe.smoke import STAND_IN
+from flows.runs.stage_warnings import stage_warnings
+from tasks.kinds.data import OVERLAP
+from tasks.kinds.report import REPORT, where_to_look
+from tasks.stage.records import SCORES, read_record
+from tasks.stage.spec import StageSpec, read_manifest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NOISE = "~ differs from the row above by no more than chance would (McNemar or paired bootstrap, 5 %)"
+DETECTABLE = "tells apart: the smallest difference in points that is found in four of five cases"
+
+
+def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
+    """The result of a stage in a few words."""
+    result = manifest["result"]
+    match spec.kind:
+        case "data":
+            source = "made up" if spec.data_dir == STAND_IN and result["source"] == "files" else result["source"]
+            dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
+            there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
+            shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
+            by_text = f"; golds that cannot be read: {result['golds_by_text']:,}, compared as texts" if result.get("golds_by_text") else ""
+            other = result.get("contradicting_rows", 0)
+            contradicting = f"; rows that contradict an earlier answer to the same problem: {other:,}, left out" if other else ""
+            prompts = f"{result['train']:,} training and {result['test']:,} held-out prompts"
+            return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}"
+        case "sft" | "rl":
+            what = "prompts" if spec.kind == "rl" else "examples"
+            left = result.get(f"dropped_{what}", 0)
+            dropped = f", left out as too long: {left:,} of {left + result[what]:,} {what}" if left else ""
+            checkpoint = f"{spec.experiment}/{spec.stage}/{Path(result['checkpoint']).name}"  # as commands take it
+            return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {checkpoint}"
+        case "eval":
+            not_asked = f", problems not asked as too long: {left:,}" if (left := result.get("not_asked")) else ""
+            return f"{count(result.get('tokens', 0))} tokens{not_asked}"
+        case "analyze":
+            return ", ".join(f"{rows:,} {table}" for table, rows in result["rows"].items() if rows)
+        case "report":
+            return str(spec.directory / REPORT)
+
+
+def contamination(plan: Plan) -> list[str]:
+    """What finished data stages share with the benchmarks of their recipe, a line each."""
+    found = []
+    for stage in plan.stages:
+        manifest = read_manifest(stage.spec.directory) if stage.spec.kind == "data" else None
+        result = manifest["result"] if manifest else {}
+        done = "dropped" if "dropped_contaminated" in result else "kept"
+        for name, hits in result.get("contaminated", {}).items():
+            found.append(f"{stage.spec.stage}: {hits:,} training problems are in {name}, {done}; see {stage.spec.directory / OVERLAP}")
+    return found
+
+
+def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of a plan's evaluations; see `score_table`."""
+    scores, comparisons = [], []
+    for stage in plan.stages:
+        if stage.spec.kind == "eval" and read_manifest(stage.spec.directory):
+            found = read_record(stage.spec.directory / SCORES) or {"scores": []}
+            scores += found["scores"]
+            comparisons += found.get("comparisons", [])
+    return score_table(scores, comparisons)
+
+
+def score_table(scores: list[dict[str, Any]], comparisons: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: checkpoints down, benchmarks across, shares in percent with their 95 % intervals.
+
+    `~` marks a score whose difference from the row above is noise. The last row has the smallest difference that a column can tell.
+    """
+    # A benchmark with parts is shown by its parts.
+    divided = {score["benchmark"] for score in scores if score["subset"]}
+    shown = [
+        score
+        for score in scores
+        if (score["subset"] or score["benchmark"] not in divided) and (score["metric"] == "accuracy" or score["metric"].startswith("avg@"))
+    ]
+    columns = list(dict.fromkeys((score["subset"] or score["benchmark"], score["metric"], score["mode"]) for score in shown))
+    cells = {(score["checkpoint"], score["subset"] or score["benchmark"], score["metric"], score["mode"]): score for score in shown}
+    changes = {
+        (change["first"], change["second"], change["subset"] or change["benchmark"], change["metric"], change["mode"]): change
+        for change in comparisons
+    }
+    rows: list[list[str]] = []
+    names = list(dict.fromkeys(score["checkpoint"] for score in shown))
+    for above, checkpoint in zip([None, *names], names, strict=False):
+        rows.append(
+            [checkpoint, *(_cell(cells.get((checkpoint, *column)), changes.get((above, checkpoint, *column))) for column in columns)]
+        )
+    if rows:
+        rows.append(
+            ["tells apart", *(_tells([entry for key, entry in (changes or cells).items() if key[-3:] == column]) for column in columns)]
+        )
+    return ["checkpoint", *(f"{part}\n{mode if metric == 'accuracy' else metric}" for part, metric, mode in columns)], rows
+
+
+def print_scores(header: list[str], rows: list[list[str]], console: Console) -> None:
+    """Print a table of `score_table` and what its marks mean."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*row, style="dim" if row is rows[-1] else None)
+    console.print("\nScores in percent [95 % interval]", style="italic", highlight=False, markup=False, soft_wrap=True)
+    console.print(table)
+    marks = [NOISE] if any("~" in cell for row in rows for cell in row[1:]) else []
+    for text in [*marks, DETECTABLE]:
+        console.print(text, style="dim", highlight=False, markup=False)
+
+
+def _cell(score: dict[str, Any] | None, change: dict[str, Any] | None) -> str:
+    if score is None:
+        return "-"
+    interval = f" [{100 * score['low']:.0f}, {100 * score['high']:.0f}]" if score.get("low") is not None else ""
+    return f"{100 * score['value']:.1f}{interval}{' ~' if change and change['noise'] else ''}"
+
+
+def _tells(entries: list[dict[str, Any]]) -> str:
+    """The smallest difference that every comparison of a column can tell, in points."""
+    found = [entry["detectable"] for entry in entries if "detectable" in entry]
+    return f"{100 * max(found):.1f}" if found else "-"
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know of the stages that are done, a line each; see flows/runs/stage_warnings.py."""
+    return [
+        f"{stage.spec.stage}: {text}" for stage in plan.stages if stage.action != "skip" for text in stage_warnings(stage.spec.directory)
+    ]
+
+
+def places(plan: Plan) -> list[tuple[str, str]]:
+    """Where to look next: what, and a path or command."""
+    found = []
+    for stage in plan.stages:
+        if stage.spec.kind == "report" and read_manifest(stage.spec.directory):
+            found.append(("report", str(stage.spec.directory / REPORT)))
+    last = next((stage for stage in reversed(plan.stages) if stage.spec.kind in ("sft", "rl")), None)
+    manifest = read_manifest(last.spec.directory) if last else None
+    if last and manifest:
+        found.append(("checkpoint", str(last.spec.directory / manifest["result"]["checkpoint"])))
+    if plan.order.profile:
+        found.append(("profile", f"{plan.order.profile}: shows that all parts work together; the scores mean nothing"))
+    found += [(place["title"], place["where"]) for place in where_to_look(plan.workspace)]
+    return found

@@ -1,0 +1,44 @@
+"""What the runner of `r1flow up` carries out: the recipes that the operator offers, in the operator's workspace, on the operator's data.
+
+A form in Prefect's UI shows these as fixed, but whoever reaches the API can send others; so the flow itself looks.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shlex import quote
+
+from flows.recipe.request import Order
+from flows.recipe.schema import shipped
+from flows.servers.schedules import Schedule, read_schedules
+from rl_core.errors import InputError
+from tasks.workspace import Workspace
+
+SERVED = "R1FLOW_SERVED"  # in the runner's environment: the workspace
+
+
+def offered(workspace: Workspace) -> dict[str, Schedule]:
+    """Every shipped recipe, and what was scheduled, by the deployment's name."""
+    known = {name: Schedule(order=Order(recipe=name, workspace=workspace.root)) for name in shipped()}
+    return known | read_schedules(workspace)
+
+
+def check_served(order: Order) -> None:
+    """Refuse what a runner does not offer; outside of one everything is allowed.
+
+    Raises:
+        InputError: another workspace, recipe or data directory than those that are offered.
+    """
+    root = os.environ.get(SERVED)
+    if not root:
+        return
+    workspace = Workspace.at(Path(root))
+    if Workspace.at(order.workspace) != workspace:
+        raise InputError(f"workspace {order.workspace}: this runner works in {root}; r1flow up --workspace DIR serves another one")
+    allowed = [schedule.order for schedule in offered(workspace).values() if schedule.order.recipe == order.recipe]
+    if not allowed:
+        raise InputError(f"recipe {order.recipe}: this runner does not offer it; r1flow schedule {quote(order.recipe)} does")
+    if order.data_dir not in [None, *(known.data_dir for known in allowed)]:
+        command = f"r1flow schedule {quote(order.recipe)} --data-dir {quote(str(order.data_dir))}"
+        raise InputError(f"data_dir {order.data_dir}: this runner does not offer it; {command} does")

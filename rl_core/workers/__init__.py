@@ -1,0 +1,1 @@
+"""Processes that sample and train: in this process, or Ray actors on one or several machines."""

@@ -1,0 +1,27 @@
+"""SFT stage: worked examples into a model, in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rl_core.config import SftConfig, TrainJob
+from tasks.stage.lease import Lease
+from tasks.stage.spec import StageSpec
+from tasks.trainer.local_process import Progress
+from tasks.trainer.train import prompt_files, start_model, train
+
+
+def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
+    """Train; returns the trainer's own result."""
+    config = SftConfig.model_validate(spec.settings)
+    job = TrainJob(
+        kind="sft",
+        sft=config,
+        model=start_model(spec),
+        prompts=prompt_files(spec),
+        output=spec.directory,
+        lease=lease.held,
+        seed=spec.run_seed,
+    )
+    return train(job, lease, on_progress, steps=config.steps)

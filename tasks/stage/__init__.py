@@ -1,0 +1,1 @@
+"""A stage on disk: what identifies it, who may write it, when it is finished."""
