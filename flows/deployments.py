@@ -32,8 +32,9 @@ from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import ParameterSchema
 from pydantic import create_model
 
+from flows.recipe.load import load_recipe, shipped
 from flows.recipe.request import Order
-from flows.recipe.schema import Recipe, RecipeError, load_recipe, shipped
+from flows.recipe.schema import Recipe, RecipeError
 from flows.servers.schedules import Schedule, path_of
 from flows.servers.served import offered
 from tasks.workspace import Workspace, write_json

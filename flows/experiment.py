@@ -21,8 +21,8 @@ from flows.console import make_console
 from flows.history.best import move_best
 from flows.planning.checks import check_before_run, check_names
 from flows.planning.plan import Plan, PlannedStage, make_plan
+from flows.recipe.load import resolved
 from flows.recipe.request import DEFAULT_WORKSPACE, Order, Profile
-from flows.recipe.schema import resolved
 from flows.runs.display import Display
 from flows.runs.prefect_page import FlowPage
 from flows.runs.record import RunRecord

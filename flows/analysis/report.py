@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.analysis.ingest import part_of
-from flows.recipe.schema import check
+from flows.recipe.load import check
 from flows.runs.status import describe
 from rl_core.errors import InputError
 from tasks.kinds.report import REPORT, where_to_look

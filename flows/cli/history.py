@@ -24,7 +24,7 @@ def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
 
     from flows.history.lineage import chain, described, rebuild
     from flows.history.references import find
-    from flows.recipe.schema import resolved
+    from flows.recipe.load import resolved
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)

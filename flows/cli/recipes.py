@@ -72,7 +72,7 @@ def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None
     from flows.planning.checks import check_names
     from flows.planning.estimate import derived
     from flows.recipe.commented import commented
-    from flows.recipe.schema import load_recipe
+    from flows.recipe.load import load_recipe
     from flows.recipe.smoke import apply_profile
 
     loaded = apply_profile(load_recipe(recipe, changes), profile)
@@ -91,7 +91,8 @@ def recipes() -> None:
     from flows.console import make_console
     from flows.planning.costs import gpus_of
     from flows.planning.requirements import Trained
-    from flows.recipe.schema import RlStage, load_recipe, shipped
+    from flows.recipe.load import load_recipe, shipped
+    from flows.recipe.schema import RlStage
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("recipe", "algorithm", "GPUs", "model", "what"):

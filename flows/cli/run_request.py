@@ -31,7 +31,7 @@ def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -
     from flows.planning.checks import check_names
     from flows.planning.plan import make_plan
     from flows.planning.requirements import require_machine
-    from flows.recipe.schema import shipped
+    from flows.recipe.load import shipped
 
     if recipe not in shipped():
         recipe = str(Path(recipe).resolve())

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.format import count
-from flows.recipe.schema import MODEL, Recipe, check
+from flows.recipe.load import check
+from flows.recipe.schema import MODEL, Recipe
 from flows.runs.stage_warnings import stage_warnings
 from rl_core.errors import InputError
 from rl_core.nearest import listed

@@ -59,7 +59,7 @@ def find(workspace: Workspace, what: str) -> Subject:
 
 def names_stage(workspace: Workspace, what: str) -> bool:
     """Whether a name is meant for something in the workspace, be it there or not, rather than for a model directory or hub id."""
-    from flows.recipe.schema import shipped
+    from flows.recipe.load import shipped
 
     if "@" in what or _path_in_stage(workspace, what):
         return True

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from flows.planning.estimate import pace, token_budget
 from flows.planning.stage_files import local_files, model_files
+from flows.recipe.load import load_recipe
 from flows.recipe.request import Order
-from flows.recipe.schema import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage, load_recipe
+from flows.recipe.schema import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage
 from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_ins
 from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, ScratchModel
 from rl_core.data.contamination import PUZZLES

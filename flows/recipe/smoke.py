@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.config import EvalResources
 from flows.planning.stage_files import naming
+from flows.recipe.load import check, resolved
 from flows.recipe.request import Profile
 from flows.recipe.schema import (
     MODEL,
@@ -19,8 +20,6 @@ from flows.recipe.schema import (
     RlStage,
     SftStage,
     Stage,
-    check,
-    resolved,
 )
 from rl_core.config import BOX, Algorithm, Lora, Penalties, Resources, RlResources, Schedule, ScratchModel
 from rl_core.data.contamination import PUZZLES

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.planning.plan import Plan
-from flows.recipe.schema import resolved
+from flows.recipe.load import resolved
 from rl_core.errors import InputError
 from rl_core.nearest import listed, nearest
 from tasks.process import this_process

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from shlex import quote
 
+from flows.recipe.load import shipped
 from flows.recipe.request import Order
-from flows.recipe.schema import shipped
 from flows.servers.schedules import Schedule, read_schedules
 from rl_core.errors import InputError
 from tasks.workspace import Workspace

@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from flows.recipe.schema import RlStage, SftStage, load_recipe
+from flows.recipe.load import load_recipe
+from flows.recipe.schema import RlStage, SftStage
 from flows.recipe.smoke import BASE, smoke
 from rl_core.config import DataConfig, RlConfig, SftConfig, TrainJob
 from rl_core.data.prepare import prepare

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from flows.recipe.schema import check, load_recipe, shipped
+from flows.recipe.load import check, load_recipe, shipped
 from flows.recipe.smoke import smoke
 from tests.end_to_end.command import plain_environment
 

@@ -23,7 +23,7 @@ from flows.history.lineage import chain, described, rebuild
 from flows.history.promote import promote
 from flows.history.references import find
 from flows.planning.plan import Plan, make_plan
-from flows.recipe.schema import resolved
+from flows.recipe.load import resolved
 from flows.runs.record import RunRecord, find_run
 from flows.runs.status import describe
 from rl_core.errors import InputError

@@ -35,7 +35,8 @@ from flows.history.garbage import garbage
 from flows.history.promote import promoted
 from flows.planning.machine import machine_called
 from flows.planning.plan import Plan, make_plan
-from flows.recipe.schema import RecipeError, load_recipe
+from flows.recipe.load import load_recipe
+from flows.recipe.schema import RecipeError
 from flows.runs.record import RunRecord, find_run
 from flows.runs.resume import order_of
 from flows.servers.doctor import _workspace

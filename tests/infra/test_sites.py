@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from flows.cli import main
-from flows.recipe.schema import shipped
+from flows.recipe.load import shipped
 
 INFRA = Path(__file__).parents[2] / "infra"
 ROOT = INFRA.parent

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from flows.recipe.schema import SHIPPED
+from flows.recipe.load import SHIPPED
 from rl_core.algorithms.credit import token_advantages
 from rl_core.collection import Rollout, penalized
 from rl_core.config import RlConfig

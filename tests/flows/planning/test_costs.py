@@ -7,7 +7,8 @@ import pytest
 from flows.planning.costs import SPREAD, rl_memory, rl_seconds, rl_step_seconds, sft_seconds, state_bytes
 from flows.planning.machine import Machine, machine_called
 from flows.planning.models import describe_model
-from flows.recipe.schema import RlStage, SftStage, load_recipe
+from flows.recipe.load import load_recipe
+from flows.recipe.schema import RlStage, SftStage
 
 HOUR = 3600.0
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.planning.estimate import derived, rows_of, token_budget
-from flows.recipe.schema import load_recipe
+from flows.recipe.load import load_recipe
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.planning.models import describe_model
-from flows.recipe.schema import load_recipe, shipped
+from flows.recipe.load import load_recipe, shipped
 from rl_core.config import ScratchModel
 
 

@@ -15,7 +15,8 @@ from flows.planning.checks import check_before_run, check_names
 from flows.planning.estimate import estimates
 from flows.planning.machine import Machine, machine_called, this_machine
 from flows.planning.plan import Plan
-from flows.recipe.schema import RecipeError, shipped
+from flows.recipe.load import shipped
+from flows.recipe.schema import RecipeError
 from rl_core.data.prompts import Prompt, write_prompts
 from rl_core.errors import InputError
 from tasks.stage.fingerprint import fingerprint

@@ -12,7 +12,8 @@ from flows.planning.machine import Machine, machine_called
 from flows.planning.models import describe_model
 from flows.planning.plan import Plan
 from flows.planning.requirements import TooMuch, require_machine, short_of, wants_of
-from flows.recipe.schema import EvalStage, RlStage, SftStage, load_recipe, shipped
+from flows.recipe.load import load_recipe, shipped
+from flows.recipe.schema import EvalStage, RlStage, SftStage
 from rl_core.devices import GIB
 
 Planner = Callable[..., Plan]

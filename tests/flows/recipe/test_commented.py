@@ -11,6 +11,7 @@ from evals.analytics.keywords import FamilySettings, PatternSettings
 from flows.cli import main
 from flows.planning.plan import make_plan
 from flows.recipe.commented import commented
+from flows.recipe.load import load_recipe, shipped
 from flows.recipe.request import Order
 from flows.recipe.schema import (
     AnalyzeStage,
@@ -23,8 +24,6 @@ from flows.recipe.schema import (
     ReportStage,
     RlStage,
     SftStage,
-    load_recipe,
-    shipped,
 )
 from flows.recipe.setting_paths import by_path
 from flows.recipe.smoke import apply_profile

@@ -12,7 +12,8 @@ import sympy
 from evals.benchmarks import registry
 from evals.benchmarks.registry import PROBLEM_SETS
 from evals.config import BenchmarkSettings
-from flows.recipe.schema import MODEL, EvalStage, Recipe, RlStage, check, load_recipe, shipped
+from flows.recipe.load import check, load_recipe, shipped
+from flows.recipe.schema import MODEL, EvalStage, Recipe, RlStage
 from flows.recipe.smoke import BASE, LONGEST, SMOKE_MODEL, STAND_IN, TEXTS, smoke
 from rl_core.data import gsm8k, math_sets
 from rl_core.data.contamination import find_hits

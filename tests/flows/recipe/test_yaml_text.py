@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.recipe.schema import RecipeError, load_recipe
+from flows.recipe.load import load_recipe
+from flows.recipe.schema import RecipeError
 from flows.recipe.yaml_text import DEEPEST, read_yaml
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
+from flows.recipe.load import load_recipe
 from flows.recipe.request import Order
-from flows.recipe.schema import load_recipe
 from flows.servers.daemons import Listen, ServerError, Servers
 from flows.servers.schedules import Schedule, drop_schedule, keep_schedule, read_schedules
 from rl_core.errors import InputError

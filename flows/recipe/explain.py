@@ -1,0 +1,161 @@
+"""What is wrong with a recipe, in one line: the path in it, the problem, and the name that was probably meant."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from flows.recipe.names_elsewhere import called_here, said_instead
+from flows.recipe.schema import (
+    MODEL,
+    AnalyzeStage,
+    CountdownStage,
+    EvalStage,
+    Gsm8kStage,
+    KnightsKnavesStage,
+    MathStage,
+    Recipe,
+    ReportStage,
+    RlStage,
+    SftStage,
+)
+from flows.recipe.setting_paths import by_path, settings_in
+from rl_core.config import ScratchModel, Settings
+from rl_core.nearest import OFFERED, near, nearest
+
+
+def explain(error: ValidationError, document: dict[str, Any]) -> str:
+    """The first problem as `path: what is wrong`, nearest name included."""
+    problem = max(error.errors(include_url=False), key=lambda item: _weight(item, document))
+    path, place = _walk(problem["loc"], document)
+    if problem["type"] == "missing":
+        path.append(str(problem["loc"][-1]))
+    where = ".".join(key if key.isprintable() else _shown(key) for key in path) or "recipe"  # a key may hold a line break
+    message = problem["msg"].removeprefix("Value error, ")
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown key; {_meant(path, place, document)}"
+        case "union_tag_invalid":
+            key = context["discriminator"].strip("'")
+            known = re.findall(r"'([^']*)'", context["expected_tags"])
+            return f"{where}.{key}: {context['tag']!r} is not known; {nearest(context['tag'], known)}"
+        case "union_tag_not_found":
+            return f"{where}: `{context['discriminator'].strip(chr(39))}` is missing"
+        case "missing":
+            return f"{where}: is missing"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            model = _model_at(path, document)
+            named = isinstance(place, str) and model is not Recipe and "name" in model.model_fields
+            hint = f": write {{name: {place}}}" if named else ""
+            return f"{where}: settings are wanted here (key: value), not {_shown(place)}{hint}"
+        case "literal_error" if slip := near(str(place), re.findall(r"'([^']*)'", context["expected"])):
+            return f"{where}: {_shown(place)} is not known; did you mean {' or '.join(map(repr, slip))}?"
+        case "string_pattern_mismatch":
+            return f"{where}: {_shown(path[-1] if '[key]' in problem['loc'] else place)} is no name; use a-z, 0-9, _ and -, a letter first"
+    message = message[0].lower() + message[1:]
+    return f"{where}: {message}" if isinstance(place, dict | list) else f"{where}: {message}, not {_shown(place)}"
+
+
+def _walk(location: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]:
+    """The keys of an error's location that a person wrote (pydantic adds the names of union members), and the value there."""
+    path: list[str] = []
+    place = document
+    key: Any
+    for key in location:
+        if (isinstance(place, dict) and key in place) or (isinstance(place, list) and isinstance(key, int) and key < len(place)):
+            place = place[key]
+            path.append(str(key))
+    return path, place
+
+
+def _weight(problem: Any, document: dict[str, Any]) -> tuple[int, bool]:
+    """Of the complaints of a union's members, the one that got furthest into what was written is about the member meant."""
+    path, place = _walk(problem["loc"], document)
+    return len(path), not (problem["type"] == "string_type" and isinstance(place, dict))
+
+
+def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
+    """What an unknown key stands for: by its name in other trainers, by a slip, or as a key that has its place elsewhere."""
+    name, known = path[-1], _known_keys(path, document)
+    full = ".".join([name, *_only_keys(place)])
+    if text := said_instead(full):
+        return text
+    depth = 2 if path[0] == "stages" else 1 if path[0] == MODEL else 0  # keys before those of the settings class
+    model = _model_at(path[:depth], document)
+    last = {other.rpartition(".")[2]: other for other in reversed(by_path(model))}  # of equals the first
+    here = called_here(full, model) or last.get(name)
+    if here is None and (slip := near(name, known)):
+        return f"did you mean {' or '.join(map(repr, slip))}?"
+    if here is None:
+        here = next((last[other] for other in near(name, last)), None)
+    if here is not None:
+        inside = ".".join(path[depth:-1])
+        sibling = here.removeprefix(f"{inside}." if inside else "")
+        return f"did you mean {sibling if sibling in known else '.'.join([*path[:depth], here])!r}?"
+    if (of_recipe := called_here(full, Recipe) or name) in Recipe.model_fields:
+        return f"did you mean {of_recipe!r}, of the whole recipe?"
+    return of_stages(full, document) or nearest(name, known)
+
+
+def of_stages(name: str, document: dict[str, Any]) -> str | None:
+    """The settings of stages that another trainer calls `name`, or that are called so."""
+    if text := said_instead(name):
+        return text
+    stages = document.get("stages")
+    found = []
+    for stage, content in stages.items() if isinstance(stages, dict) else ():
+        model = _stage_class(content if isinstance(content, dict) else {})
+        path = called_here(name, model) or (name if name in by_path(model) else None)
+        found += [f"stages.{stage}.{path}"] if path else []
+    return f"did you mean {' or '.join(map(repr, found[:OFFERED]))}?" if found else None
+
+
+def _only_keys(value: Any) -> list[str]:
+    """`optim`, `lr` of `{optim: {lr: 1e-6}}`."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return []
+    [(key, inner)] = value.items()
+    return [str(key), *_only_keys(inner)]
+
+
+def _model_at(path: list[str], document: dict[str, Any]) -> type[Settings]:
+    """The settings class of a place in a recipe."""
+    model: type[Settings] = Recipe
+    place: Any = document
+    for key in path:
+        index: Any = int(key) if key.isdigit() else key
+        place = place[index]
+        if key == "stages":
+            continue
+        if model is Recipe:
+            model = (
+                ScratchModel
+                if key == MODEL
+                else _stage_class(place if isinstance(place, dict) else {})
+                if path[0] == "stages"
+                else settings_in(Recipe.model_fields[key].annotation) or Recipe
+            )
+        elif key in model.model_fields:  # neither an index nor a name that the user chose
+            model = settings_in(model.model_fields[key].annotation) or model
+    return model
+
+
+def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
+    """Keys that the schema knows where an unknown one stands."""
+    return list(_model_at(path[:-1], document).model_fields)
+
+
+def _stage_class(stage: dict[str, Any]) -> type[Settings]:
+    if stage.get("kind") == "data":
+        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage, "math": MathStage}
+        return of_task.get(str(stage.get("task")), KnightsKnavesStage)
+    by_kind: dict[str, type[Settings]] = {"sft": SftStage, "rl": RlStage, "eval": EvalStage, "analyze": AnalyzeStage, "report": ReportStage}
+    return by_kind.get(str(stage.get("kind")), ReportStage)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
