@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from evals.protocol import fill
 from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config import Added, Job, Precision, Resources, Settings
+from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 from rl_core.rewards.rules import Rule
 
 MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
 
 
-class BenchmarkSettings(Settings):
-    """One benchmark of an evaluation; a bare name stands for its defaults."""
-
+class _BenchmarkSettings(Settings):
     name: str = Field(description="Such as gsm8k, math500, aime24, knights_knaves.")
     limit: int | None = Field(
         None, ge=1, description="Problems (per number of people for puzzles), the same for every run and seed; default: all."
     )
-    people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
-    names: int | None = Field(None, ge=8, le=51, description="knights_knaves only: generate the puzzles, with so many different names.")
+
+
+if TYPE_CHECKING:
+    _WithOptions = _BenchmarkSettings
+else:  # settings that one benchmark alone has
+    _OWN = [found.options for found in ENVIRONMENTS.values() if found.options is not Settings]
+    _WithOptions = create_model("_WithOptions", __base__=(*_OWN, _BenchmarkSettings))
+
+
+class BenchmarkSettings(_WithOptions):
+    """One benchmark of an evaluation; a bare name stands for its defaults."""
+
     samples: int | None = Field(None, ge=1, description="Sampled responses per problem; overrides the evaluation's own.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
     template: str | None = Field(None, description="Overrides the evaluation's own.")
+
+    def problems_held_out(self) -> dict[str, Any]:
+        """What says which problems no training set may hold: all of a public set, of a generated one as many as are evaluated."""
+        without = {"samples", "max_tokens", "template"} | (set() if made_to_order(self.name) else {"limit"})
+        return self.model_dump(exclude=without)
 
 
 class EvalResources(Resources):

@@ -16,9 +16,9 @@ from typing import Any
 from evals.benchmarks.problems import ProblemSet
 from evals.benchmarks.registry import PROBLEM_SETS, open_benchmark
 from evals.config import BenchmarkSettings
-from rl_core.data import gsm8k
 from rl_core.data.math_sets import MATH_SETS, MathSet
 from rl_core.data.rows import hub_rows
+from rl_core.environments import gsm8k
 from rl_core.errors import InputError
 
 COUNTDOWN = "Jiayi-Pan/Countdown-Tasks-3to4"

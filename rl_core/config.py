@@ -143,6 +143,7 @@ class TrainingData(Settings):
         "drop",
         description="Training problems that are also in a benchmark which the recipe evaluates; `refuse`: stop and name them.",
     )
+    task: str = Field(description="The family of problems.")
 
 
 class KnightsKnavesData(TrainingData):

@@ -1,1 +1,1 @@
-"""One file per benchmark family, and the registry that names them."""
+"""Published sets of problems: a module for each family of them, with `BENCHMARKS`, which any other module need not know (`registry`)."""

@@ -6,8 +6,9 @@
 from evals.benchmarks.golds import whole_number
 from evals.benchmarks.problems import ProblemSet
 
-AIME24 = ProblemSet(
+_AIME24 = ProblemSet(
     name="aime24",
+    label="AIME 2024",
     task="aime24",
     hub_id="HuggingFaceH4/aime_2024",
     hub_split="train",
@@ -16,7 +17,7 @@ AIME24 = ProblemSet(
     digest="c3ce2fba1d9e4bea",
     gold=whole_number,
 )
-AIME25 = ProblemSet(
+_AIME25 = ProblemSet(
     name="aime25",
     task="aime24",
     hub_id="math-ai/aime25",
@@ -26,8 +27,9 @@ AIME25 = ProblemSet(
     digest="aea363f599738452",
     gold=whole_number,
 )
-AMC23 = ProblemSet(
+_AMC23 = ProblemSet(
     name="amc23",
+    label="AMC 2023",
     task="amc23",
     hub_id="math-ai/amc23",
     hub_split="test",
@@ -36,7 +38,7 @@ AMC23 = ProblemSet(
     digest="6d59dd9e3918d7dd",
     gold=whole_number,
 )
-AMC_OAT = ProblemSet(
+_AMC_OAT = ProblemSet(
     name="amc_oat",
     task="amc23",
     hub_id="AI-MO/aimo-validation-amc",
@@ -46,3 +48,5 @@ AMC_OAT = ProblemSet(
     digest="603ba77e97b37994",
     gold=whole_number,
 )
+
+BENCHMARKS = (_AIME24, _AIME25, _AMC23, _AMC_OAT)

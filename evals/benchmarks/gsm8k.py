@@ -2,10 +2,11 @@
 
 from evals.benchmarks.golds import after_hashes
 from evals.benchmarks.problems import ProblemSet
-from rl_core.data import gsm8k
+from rl_core.environments import gsm8k
 
-GSM8K = ProblemSet(
+_GSM8K = ProblemSet(
     name="gsm8k",
+    label="GSM8K",
     task=gsm8k.TASK,
     hub_id=gsm8k.HUB_ID,
     hub_config="main",
@@ -16,3 +17,5 @@ GSM8K = ProblemSet(
     digest="bb3478cc4e103847",
     gold=after_hashes,
 )
+
+BENCHMARKS = (_GSM8K,)

@@ -4,8 +4,9 @@ from evals.benchmarks.golds import as_text, boxed_or_all, listed
 from evals.benchmarks.problems import ProblemSet
 
 # The 500 problems of the MATH test split that Lightman et al. (2305.20050) held out.
-MATH500 = ProblemSet(
+_MATH500 = ProblemSet(
     name="math500",
+    label="MATH-500",
     task="math500",
     hub_id="HuggingFaceH4/MATH-500",
     hub_split="test",
@@ -17,7 +18,7 @@ MATH500 = ProblemSet(
 )
 
 # Lewkowycz et al. (2206.14858); the gold stands in the box of the solution.
-MINERVA_MATH = ProblemSet(
+_MINERVA_MATH = ProblemSet(
     name="minerva_math",
     task="math",
     hub_id="math-ai/minervamath",
@@ -31,7 +32,7 @@ MINERVA_MATH = ProblemSet(
 
 # He et al. (2402.14008): open-ended competition mathematics in English, without pictures. Its columns `unit` and `error` are not used: the
 # question names the unit, and one row alone has a tolerance.
-OLYMPIADBENCH = ProblemSet(
+_OLYMPIADBENCH = ProblemSet(
     name="olympiadbench",
     task="math",
     hub_id="Hothan/OlympiadBench",
@@ -45,3 +46,5 @@ OLYMPIADBENCH = ProblemSet(
     answer=lambda row: row.get("final_answer"),
     difficulty="subfield",
 )
+
+BENCHMARKS = (_MATH500, _MINERVA_MATH, _OLYMPIADBENCH)

@@ -26,7 +26,7 @@ def _mmlu_subset(rows: list[Row]) -> list[Row]:
 
 
 # Wang et al. (2406.01574).
-MMLU_PRO_1K = ProblemSet(
+_MMLU_PRO_1K = ProblemSet(
     name="mmlu_pro_1k",
     task="mmlu_pro",
     hub_id="TIGER-Lab/MMLU-Pro",
@@ -54,7 +54,7 @@ def _gpqa_question(row: Row) -> Any:
 
 
 # Rein et al. (2311.12022). Gated: its authors ask that the questions are not published again.
-GPQA_DIAMOND = ProblemSet(
+_GPQA_DIAMOND = ProblemSet(
     name="gpqa_diamond",
     task="gpqa_diamond",
     hub_id="Idavidrein/gpqa",
@@ -68,3 +68,5 @@ GPQA_DIAMOND = ProblemSet(
     answer=lambda row: LETTERS[_gpqa_options(row)[1]],
     difficulty="Subdomain",
 )
+
+BENCHMARKS = (_GPQA_DIAMOND, _MMLU_PRO_1K)

@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from evals.benchmarks.golds import check_gold
+from rl_core.config import Settings
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, is_finite, read_rows
+from rl_core.environments.registry import environment_of
 from rl_core.errors import InputError
 
 Row = dict[str, Any]
@@ -34,16 +35,18 @@ def digest_of(prompts: Sequence[Prompt]) -> str:
 
 @dataclass(frozen=True)
 class ProblemSet:
-    """Where a benchmark's problems are and which columns matter."""
+    """A benchmark: where its problems are and which columns matter."""
 
     name: str
-    task: str | Callable[[Row], str]  # names the verifier
+    task: str  # names the verifier
     hub_id: str
     hub_split: str
     file: str  # inside a data directory
     rows: int  # as published
     digest: str | None = field(kw_only=True)  # of the published questions and golds, see `digest_of`; None: not known
     gold: Callable[[Any], str]  # the verifier's form of an answer as the set writes it; ValueError or TypeError: it is none
+    label: str | None = None  # as its authors write it, for reports; None: its name
+    task_of: Callable[[Row, str], str] | None = None  # the verifier of a row (none: of an answer by itself) and its gold; default: `task`
     hub_config: str | None = None
     hub_file: str | None = None  # the one file of the repository that is meant
     revision: str | None = None  # commit of the hub; None: its newest
@@ -52,6 +55,30 @@ class ProblemSet:
     difficulty: str | None = None  # column
     keep: Callable[[Row], bool] | None = None  # which rows are the benchmark; default: all
     choose: Callable[[list[Row]], list[Row]] | None = None  # a fixed part of what is kept
+
+    options: ClassVar[type[Settings]] = Settings  # it has no settings of its own
+    counts: ClassVar[str | None] = None  # tables show only the whole
+    made_to_order: ClassVar[bool] = False
+    limit_per_part: ClassVar[bool] = False
+
+    @property
+    def published(self) -> tuple[int, str | None]:
+        """Rows and digest that the data should have."""
+        return self.rows, self.digest
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Of a data directory that has it."""
+        return (self.file,)
+
+    def size(self, options: Any, limit: int | None) -> int:
+        """How many problems there will be, without reading them."""
+        return min(limit or self.rows, self.rows)
+
+    def local_files(self, options: Any, data_dir: Path | None) -> list[Path]:
+        """The file of the data directory, if there is one; raises DataError as `local_file`."""
+        path = self.local_file(data_dir)
+        return [path] if path else []
 
     def local_file(self, data_dir: Path | None) -> Path | None:
         """The file that stands in for the hub.
@@ -66,8 +93,8 @@ class ProblemSet:
             raise DataError(f"{path}: no such file; put it there or leave out --data-dir to use the hub ({self.hub_id})")
         return path
 
-    def load(self, data_dir: Path | None) -> list[Prompt]:
-        """All problems in the order of the source.
+    def load(self, options: Any, limit: int | None, data_dir: Path | None) -> list[Prompt]:
+        """All problems in the order of the source, whatever `limit` is.
 
         Raises:
             DataError: file missing, a row broken, a gold answer that is none of the benchmark, or the hub out of reach.
@@ -96,13 +123,12 @@ class ProblemSet:
             raise DataError(f"{where} lacks a column of this benchmark ({error}); repair or remove it") from error
         if not isinstance(question, str) or not question.strip() or answer in (None, "", []):
             raise DataError(f"{where} lacks a `problem` or its `answer`; repair or remove it")
-        task = self.task if isinstance(self.task, str) else self.task(row)
-        gold = self.read_gold(answer, where, task)
+        task, gold = self.read_gold(answer, where, row)
         difficulty = row.get(self.difficulty) if self.difficulty else None
         return Prompt(task, question.strip(), gold, None if difficulty is None else str(difficulty))
 
-    def read_gold(self, answer: Any, where: str, task: str) -> str:
-        """The verifier's form of an answer; `where` names its row in the error.
+    def read_gold(self, answer: Any, where: str, row: Row | None = None) -> tuple[str, str]:
+        """Verifier and gold of an answer; `where` names its row in the error.
 
         Raises:
             DataError: it is no answer of this benchmark.
@@ -111,8 +137,9 @@ class ProblemSet:
             if not all(map(is_finite, answer if isinstance(answer, list) else [answer])):
                 raise ValueError("no number")
             gold = self.gold(answer)
-            check_gold(task, gold)
+            task = self.task_of(row or {}, gold) if self.task_of else self.task
+            environment_of(task).check_gold(task, gold)
         except (InputError, ValueError, TypeError, KeyError) as error:
             said = f" ({error})" if isinstance(error, InputError) else ""
             raise DataError(f"{where}: {repr(answer)[:80]} is no answer of this benchmark{said}; repair or remove it") from error
-        return gold
+        return task, gold

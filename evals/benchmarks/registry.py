@@ -1,27 +1,33 @@
-"""Benchmarks by name."""
+"""Benchmarks by name: the published sets of this folder, and what environments hold out themselves (rl_core/environments)."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import random
+from collections import ChainMap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.benchmarks import countdown, knights_knaves
-from evals.benchmarks.competitions import AIME24, AIME25, AMC23, AMC_OAT
-from evals.benchmarks.gsm8k import GSM8K
-from evals.benchmarks.mathematics import MATH500, MINERVA_MATH, OLYMPIADBENCH
-from evals.benchmarks.multiple_choice import GPQA_DIAMOND, MMLU_PRO_1K
+from evals import benchmarks
 from evals.benchmarks.problems import ProblemSet, digest_of
-from evals.benchmarks.theoremqa import OPTION_TASK, THEOREMQA
 from evals.config import BenchmarkSettings
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.environments.environment import Environment
+from rl_core.environments.registry import ENVIRONMENTS
 from rl_core.nearest import nearest
 
-_SETS = (GSM8K, MATH500, MINERVA_MATH, OLYMPIADBENCH, AIME24, AIME25, AMC23, AMC_OAT, GPQA_DIAMOND, THEOREMQA, MMLU_PRO_1K)
-PROBLEM_SETS: dict[str, ProblemSet] = {problems.name: problems for problems in _SETS}
-NAMES = ("knights_knaves", "countdown", *PROBLEM_SETS)
+
+def _published() -> dict[str, ProblemSet]:
+    modules = [importlib.import_module(f"{benchmarks.__name__}.{entry.name}") for entry in pkgutil.iter_modules(benchmarks.__path__)]
+    return {found.name: found for module in modules for found in getattr(module, "BENCHMARKS", ())}
+
+
+PROBLEM_SETS = _published()
+_BY_NAME: ChainMap[str, Any] = ChainMap(PROBLEM_SETS, {name: found for name, found in ENVIRONMENTS.items() if found.is_benchmark})
+NAMES = tuple(_BY_NAME)
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,22 @@ class Benchmark:
         return None
 
 
-def find(name: str) -> None:
+def find(name: str) -> ProblemSet | Environment[Any]:
     """Raises DataError for an unknown benchmark, with the nearest name."""
-    if name not in NAMES:
-        raise DataError(f"unknown benchmark {name!r}; {nearest(name, NAMES)}")
+    if name not in _BY_NAME:
+        raise DataError(f"unknown benchmark {name!r}; {nearest(name, _BY_NAME)}")
+    found: ProblemSet | Environment[Any] = _BY_NAME[name]
+    return found
+
+
+def _options(settings: BenchmarkSettings) -> Any:
+    """A benchmark's own settings; raises DataError for one of another benchmark."""
+    own = find(settings.name).options
+    for name, other in _BY_NAME.items():
+        for setting in other.options.model_fields:
+            if setting not in own.model_fields and getattr(settings, setting):
+                raise DataError(f"benchmark {settings.name}: `{setting}` is a setting of {name} only; remove it")
+    return own.model_validate({setting: getattr(settings, setting) for setting in own.model_fields})
 
 
 def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
@@ -59,14 +77,7 @@ def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
     Raises:
         DataError: the one-line message offers the nearest name or the remedy.
     """
-    find(settings.name)
-    if settings.name == "knights_knaves":
-        return
-    for setting in ("people", "names"):
-        if getattr(settings, setting):
-            raise DataError(f"benchmark {settings.name}: `{setting}` is a setting of knights_knaves only; remove it")
-    if settings.name != "countdown":
-        PROBLEM_SETS[settings.name].local_file(data_dir)
+    local_files(settings, data_dir)
 
 
 def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None) -> Benchmark:
@@ -75,22 +86,13 @@ def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None) -> Benchm
     Raises:
         DataError: as `check`, or a row is broken, or the hub out of reach.
     """
-    check(settings, data_dir)
-    published = None
-    if settings.name == "knights_knaves":
-        prompts = knights_knaves.load(settings.people, settings.names, settings.limit, data_dir)
-        return Benchmark(settings.name, prompts, len(prompts), digest_of(prompts), None)
-    if settings.name == "countdown":
-        prompts = countdown.load(data_dir)
-    else:
-        source = PROBLEM_SETS[settings.name]
-        published = source.rows, source.digest
-        prompts = source.load(data_dir)
+    source = find(settings.name)
+    prompts = source.load(_options(settings), settings.limit, data_dir)
     rows, digest = len(prompts), digest_of(prompts)
-    if settings.limit is not None:
+    if settings.limit is not None and not source.limit_per_part:
         random.Random(HELD_OUT_SEED).shuffle(prompts)
         prompts = prompts[: settings.limit]
-    return Benchmark(settings.name, prompts, rows, digest, published)
+    return Benchmark(settings.name, prompts, rows, digest, source.published)
 
 
 def load(settings: BenchmarkSettings, data_dir: Path | None) -> list[Prompt]:
@@ -104,22 +106,12 @@ def local_files(settings: BenchmarkSettings, data_dir: Path | None) -> list[Path
     Raises:
         DataError: the benchmark is unknown, or the data directory lacks its file.
     """
-    check(settings, data_dir)
-    if settings.name == "knights_knaves":
-        found = [knights_knaves.local_file(people, settings.names, data_dir) for people in settings.people or knights_knaves.PEOPLE]
-    elif settings.name == "countdown":
-        found = [countdown.local_file(data_dir)]
-    else:
-        found = [PROBLEM_SETS[settings.name].local_file(data_dir)]
-    return [path for path in found if path]
+    return find(settings.name).local_files(_options(settings), data_dir)
 
 
 def size(settings: BenchmarkSettings) -> int:
     """How many problems there will be, without reading them."""
-    if settings.name == "knights_knaves":
-        return (settings.limit or knights_knaves.PUZZLES) * len(settings.people or knights_knaves.PEOPLE)
-    rows = PROBLEM_SETS[settings.name].rows if settings.name in PROBLEM_SETS else countdown.PROBLEMS * len(countdown.NUMBERS)
-    return min(settings.limit or rows, rows)
+    return find(settings.name).size(_options(settings), settings.limit)
 
 
 def read_gold(name: str, answer: Any, where: str) -> tuple[str, str]:
@@ -128,18 +120,15 @@ def read_gold(name: str, answer: Any, where: str) -> tuple[str, str]:
     Raises:
         DataError: unknown benchmark, or no answer of it; `where` is put in front.
     """
-    find(name)
-    if name in PROBLEM_SETS:
-        source = PROBLEM_SETS[name]
-        # Of TheoremQA's questions those with options have letters for answers.
-        task = source.task if isinstance(source.task, str) else "math"
-        gold = source.read_gold(answer, where, task)
-        return (OPTION_TASK if source is THEOREMQA and len(gold) == 1 and gold.isalpha() else task), gold
-    reader = knights_knaves.read_gold if name == "knights_knaves" else countdown.read_gold
-    return name, reader(answer, where)
+    return find(name).read_gold(answer, where)
 
 
 def subset_of(benchmark: str, difficulty: str | None) -> str | None:
     """The part of a benchmark that tables show by itself, such as `3 people`; None where they show only the whole."""
-    counted = {"knights_knaves": "people", "countdown": "numbers"}.get(benchmark)
+    counted = _BY_NAME[benchmark].counts if benchmark in _BY_NAME else None
     return f"{difficulty} {counted}" if counted and difficulty else None
+
+
+def label_of(benchmark: str) -> str:
+    """A benchmark's name as its authors write it."""
+    return (benchmark in _BY_NAME and _BY_NAME[benchmark].label) or benchmark.replace("_", " ")

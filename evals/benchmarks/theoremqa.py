@@ -3,20 +3,21 @@
 from evals.benchmarks.golds import of_any_type
 from evals.benchmarks.problems import ProblemSet, Row
 
-OPTION_TASK = "mmlu_pro"  # the verifier of options
-
 
 def _without_picture(row: Row) -> bool:
     return not row.get("Picture")
 
 
-def _task(row: Row) -> str:
-    return OPTION_TASK if row.get("Answer_type") == "option" else "math"
+def _task(row: Row, gold: str) -> str:
+    """Of the questions those with options have letters for answers."""
+    is_option = row.get("Answer_type") == "option" if row else len(gold) == 1 and gold.isalpha()
+    return "mmlu_pro" if is_option else "math"
 
 
-THEOREMQA = ProblemSet(
+_THEOREMQA = ProblemSet(
     name="theoremqa",
-    task=_task,
+    task="math",
+    task_of=_task,
     hub_id="TIGER-Lab/TheoremQA",
     hub_split="test",
     file="theoremqa/test.json",
@@ -28,3 +29,5 @@ THEOREMQA = ProblemSet(
     difficulty="Answer_type",
     keep=_without_picture,
 )
+
+BENCHMARKS = (_THEOREMQA,)

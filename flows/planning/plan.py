@@ -163,9 +163,7 @@ def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:
     for stage in recipe.stages.values():
         if isinstance(stage, EvalStage):
             for benchmark in stage.benchmarks:
-                entry = {"name": benchmark.name, "people": benchmark.people, "names": benchmark.names}
-                if benchmark.name in PUZZLES:  # made to order: as many as are evaluated
-                    entry["limit"] = benchmark.limit
+                entry = benchmark.problems_held_out()
                 found.setdefault(json.dumps(entry), entry)
     return tuple(found.values())
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rl_core.data.prompts import Prompt
+from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 
 NGRAM = 8  # words; as in open-r1's decontamination (scripts/decontaminate.py), where one shared run is enough
 SHARE = 0.5  # of the benchmark problem's runs
 _WORD = re.compile(r"[^\W_]+")
-# Puzzles are written from a few sentences: only equal ones are the same.
-PUZZLES = ("knights_knaves", "countdown")
+PUZZLES = tuple(name for name, found in ENVIRONMENTS.items() if found.made_to_order)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def find_hits(train: Sequence[Prompt], held_out: Sequence[Prompt]) -> list[Hit]:
     """Training problems that are also held out, each with the held-out problem that it shares most with; in the order of `train`."""
     texts = [words(prompt.question) for prompt in held_out]
     equal = {text: index for index, text in reversed(list(enumerate(texts)))}
-    runs = [set(_ngrams(text)) if prompt.task not in PUZZLES else set() for text, prompt in zip(texts, held_out, strict=True)]
+    runs = [set() if made_to_order(prompt.task) else set(_ngrams(text)) for text, prompt in zip(texts, held_out, strict=True)]
     index_of: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, found in enumerate(runs):
         for run in found:

@@ -9,21 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from rl_core.errors import InputError
 
-PROMPT_SCHEMA = pa.schema(
-    [
-        pa.field("prompt_id", pa.string(), nullable=False),
-        pa.field("task", pa.string(), nullable=False),
-        pa.field("question", pa.string(), nullable=False),
-        pa.field("gold", pa.string(), nullable=False),
-        pa.field("difficulty", pa.string()),
-        pa.field("trace", pa.string()),
-    ]
-)
+COLUMNS = {"prompt_id": False, "task": False, "question": False, "gold": False, "difficulty": True, "trace": True}  # texts; may be null?
 
 
 class DataError(InputError):
@@ -48,8 +36,12 @@ class Prompt:
 
 def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
     """Write a prompt set to Parquet; returns the number of rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([pa.field(name, pa.string(), nullable=nullable) for name, nullable in COLUMNS.items()])
     rows = [{"prompt_id": prompt.prompt_id, **asdict(prompt)} for prompt in prompts]
-    pq.write_table(pa.Table.from_pylist(rows, schema=PROMPT_SCHEMA), path)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
     return len(rows)
 
 
@@ -59,6 +51,9 @@ def read_prompts(path: Path) -> list[Prompt]:
     Raises:
         DataError: the file is missing, no Parquet, lacks a column, or a row has no question or gold.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if not path.is_file():
         raise DataError(f"{path}: no such prompt file; run the data stage that makes it")
     try:
@@ -67,7 +62,7 @@ def read_prompts(path: Path) -> list[Prompt]:
         raise DataError(f"{path}: not a readable Parquet file ({error}); make it again with --force on its data stage") from error
     missing = [name for name in ("task", "question", "gold") if name not in table.column_names]
     if missing:
-        raise DataError(f"{path}: column {missing[0]!r} is missing; a prompt set has {', '.join(PROMPT_SCHEMA.names)}")
+        raise DataError(f"{path}: column {missing[0]!r} is missing; a prompt set has {', '.join(COLUMNS)}")
     prompts = []
     for number, row in enumerate(table.to_pylist(), start=1):
         for name in ("task", "question", "gold"):
@@ -83,6 +78,9 @@ def read_columns(path: Path, columns: list[str]) -> list[dict[str, Any]]:
     Raises:
         DataError: it is missing, no Parquet, or lacks a column.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return list(pq.read_table(path, columns=columns).to_pylist())
     except (OSError, pa.ArrowException) as error:

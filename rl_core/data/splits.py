@@ -6,8 +6,10 @@ The seed of a run decides what is trained on and in which order, never what is m
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+import random
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Split = Literal["train", "test"]
 
 HELD_OUT_SEED = 0  # of every choice of held-out problems: benchmarks and the test split of a data stage
@@ -17,3 +19,16 @@ def side_of(content: str, held_out: float) -> Split:
     """`test` for a share `held_out` of all contents, by digest."""
     digest = hashlib.sha256(content.encode()).digest()
     return "test" if int.from_bytes(digest[:4], "big") < held_out * 2**32 else "train"
+
+
+def seed_of(split: Split, seed: int) -> int:
+    """Of the choice of problems: held-out ones are the same whatever the seed of the run."""
+    return seed if split == "train" else HELD_OUT_SEED
+
+
+def first_of(problems: list[T], count: int | None, split: Split, seed: int) -> list[T]:
+    """The first `count` of a seeded shuffle; all in their order without `count`."""
+    if count is None:
+        return problems
+    random.Random(seed_of(split, seed)).shuffle(problems)
+    return problems[:count]

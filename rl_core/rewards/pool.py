@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rl_core.outcome import Outcome
-from rl_core.rewards import mathematics
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.reward import Score, reader, rules_of, score
 from rl_core.rewards.rules import NONE, Rules
-from rl_core.rewards.verdict import Verdict
-from rl_core.rewards.verify import OpenQuestion, settle
+from rl_core.rewards.verdict import OpenQuestion, Verdict
+from rl_core.rewards.verifiers import mathematics
+from rl_core.rewards.verify import settle
 
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool

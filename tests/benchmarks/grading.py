@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from rl_core.outcome import Outcome
-from rl_core.rewards.mathematics import equivalent
 from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.verifiers.mathematics import equivalent
 
 CORPUS = Path(__file__).parents[1] / "fixtures" / "equivalence.jsonl"
 

@@ -381,7 +381,7 @@ def test_responses_to_other_problems_are_not_reused(
     """A cell that was made when the run's seed chose the problems is another one, and comparison says so."""
     work = job(checkpoints[:1], tmp_path / "out", None, benchmarks=[{"name": "knights_knaves", "people": [2], "limit": 4}])
     [now] = plan(work)
-    monkeypatch.setattr("evals.benchmarks.knights_knaves.HELD_OUT_SEED", work.seed)
+    monkeypatch.setattr("rl_core.environments.knights_knaves.HELD_OUT_SEED", work.seed)
     [then] = plan(work)
     assert now.identity["problems"] != then.identity["problems"]
     assert now.directory != then.directory

@@ -25,6 +25,7 @@ from evals.analytics.figures.plotting import (
     rows,
     whole_steps,
 )
+from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -171,12 +172,8 @@ def _shares(
         return finish(canvas, name, section, title, caption, sql)
 
 
-def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) -> Figure | None:
-    """Main scores of the checkpoints at the steps after which they were made; None where no benchmark has two such checkpoints.
-
-    Args:
-        names: benchmarks as their authors write them.
-    """
+def score_by_step(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+    """Main scores of the checkpoints at the steps after which they were made; None where no benchmark has two such checkpoints."""
     sql = (
         "SELECT benchmark, subset, metric, value, low, high, trained.steps_before + trained.steps AS step "
         "FROM scores JOIN stages AS trained ON trained.experiment = scores.experiment AND trained.stage = scores.checkpoint "
@@ -185,7 +182,7 @@ def score_by_step(connection: duckdb.DuckDBPyConnection, names: dict[str, str]) 
     )
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in rows(connection, sql):
-        label = names.get(row["benchmark"], row["benchmark"]) + (f", {row['subset']}" if row["subset"] else "")
+        label = label_of(row["benchmark"]) + (f", {row['subset']}" if row["subset"] else "")
         lines.setdefault(label, []).append(row)
     lines = {label: points for label, points in lines.items() if len({point["step"] for point in points}) > 1}
     if not lines:

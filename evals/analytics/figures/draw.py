@@ -30,6 +30,7 @@ from evals.analytics.figures.plotting import (
     rows,
     stage_axis,
 )
+from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,13 +41,6 @@ OUTCOMES = {
     "unparseable": ("unreadable answer", PURPLE),
     "truncated": ("cut at the token limit", ORANGE),
     "timeout": ("verifier timeout", INK),
-}
-NAMES = {
-    "knights_knaves": "Knights and Knaves",
-    "gsm8k": "GSM8K",
-    "math500": "MATH-500",
-    "aime24": "AIME 2024",
-    "amc23": "AMC 2023",
 }
 UNIT_NOTES = {"tokens": "", "characters": " Tokens are unknown."}
 HEALTH = {
@@ -74,7 +68,7 @@ def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
         figures = [
             _reward(connection),
             *_scores(connection),
-            behaviour.score_by_step(connection, NAMES),
+            behaviour.score_by_step(connection),
             _errors(connection),
             _lengths(connection),
             _health(connection),
@@ -208,10 +202,10 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
             if benchmark not in whole:
                 subsets = sorted({row["subset"] for row in part} - {None})
                 chosen = {subset: [row for row in _primary(part) if row["subset"] == subset] for subset in subsets}
-                figures.append(_score_figure(f"scores-{benchmark}{suffix}", spoken(benchmark), checkpoints, chosen))
+                figures.append(_score_figure(f"scores-{benchmark}{suffix}", label_of(benchmark), checkpoints, chosen))
         if whole:
-            chosen = {spoken(benchmark): _primary(parts[benchmark]) for benchmark in whole}
-            figures.append(_score_figure(f"scores{suffix}", "Benchmarks" if len(whole) > 1 else spoken(whole[0]), checkpoints, chosen))
+            chosen = {label_of(benchmark): _primary(parts[benchmark]) for benchmark in whole}
+            figures.append(_score_figure(f"scores{suffix}", "Benchmarks" if len(whole) > 1 else label_of(whole[0]), checkpoints, chosen))
     return figures
 
 
@@ -360,8 +354,3 @@ def _primary(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The sampled average where there is one (less noisy than one greedy answer), else greedy accuracy."""
     sampled = [row for row in scores if row["mode"] == "sampled"]
     return sampled or scores
-
-
-def spoken(benchmark: str) -> str:
-    """A benchmark's name as its authors write it."""
-    return NAMES.get(benchmark, benchmark.replace("_", " "))

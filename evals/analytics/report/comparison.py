@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics import query
-from evals.analytics.figures.draw import spoken
 from evals.analytics.figures.plotting import COLOURS, LINES, STYLE, Figure, finish, head, new_canvas, rows, smooth
 from evals.analytics.report.page import embedded, environment
-from evals.benchmarks.registry import subset_of
+from evals.benchmarks.registry import label_of, subset_of
 from evals.statistics import is_noise, paired_difference
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ def _difference(benchmark: str, subset: str | None, mode: str, first: str, secon
     count = len(problems)
     means = (sum(before) / count, sum(after) / count)
     ends = (change.value if change.low is None else change.low, change.value if change.high is None else change.high)
-    return ScoreDifference(spoken(benchmark), subset, mode, first, second, count, *means, change.value, *ends, is_noise(change))
+    return ScoreDifference(label_of(benchmark), subset, mode, first, second, count, *means, change.value, *ends, is_noise(change))
 
 
 def _curve(connection: duckdb.DuckDBPyConnection, name: str, labels: list[str]) -> Figure | None:

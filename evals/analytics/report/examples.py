@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evals.analytics import keywords
-from evals.analytics.figures.draw import checkpoint_order, spoken
+from evals.analytics.figures.draw import checkpoint_order
 from evals.analytics.figures.plotting import rows
 from evals.analytics.keywords import Keyword
+from evals.benchmarks.registry import label_of, subset_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -215,10 +216,10 @@ def _read(
         [stage_run, choice.benchmark, choice.mode, choice.prompt_id],
     )
     found.sort(key=lambda row: checkpoints.index(row["checkpoint"]))
-    part = f"{choice.difficulty} people" if choice.benchmark == "knights_knaves" and choice.difficulty else choice.difficulty
+    part = subset_of(choice.benchmark, choice.difficulty) or choice.difficulty
     return Puzzle(
         choice.prompt_id,
-        spoken(choice.benchmark),
+        label_of(choice.benchmark),
         part,
         choice.story,
         choice.mode,

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics import query
-from evals.analytics.figures.draw import OUTCOMES, checkpoint_order, draw, length_unit, spoken
+from evals.analytics.figures.draw import OUTCOMES, checkpoint_order, draw, length_unit
 from evals.analytics.figures.plotting import rows
 from evals.analytics.report import examples, summary
+from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -212,14 +213,14 @@ def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         scores = [row for row in scores if row["subset"] is not None or len(partial[row["benchmark"]]) != 2]  # one part is all of it
         lines: dict[tuple[Any, ...], dict[str, Any]] = {}
         for row in scores:
-            line = lines.setdefault(_part(row), {**row, "benchmark": spoken(row["benchmark"]), "cells": dict.fromkeys(checkpoints)})
+            line = lines.setdefault(_part(row), {**row, "benchmark": label_of(row["benchmark"]), "cells": dict.fromkeys(checkpoints)})
             index = checkpoints.index(row["checkpoint"])
             against_first = comparisons.get((*_part(row), checkpoints[0], row["checkpoint"])) if index else None
             line["cells"][row["checkpoint"]] = {**row, "change": against_first}
         for line in lines.values():
             line["best"] = max(cell["value"] for cell in line["cells"].values() if cell)
         steps = [
-            {**row, "label": ", ".join(part for part in (spoken(row["benchmark"]), row["subset"]) if part)}
+            {**row, "label": ", ".join(part for part in (label_of(row["benchmark"]), row["subset"]) if part)}
             for row in comparisons.values()
             if checkpoints.index(row["second"]) - checkpoints.index(row["first"]) == 1 and _is_main(row)
         ]
@@ -257,4 +258,4 @@ def _failures(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         "FROM (SELECT * FROM errors_by_checkpoint QUALIFY mode = max(mode) OVER (PARTITION BY stage_run, benchmark)) "
         "GROUP BY ALL ORDER BY stage_run, benchmark, checkpoint_position, checkpoint",
     )
-    return [row | {"benchmark": spoken(row["benchmark"])} for row in found]
+    return [row | {"benchmark": label_of(row["benchmark"])} for row in found]

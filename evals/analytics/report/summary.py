@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from evals.analytics.figures.draw import checkpoint_order, length_unit, spoken
+from evals.analytics.figures.draw import checkpoint_order, length_unit
 from evals.analytics.figures.plotting import rows
+from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,7 +73,7 @@ def results(connection: duckdb.DuckDBPyConnection) -> list[Result]:
         )
         for row in pairs:
             tone: Tone = "noise" if row["noise"] or row["noise"] is None else "better" if row["after"] > row["before"] else "worse"
-            label = spoken(row["benchmark"]) + (f", {row['subset']}" if row["subset"] else "")
+            label = label_of(row["benchmark"]) + (f", {row['subset']}" if row["subset"] else "")
             metric = "Greedy accuracy" if row["mode"] == "greedy" else row["metric"]
             found.append(Result(label, metric, row["problems"], first, last, row["before"], row["after"], row["low"], row["high"], tone))
     return found

@@ -15,9 +15,10 @@ from evals.config import BenchmarkSettings
 from flows.recipe.load import check, load_recipe, shipped
 from flows.recipe.schema import MODEL, EvalStage, Recipe, RlStage
 from flows.recipe.smoke import BASE, LONGEST, SMOKE_MODEL, STAND_IN, TEXTS, smoke
-from rl_core.data import gsm8k, math_sets
+from rl_core.data import math_sets
 from rl_core.data.contamination import find_hits
 from rl_core.data.math_sets import MATH_SETS
+from rl_core.environments import gsm8k
 
 
 def rl_stages(recipe: Recipe) -> dict[str, RlStage]:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.data import gsm8k
 from rl_core.data.contamination import Hit, find_hits, words
 from rl_core.data.prompts import Prompt
+from rl_core.environments import gsm8k
 
 HELD_OUT = [
     Prompt("math", "Find the sum of all positive integers $n$ with $n^2 < 50$.", "28"),

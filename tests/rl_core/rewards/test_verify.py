@@ -5,8 +5,8 @@ import pytest
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.readers import answer_line
-from rl_core.rewards.verdict import Verdict
-from rl_core.rewards.verify import OpenQuestion, settle, verify
+from rl_core.rewards.verdict import OpenQuestion, Verdict
+from rl_core.rewards.verify import settle, verify
 
 
 @pytest.mark.parametrize(

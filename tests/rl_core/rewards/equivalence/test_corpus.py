@@ -11,8 +11,8 @@ import pytest
 
 from rl_core.outcome import Outcome
 from rl_core.rewards.equivalence.comparison import same
-from rl_core.rewards.mathematics import equivalent
 from rl_core.rewards.pool import ScoreItem, ScoringPool
+from rl_core.rewards.verifiers.mathematics import equivalent
 
 CORPUS = Path(__file__).parents[3] / "fixtures" / "equivalence.jsonl"
 

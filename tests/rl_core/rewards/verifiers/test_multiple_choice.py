@@ -2,7 +2,7 @@ import pytest
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
-from rl_core.rewards.multiple_choice import judge
+from rl_core.rewards.verifiers.multiple_choice import judge
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from rl_core.data import gsm8k
 from rl_core.data.prompts import DataError
+from rl_core.environments import gsm8k
 
 
 def write(tmp_path, text: str):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.formats import tags_in_order
-from rl_core.rewards.roles import stated_roles
 from rl_core.rewards.spans import find_spans
 from rl_core.rewards.verdict import Verdict
+from rl_core.rewards.verifiers.roles import stated_roles
 
 
 def judge(response: str, gold: str, *, logic_rl: bool = False) -> Verdict:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_core.outcome import Outcome
-from rl_core.rewards.mathematics import canonical, equivalent, quick
+from rl_core.rewards.verifiers.mathematics import canonical, equivalent, quick
 
 CORRECT, WRONG, UNPARSEABLE = Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSEABLE
 

@@ -8,7 +8,7 @@ from rl_core.data.knights_knaves import generate, gold
 from rl_core.data.prompts import read_columns
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
-from rl_core.rewards.knights_knaves import judge
+from rl_core.rewards.verifiers.knights_knaves import judge
 
 GOLD = json.dumps({"names": ["Zoey", "Liam"], "roles": ["knight", "knave"]})
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
-from rl_core.rewards.countdown import evaluate, judge
+from rl_core.rewards.verifiers.countdown import evaluate, judge
 
 GOLD = json.dumps({"numbers": [9, 9, 3, 12], "target": 24})
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from rl_core.outcome import Outcome
-from rl_core.rewards import mathematics
 from rl_core.rewards.rules import Rule
-from rl_core.rewards.simplified import is_simplified
-from rl_core.rewards.verify import OpenQuestion, settle
+from rl_core.rewards.verdict import OpenQuestion
+from rl_core.rewards.verifiers import mathematics
+from rl_core.rewards.verifiers.simplified import is_simplified
+from rl_core.rewards.verify import settle
 
 
 @pytest.mark.parametrize(

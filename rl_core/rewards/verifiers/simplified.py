@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from math import gcd
 
-from rl_core.rewards import mathematics
 from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS
+from rl_core.rewards.verifiers import mathematics
 
 LARGEST_RADICAND = 10**12  # square factors of larger ones are not looked for
 _LAYOUT = (

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from rl_core.config import Gsm8kData
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, read_rows
+from rl_core.data.splits import Split, first_of
+from rl_core.environments.environment import SMOKE_TEST, SMOKE_TRAIN, Problems, at_most
+from rl_core.environments.math import Mathematical
 
 HUB_ID = "openai/gsm8k"
 REVISION = "740312add88f781978c0658806c59bc2815b9866"
 TASK = "gsm8k"
+TRAIN = 7473  # rows
 
 
-def local_file(split: Literal["train", "test"], data_dir: Path | None) -> Path | None:
+def local_file(split: Split, data_dir: Path | None) -> Path | None:
     """The file that stands in for the hub.
 
     Raises:
@@ -28,7 +33,7 @@ def local_file(split: Literal["train", "test"], data_dir: Path | None) -> Path |
     return path
 
 
-def load(split: Literal["train", "test"], data_dir: Path | None) -> list[Prompt]:
+def load(split: Split, data_dir: Path | None) -> list[Prompt]:
     """All problems of a split; the gold is the number after `####` without thousands separators.
 
     Raises:
@@ -47,3 +52,30 @@ def _prompt(row: Any, where: str) -> Prompt:
     if not mark or not re.fullmatch(r"-?\$?[0-9]*\.?[0-9]+\.?", number):
         raise DataError(f"{where} has no gold number after `####`; repair or remove it")
     return Prompt(TASK, row["question"].strip(), number, trace=f"{solution.strip()}\n\\boxed{{{number}}}")
+
+
+class Gsm8k(Mathematical[Gsm8kData]):
+    name = TASK
+    numeric = (TASK,)
+    any_number = True
+    settings = Gsm8kData
+
+    def inputs(self, config: Gsm8kData, data_dir: Path | None) -> list[Path]:
+        splits: tuple[Split, Split] = ("train", "test")
+        return [path for split in splits if (path := local_file(split, data_dir))]
+
+    def problems(self, config: Gsm8kData, data_dir: Path | None, seed: int) -> Problems:
+        train = first_of(load("train", data_dir), config.train, "train", seed)
+        return Problems(train, first_of(load("test", data_dir), config.test, "test", seed))
+
+    def training_rows(self, config: Gsm8kData) -> int:
+        return min(config.train or TRAIN, TRAIN)
+
+    def draws_held_out(self, config: Gsm8kData) -> bool:
+        return config.test is not None
+
+    def smoke(self, config: Gsm8kData) -> dict[str, Any]:
+        return {"train": at_most(config.train, SMOKE_TRAIN), "test": at_most(config.test, SMOKE_TEST)}
+
+
+ENVIRONMENT = Gsm8k()

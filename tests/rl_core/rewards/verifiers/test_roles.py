@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_core.rewards.roles import stated_roles
+from rl_core.rewards.verifiers.roles import stated_roles
 
 NAMES = ["Mia", "Theo", "Nora"]
 ROLES = {"Mia": "knave", "Theo": "knight", "Nora": "knight"}

@@ -1,0 +1,1 @@
+"""The families of problems: a module each, which any other module need not know (see `registry`)."""

@@ -1,0 +1,164 @@
+"""What a family of problems is: where its problems come from, how an answer is judged, and what it is as a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+
+from rl_core.config import Settings, TrainingData
+from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.splits import Split
+from rl_core.errors import InputError
+from rl_core.rewards.readers import Reader
+from rl_core.rewards.rules import Rules
+from rl_core.rewards.verdict import OpenQuestion, Verdict
+
+Config = TypeVar("Config", bound=TrainingData)
+SMOKE_TRAIN, SMOKE_TEST = 16, 4  # problems of a data stage in the smoke profile
+
+
+class Problems(NamedTuple):
+    """The problems of a data stage."""
+
+    train: list[Prompt]
+    test: list[Prompt]
+    left_out: int = 0  # rows without an answer, or with a problem again
+    contradicting: int = 0  # of these, rows with another answer to a problem that came before
+
+
+class Environment(Generic[Config]):
+    """A family of problems, under the name `ENVIRONMENT` in its module.
+
+    `name` and `judge` are what every family has. One with `settings` can be the task of a data stage, and has `inputs`, `problems` and
+    `training_rows`; one that `is_benchmark` evaluates problems that it holds out itself, and has `local_files`, `load` and `size`.
+    Published sets of problems of a family are benchmarks of their own (evals/benchmarks).
+    """
+
+    name: str
+    label: str | None = None  # as its authors write it, for reports; None: its name
+    tasks: tuple[str, ...] = ()  # other values of the column `task` whose answers are judged in the same way
+    counts: str | None = None  # what the difficulty counts, where tables show its values apart: `people` of `3 people`
+    # Whether problems are generated. They are written from a few sentences, so that only equal ones are the same, and there is no end of
+    # them: a benchmark has as many as are asked for.
+    made_to_order: bool = False
+
+    # As the task of a data stage
+    settings: type[Config] | None = None
+    public: bool = False  # whether problems that no file holds come from the hub; else they are generated
+    smoke_texts: ClassVar[dict[str, Any] | None] = None  # settings of problems that a small model learns from where a recipe has no data
+
+    # As a benchmark
+    is_benchmark: bool = False
+    options: type[Settings] = Settings  # its own settings, beside those of every benchmark; only with `Added()` in their annotation
+    limit_per_part: bool = False  # `limit` counts for each difficulty apart, and `load` heeds it
+    published: tuple[int, str | None] | None = None  # rows and digest that the data should have; None: it is made here
+    files: tuple[str, ...] = ()  # of a data directory that has it
+
+    def judge(self, task: str, response: str, gold: str, read: Reader | None, rules: Rules) -> Verdict | OpenQuestion:
+        """As `rl_core.rewards.verify.settle`."""
+        raise NotImplementedError
+
+    def check_gold(self, task: str, gold: str) -> None:
+        """Find a gold answer that would make every response wrong.
+
+        Raises:
+            InputError: it is empty, or not of the form that the verifier wants.
+        """
+        self.judge(task, "", gold, None, frozenset())
+
+    def judged_by_text(self, task: str, gold: str) -> bool:
+        """Whether a gold answer cannot be read, so that answers are compared with it as texts; raises InputError for an empty one."""
+        return False
+
+    def inputs(self, config: Config, data_dir: Path | None) -> list[Path]:
+        """The local files that a data stage reads; empty if it generates its data or loads it from the hub.
+
+        Raises:
+            DataError: a file that is needed is missing, or a set unknown.
+        """
+        return []
+
+    def problems(self, config: Config, data_dir: Path | None, seed: int) -> Problems:
+        """The problems of a data stage. `seed` bears on the training problems alone.
+
+        Raises:
+            DataError: a file is missing or broken.
+        """
+        raise NotImplementedError
+
+    def training_rows(self, config: Config) -> int:
+        """How many training problems there will be, without reading them."""
+        raise NotImplementedError
+
+    def draws_held_out(self, config: Config) -> bool:
+        """Whether held-out problems are made, or chosen from a set, by a seed."""
+        return self.made_to_order
+
+    def set_name(self, config: Config) -> str:
+        """The public set that is used, for messages."""
+        return self.name
+
+    def sets_in(self, data_dir: Path) -> list[str]:
+        """Sets to train on that a data directory holds."""
+        return []
+
+    def smoke(self, config: Config) -> dict[str, Any]:
+        """What differs in the smoke profile, which runs a recipe in seconds."""
+        return {}
+
+    def local_files(self, options: Any, data_dir: Path | None) -> list[Path]:
+        """Files of the data directory that the benchmark reads; `options` as in the class `options`."""
+        return []
+
+    def load(self, options: Any, limit: int | None, data_dir: Path | None) -> list[Prompt]:
+        """The problems of the benchmark, without worked responses; `limit` matters only with `limit_per_part`.
+
+        Raises:
+            DataError: a file is broken.
+        """
+        raise NotImplementedError
+
+    def size(self, options: Any, limit: int | None) -> int:
+        """How many problems `load` gives, without reading them."""
+        raise NotImplementedError
+
+    def read_gold(self, answer: Any, where: str) -> tuple[str, str]:
+        """Task and gold of an answer that stands in a file by itself.
+
+        Raises:
+            DataError: it is no answer of this family; `where` is put in front.
+        """
+        gold = str(answer).strip()
+        try:
+            self.check_gold(self.name, gold)
+        except InputError as error:
+            raise DataError(f"{where}: {error}") from error
+        return self.name, gold
+
+
+def files_or_nothing(
+    source: Literal["auto", "generate", "files"], data_dir: Path | None, folder: str, paths: Callable[[Path, Split], Sequence[Path]]
+) -> list[Path]:
+    """The public files of both splits for a family that can be generated too, as its setting `source` says; empty: generate.
+
+    Args:
+        folder: inside the data directory, for the message.
+
+    Raises:
+        DataError: `source: files`, and one is missing.
+    """
+    if source == "generate" or (source == "auto" and data_dir is None):
+        return []
+    if data_dir is None:
+        raise DataError(f"source: files needs a data directory with {folder}/{{train,test}}.parquet: give --data-dir")
+    found = [*paths(data_dir, "train"), *paths(data_dir, "test")]
+    missing = [path for path in found if not path.is_file()]
+    if missing and source == "files":
+        raise DataError(f"{missing[0]}: no such file; put it there, or set source: generate")
+    return [] if missing else found
+
+
+def at_most(number: int | None, most: int) -> int:
+    """A size of the smoke profile; None is all there are."""
+    return most if number is None else min(number, most)
