@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence import families, regions, scalars, wording, words
-from rl_core.rewards.equivalence.arithmetic import NoValueError
+from rl_core.rewards.equivalence import families, regions, scalars
 from rl_core.rewards.equivalence.cleaning import clean, compact, join_thousands, may_have_thousands
-from rl_core.rewards.equivalence.evaluation import constant
-from rl_core.rewards.equivalence.expression import NotAnExpression, parse
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import constant
+from rl_core.rewards.equivalence.formulas.expression import NotAnExpression, parse
 from rl_core.rewards.equivalence.items import (
     ASSIGNED,
     bind,
@@ -19,9 +19,10 @@ from rl_core.rewards.equivalence.items import (
     other_brackets,
     same_item,
 )
+from rl_core.rewards.equivalence.language import wording, words
+from rl_core.rewards.equivalence.language.units import one_unit
 from rl_core.rewards.equivalence.names import are_roots, equal_unknowns, in_order, named_values
 from rl_core.rewards.equivalence.structure import bracketed, elements, split
-from rl_core.rewards.equivalence.units import one_unit
 
 _BASE = re.compile(
     r"\(? ?(?P<digits>-?(?:[0-9]|[A-Z][0-9])[0-9A-Z]*) ?\)? ?"

@@ -6,9 +6,9 @@ import functools
 import re
 from fractions import Fraction
 
-from rl_core.rewards.equivalence.evaluation import ratio_is_constant, same_value
-from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.families import substitute
+from rl_core.rewards.equivalence.formulas.evaluation import ratio_is_constant, same_value
+from rl_core.rewards.equivalence.formulas.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import split
 
 _POINTS = 5

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from rl_core.rewards.equivalence.arithmetic import NoValueError
-from rl_core.rewards.equivalence.evaluation import number, same_value
-from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import number, same_value
+from rl_core.rewards.equivalence.formulas.expression import Node, NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import bracketed, elements, split
 
 _LETTER = r"[A-Za-z](?:_\{?[0-9]\}?)?"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence import families, regions, scalars, words
+from rl_core.rewards.equivalence import families, regions, scalars
 from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS, clean, join_thousands
 from rl_core.rewards.equivalence.comparison import is_based
 from rl_core.rewards.equivalence.items import ASSIGNED, coordinates
+from rl_core.rewards.equivalence.language import words
 from rl_core.rewards.equivalence.structure import elements, matrix, split
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence import equations, families, regions, scalars, words
-from rl_core.rewards.equivalence.arithmetic import NoValueError
+from rl_core.rewards.equivalence import equations, families, regions, scalars
 from rl_core.rewards.equivalence.cleaning import VECTORS, compact
-from rl_core.rewards.equivalence.evaluation import floating, same_value
-from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import floating, same_value
+from rl_core.rewards.equivalence.formulas.expression import Node, NotAnExpression, parse, symbols
+from rl_core.rewards.equivalence.language import words
 from rl_core.rewards.equivalence.structure import bracketed, matrix, sides, split
 
 _NAME = r"(?:\\(?:vec|overrightarrow) ?\{[A-Za-z]+\}|\\?[A-Za-z]+)(?:_\{?[^{}=()]+\}?)?'*"

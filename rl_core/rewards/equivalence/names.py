@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence.arithmetic import NoValueError
-from rl_core.rewards.equivalence.evaluation import floating
-from rl_core.rewards.equivalence.expression import NotAnExpression, parse
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import floating
+from rl_core.rewards.equivalence.formulas.expression import NotAnExpression, parse
 from rl_core.rewards.equivalence.items import ASSIGNED
+from rl_core.rewards.equivalence.language.wording import denies
 from rl_core.rewards.equivalence.structure import sides
-from rl_core.rewards.equivalence.wording import denies
 
 _EXTREMES = {
     "minimum": "min|minimum|smallest|least|lowest",

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rl_core.rewards.equivalence.arithmetic import NoValueError
-from rl_core.rewards.equivalence.evaluation import number
-from rl_core.rewards.equivalence.expression import NotAnExpression, parse, symbols
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import number
+from rl_core.rewards.equivalence.formulas.expression import NotAnExpression, parse, symbols
 from rl_core.rewards.equivalence.structure import bracketed, elements, split
 
 _ALL = re.compile(r"\u211d|(?:the set of )?(?:all )?(?:of )?(?:the )?reals?(?: numbers?)?(?: \u211d)?", re.IGNORECASE)

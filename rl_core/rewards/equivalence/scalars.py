@@ -6,12 +6,12 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from rl_core.rewards.equivalence.arithmetic import NoValueError
 from rl_core.rewards.equivalence.cleaning import join_thousands
-from rl_core.rewards.equivalence.evaluation import constant, floating, same_value
-from rl_core.rewards.equivalence.expression import Node, NotAnExpression, parse, symbols
-from rl_core.rewards.equivalence.units import Unit, split_unit
-from rl_core.rewards.equivalence.words import number_of
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import constant, floating, same_value
+from rl_core.rewards.equivalence.formulas.expression import Node, NotAnExpression, parse, symbols
+from rl_core.rewards.equivalence.language.units import Unit, split_unit
+from rl_core.rewards.equivalence.language.words import number_of
 
 _DECIMAL = re.compile(r"([+-]?)([0-9]*)\.([0-9]+)(?:\s*(?:\u00b7|[eE])\s*(?:10\^\{?)?([+-]?[0-9]+)\}?)?")
 _BARE_LETTERS = re.compile(r" ?(?:(?:[A-Za-z](?:\^\{?-?[0-9]\}?)?(?:[ \u00b7]+|$))+|mg)")

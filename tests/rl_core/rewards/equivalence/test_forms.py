@@ -1,8 +1,9 @@
 import pytest
 
-from rl_core.rewards.equivalence import families, regions, structure, words
+from rl_core.rewards.equivalence import families, regions, structure
 from rl_core.rewards.equivalence.cleaning import clean
 from rl_core.rewards.equivalence.gold import is_readable
+from rl_core.rewards.equivalence.language import words
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ from fractions import Fraction
 
 import pytest
 
-from rl_core.rewards.equivalence.arithmetic import NoValueError
 from rl_core.rewards.equivalence.cleaning import clean, join_thousands
-from rl_core.rewards.equivalence.evaluation import constant, number, same_value
-from rl_core.rewards.equivalence.expression import NotAnExpression, parse, symbols
+from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError
+from rl_core.rewards.equivalence.formulas.evaluation import constant, number, same_value
+from rl_core.rewards.equivalence.formulas.expression import NotAnExpression, parse, symbols
 
 
 @pytest.mark.parametrize(

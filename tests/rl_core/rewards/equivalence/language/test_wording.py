@@ -1,6 +1,6 @@
 import pytest
 
-from rl_core.rewards.equivalence.wording import bare, without_label
+from rl_core.rewards.equivalence.language.wording import bare, without_label
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from rl_core.rewards.equivalence.words import number_of
+from rl_core.rewards.equivalence.language.words import number_of
 
 Dimension = tuple[tuple[str, int], ...]  # base quantities and their exponents, in alphabetical order
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rl_core.rewards.equivalence.units import SAYING
+from rl_core.rewards.equivalence.language.units import SAYING
 
 _THING = "(?:solution|answer|value|result|equation|line|function|point|curve|set|interval)s?"
 # Each with the word that it must not swallow behind it: what follows is a formula.

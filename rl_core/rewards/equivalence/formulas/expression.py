@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-from rl_core.rewards.equivalence.notation import rewrite
+from rl_core.rewards.equivalence.formulas.notation import rewrite
 
 Node = Fraction | str | tuple
 

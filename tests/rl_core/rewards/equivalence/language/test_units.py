@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from rl_core.rewards.equivalence.units import one_unit, read_unit, split_unit
+from rl_core.rewards.equivalence.language.units import one_unit, read_unit, split_unit
 
 
 @pytest.mark.parametrize(

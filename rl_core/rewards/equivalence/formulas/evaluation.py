@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from rl_core.rewards.equivalence.arithmetic import (
+from rl_core.rewards.equivalence.formulas.arithmetic import (
     ARITHMETIC,
     DIGITS,
     EXACT_BITS,
@@ -24,7 +24,7 @@ from rl_core.rewards.equivalence.arithmetic import (
     transcendental,
     unknown_function,
 )
-from rl_core.rewards.equivalence.expression import Node, operations, symbols
+from rl_core.rewards.equivalence.formulas.expression import Node, operations, symbols
 
 _TERMS = 2000  # of a sum or product
 

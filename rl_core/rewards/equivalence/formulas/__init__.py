@@ -1,0 +1,1 @@
+"""Formulas: read into trees, and calculated as far as it takes to compare them."""

@@ -1,0 +1,1 @@
+"""What words, units and phrases around an answer say of it."""
