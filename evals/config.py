@@ -9,7 +9,9 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from evals.protocol import fill
 from rl_core.addresses import holds_secret, is_web_address
-from rl_core.config import Added, Job, Precision, Resources, Settings
+from rl_core.config.base import Added, Settings
+from rl_core.config.jobs import Job
+from rl_core.config.resources import Precision, Resources
 from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 from rl_core.rewards.rules import Rule
 

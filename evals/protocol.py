@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.rewards.rules import Rule

@@ -27,7 +27,9 @@ from typing import Any
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedModel
 
-from rl_core.config import RlConfig, ScratchModel, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.model import ScratchModel
+from rl_core.config.rl import RlConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.model.pretrained import device

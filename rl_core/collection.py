@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.data.sampler import EpochSampler
 from rl_core.data.templates import find_template
 from rl_core.outcome import Outcome

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import DataError
 from rl_core.rollout.responses import EncodedPrompt
 

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from rl_core.config import HeldLease
+from rl_core.config.jobs import HeldLease
 from rl_core.errors import InputError
 
 OWNER = "R1FLOW_OWNER"  # environment variable: number of the process that started this one and waits for it

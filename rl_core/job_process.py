@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from rl_core.addresses import without_secrets
-from rl_core.config import Job
+from rl_core.config.jobs import Job
 from rl_core.errors import InputError, is_disk_full
 from rl_core.fence import end_with_owner
 from rl_core.training.journal import STOPPED, Stopped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rl_core.config import TrainJob
+from rl_core.config.jobs import TrainJob
 from rl_core.job_process import run_job
 
 

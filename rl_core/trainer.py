@@ -13,7 +13,8 @@ from typing import Any
 
 from rl_core.algorithms.schedules import value_at
 from rl_core.collection import Collected, Collector, Rollout
-from rl_core.config import RlConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.rl import RlConfig
 from rl_core.context import context_length, fitting_prompts
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.data.sampler import EpochSampler

@@ -88,7 +88,7 @@ def vllm() -> None:
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Qwen2 of two layers with its own tokenizer, as a directory; heads of 32, the least that vLLM takes on a CPU."""
-    from rl_core.config import ScratchModel
+    from rl_core.config.model import ScratchModel
     from rl_core.data.knights_knaves import generate
     from rl_core.model.scratch import make_model, train_tokenizer
     from rl_core.training.checkpoint import save_model

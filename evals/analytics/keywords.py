@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 from rl_core.errors import InputError
 
 CODE = r"(?s)```.*?(?:```|\z)"  # RE2; an unclosed block runs to the end

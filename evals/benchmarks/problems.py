@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, is_finite, read_rows
 from rl_core.environments.registry import environment_of

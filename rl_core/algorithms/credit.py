@@ -16,7 +16,7 @@ from rl_core.algorithms.advantages import (
     rewards_to_go,
     whitened,
 )
-from rl_core.config import Algorithm
+from rl_core.config.algorithm import Algorithm
 
 GROUP_ESTIMATORS: dict[str, Callable[[Sequence[float]], list[float]]] = {
     "group_normalized": group_normalized,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from rl_core.config import Aggregation, KlEstimator, Mismatch, RatioLevel
+from rl_core.config.algorithm import Aggregation, KlEstimator, Mismatch, RatioLevel
 
 
 def token_weights(lengths: Sequence[int], aggregation: Aggregation, constant: int) -> list[float]:

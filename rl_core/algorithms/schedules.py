@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rl_core.config import Schedule
+from rl_core.config.schedules import Schedule
 
 
 def value_at(schedule: Schedule, step: int, total: int) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rl_core.config import BOX
+from rl_core.config.data import BOX
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, is_finite, read_rows
 from rl_core.nearest import nearest

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rl_core.config import TrainingData
+from rl_core.config.data import TrainingData
 from rl_core.data.prompts import DataError, write_prompts
 from rl_core.environments.registry import environment_of
 from rl_core.rewards.verify import judged_by_text

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from rl_core.config import CountdownData
+from pydantic import Field
+
+from rl_core.config.data import TrainingData
 from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.splits import HELD_OUT_SEED, Split, first_of, seed_of, side_of
 from rl_core.environments.environment import SMOKE_TEST, SMOKE_TRAIN, Environment, Problems, files_or_nothing
@@ -101,6 +103,18 @@ def _prompt(numbers: Sequence[int], target: int, expression: str | None = None) 
     )
     trace = f"<think>{expression} = {target}</think>\n<answer>{expression}</answer>" if expression else None
     return Prompt(TASK, question, json.dumps({"numbers": list(numbers), "target": target}), str(len(numbers)), trace)
+
+
+class CountdownData(TrainingData):
+    """Countdown: reach a target with given numbers; train and test never share a set of numbers."""
+
+    task: Literal["countdown"] = Field("countdown", description="The family of problems.")
+    numbers: list[Annotated[int, Field(ge=2, le=6)]] = Field([3, 4], min_length=1, description="How many numbers a problem gives.")
+    source: Literal["auto", "generate", "files"] = Field(
+        "auto", description="`files`: countdown/{train,test}.parquet of the data directory; `auto`: files where they exist, else generated."
+    )
+    train: int = Field(1000, ge=1, description="Training problems per amount of numbers.")
+    test: int = Field(100, ge=0, description="Held-out problems per amount of numbers: the same whatever the seed.")
 
 
 class Countdown(Environment[CountdownData]):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
-from rl_core.config import Settings, TrainingData
+from rl_core.config.base import Settings
+from rl_core.config.data import TrainingData
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.splits import Split
 from rl_core.errors import InputError

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from rl_core.config import Gsm8kData
+from pydantic import Field
+
+from rl_core.config.data import TrainingData
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, read_rows
 from rl_core.data.splits import Split, first_of
@@ -52,6 +54,14 @@ def _prompt(row: Any, where: str) -> Prompt:
     if not mark or not re.fullmatch(r"-?\$?[0-9]*\.?[0-9]+\.?", number):
         raise DataError(f"{where} has no gold number after `####`; repair or remove it")
     return Prompt(TASK, row["question"].strip(), number, trace=f"{solution.strip()}\n\\boxed{{{number}}}")
+
+
+class Gsm8kData(TrainingData):
+    """Grade-school word problems (openai/gsm8k)."""
+
+    task: Literal["gsm8k"] = Field("gsm8k", description="The family of problems.")
+    train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
+    test: int | None = Field(None, ge=0, description="Held-out rows: the same whatever the seed; default: all.")
 
 
 class Gsm8k(Mathematical[Gsm8kData]):

@@ -6,11 +6,12 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from rl_core.config import KnightsKnavesData, Settings
+from rl_core.config.base import Settings
+from rl_core.config.data import TrainingData
 from rl_core.data.knights_knaves import TASK, generate, public_file, read_public, without_reasoning
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.splits import HELD_OUT_SEED, Split, first_of, seed_of
@@ -31,6 +32,31 @@ class Options(Settings):
 
     people: list[Annotated[int, Field(ge=2, le=8)]] | None = Field(None, description="knights_knaves only; default 3 to 7.")
     names: int | None = Field(None, ge=8, le=51, description="knights_knaves only: generate the puzzles, with so many different names.")
+
+
+class KnightsKnavesData(TrainingData):
+    """Knights and Knaves puzzles with a unique solution; train and test never share a puzzle."""
+
+    task: Literal["knights_knaves"] = Field("knights_knaves", description="The family of problems.")
+    people: list[Annotated[int, Field(ge=2, le=8)]] = Field(min_length=1, description="Numbers of people that a puzzle is about.")
+    source: Literal["auto", "generate", "files"] = Field(
+        "auto", description="`files`: kk/{n}ppl/*.parquet of the data directory; `auto`: files where they exist, else generated."
+    )
+    names: int | None = Field(
+        None, ge=8, le=51, description="Generated puzzles use only the first so many of the names; default: all. Fewer are learned sooner."
+    )
+    doubt: float = Field(
+        0.0, ge=0, le=1, description="Chance that the worked response of a generated puzzle doubts its finding and calls everyone a knight."
+    )
+    bare_answers: bool = Field(False, description="Worked responses give the answer without the reasoning.")
+    train: int = Field(900, ge=1, description="Training puzzles per number of people.")
+    test: int = Field(100, ge=0, description="Held-out puzzles per number of people: the same whatever the seed.")
+
+    @model_validator(mode="after")
+    def _settings_of_the_generator(self) -> KnightsKnavesData:
+        if self.source != "generate" and (self.names or self.doubt):
+            raise ValueError("`names` and `doubt` are settings of generated puzzles: add `source: generate`")
+        return self
 
 
 class KnightsKnaves(Environment[KnightsKnavesData]):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from rl_core.config import MathData
+from pydantic import Field
+
+from rl_core.config.base import Added
+from rl_core.config.data import BOX, TrainingData
 from rl_core.data import math_sets
 from rl_core.data.prompts import DataError
 from rl_core.data.splits import first_of
@@ -54,6 +57,30 @@ class Mathematical(Environment[Config]):
         if task in self.numeric and not _NUMBER.fullmatch(gold):
             raise InputError("it is no number")
         super().check_gold(task, gold)
+
+
+class MathData(TrainingData):
+    """Mathematical problems with a short answer, of one public set."""
+
+    task: Literal["math"] = Field("math", description="The family of problems.")
+    dataset: str = Field(description="A set of rl_core/data/math_sets.py: math, simplerl_8k, deepscaler, dapo, open_r1, aime.")
+    levels: list[Annotated[int, Field(ge=1, le=5)]] | None = Field(
+        None, min_length=1, description="Only problems of these levels, for sets that have them; default: all."
+    )
+    bare_answers: bool = Field(
+        False,
+        description="The worked response of a problem without a solution is its answer alone; false: it has none, and SFT skips it.",
+    )
+    answer_form: str = Field(
+        BOX, pattern=r"\{answer\}", description="How a worked response gives the answer that its solution does not; {answer} stands for it."
+    )
+    unreadable_golds: Annotated[Literal["keep", "drop", "refuse"], Added()] = Field(
+        "keep",
+        description="Problems whose answer cannot be read as mathematics; `keep`: compare responses with its text, and count them; "
+        "`refuse`: stop and name one.",
+    )
+    train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
+    test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")
 
 
 class Math(Mathematical[MathData]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rl_core.config import TrainingData
+from rl_core.config.data import TrainingData
 from rl_core.environments.environment import Environment
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.rules import Rules

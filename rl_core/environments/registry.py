@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 from rl_core import environments
+from rl_core.config.data import TrainingData
 from rl_core.environments.environment import Environment
 from rl_core.errors import InputError
 
@@ -25,6 +27,20 @@ def environment_of(task: str) -> Environment[Any]:
     if task not in _BY_TASK:
         raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(_BY_TASK)}")
     return _BY_TASK[task]
+
+
+def read_settings(values: Mapping[str, Any]) -> TrainingData:
+    """The settings of a data stage, which name their family as `task`.
+
+    Raises:
+        InputError: no data stage has this task.
+        ValidationError: of pydantic, for the other values.
+    """
+    task = str(values.get("task"))
+    settings = environment_of(task).settings
+    if settings is None:
+        raise InputError(f"the task {task!r} has no problems to train on")
+    return settings.model_validate(values)
 
 
 def made_to_order(name: str) -> bool:

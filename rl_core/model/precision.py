@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from rl_core.config import Precision
+    from rl_core.config.resources import Precision
 
 INSTRUCTIONS = ("amx_bf16", "avx512_bf16")  # of CPUs that multiply bfloat16 matrices; on one without, float32 was 7 to 9 times as fast
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rl_core.config import CosineLength, DenseRepetition, Overlong, Repetition
+from rl_core.config.penalties import CosineLength, DenseRepetition, Overlong, Repetition
 
 
 def repetition(token_ids: Sequence[int], settings: Repetition) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config import Lora
+from rl_core.config.rl import Lora
 from rl_core.context import context_length
 from rl_core.errors import InputError
 from rl_core.model.logits import logits_at

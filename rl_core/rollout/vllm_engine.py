@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from rl_core.config import Lora
+from rl_core.config.rl import Lora
 from rl_core.context import context_length
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype

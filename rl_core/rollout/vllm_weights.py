@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from rl_core.training.lora import is_adapter
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification
 
 from rl_core.algorithms.losses import clipped_value_loss, token_weights
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.model.pretrained import load_config
 from rl_core.training.backends.base import by_response, on_first
 from rl_core.training.backends.collective import TrainingGroup

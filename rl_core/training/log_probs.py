@@ -8,7 +8,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from rl_core.config import HEAD_BYTES
+from rl_core.config.resources import HEAD_BYTES
 from rl_core.model.fused import fused
 from rl_core.model.logits import hidden_at, logits_of
 from rl_core.training.sequences import PaddedBatch

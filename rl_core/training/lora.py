@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from rl_core.config import Lora, RlConfig
+from rl_core.config.rl import Lora, RlConfig
 from rl_core.errors import InputError
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import load_model

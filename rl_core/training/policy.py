@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from rl_core.algorithms.credit import StepRewards, token_advantages
 from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_weights
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
 from rl_core.training.backends.base import by_response, on_first

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rl_core.algorithms.schedules import value_at
-from rl_core.config import ScratchModel, SftConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.model import ScratchModel
+from rl_core.config.sft import SftConfig
 from rl_core.context import context_length
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.sampler import EpochSampler, growing_pool

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from rl_core.model.pretrained import release_memory
 from rl_core.rollout.engine import Completion, Request, Sampling

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_core.config import RlResources
+from rl_core.config.resources import RlResources
 from rl_core.errors import InputError
 
 

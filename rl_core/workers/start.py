@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rl_core.config import Resources, RlConfig
+from rl_core.config.resources import Resources
+from rl_core.config.rl import RlConfig
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import device, release_memory
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling

@@ -19,7 +19,7 @@ ANSWERS = 5000
 
 
 def small_model(directory: Path) -> str:
-    from rl_core.config import ScratchModel
+    from rl_core.config.model import ScratchModel
     from rl_core.data.knights_knaves import generate
     from rl_core.model.scratch import make_model, train_tokenizer
 

@@ -58,7 +58,7 @@ def write_model(directory: Path, shape: tuple[int, int, int, int, int], vocabula
 
 def make_policy(directory: Path, tokens_per_pass: int, checkpointing: bool, loss_terms: dict[str, Any]) -> Any:
     """The policy of an RL stage, the KL term and entropy off unless `loss_terms` asks for them."""
-    from rl_core.config import RlConfig
+    from rl_core.config.rl import RlConfig
     from rl_core.training.policy import Policy
 
     config = RlConfig.model_validate(

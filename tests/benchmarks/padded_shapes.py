@@ -14,7 +14,7 @@ PROMPT_TOKENS, RESPONSE_TOKENS = (40, 80), (40, 300)
 
 
 def train(exact: bool, results: "multiprocessing.Queue[tuple[float, int]]") -> None:
-    from rl_core.config import ScratchModel
+    from rl_core.config.model import ScratchModel
     from rl_core.model.scratch import make_model
     from rl_core.training import log_probs, sequences
     from rl_core.training.backends.torch_backend import TorchBackend

@@ -5,7 +5,7 @@ from pathlib import Path
 
 def make_small_model(directory: Path) -> None:
     """Write it with a tokenizer of Knights and Knaves puzzles; about 1,000 tokens."""
-    from rl_core.config import ScratchModel
+    from rl_core.config.model import ScratchModel
     from rl_core.data.knights_knaves import generate
     from rl_core.model.scratch import make_model, train_tokenizer
     from rl_core.training.checkpoint import save_model

@@ -20,7 +20,8 @@ GROUP = 8
 
 
 def ours(model: Path, prompts: int, tokens: int, steps: int, results: Any) -> None:
-    from rl_core.config import RlConfig, TrainJob
+    from rl_core.config.jobs import TrainJob
+    from rl_core.config.rl import RlConfig
     from rl_core.data.knights_knaves import generate
     from rl_core.data.prompts import write_prompts
     from rl_core.trainer import train_rl

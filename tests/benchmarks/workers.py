@@ -26,7 +26,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def seconds(root: Path, model: Path, steps: int, backend: str = "torch", **resources: int) -> dict[str, list[float]]:
     """Seconds of each step by phase."""
-    from rl_core.config import RlConfig, TrainJob
+    from rl_core.config.jobs import TrainJob
+    from rl_core.config.rl import RlConfig
     from rl_core.data.knights_knaves import generate
     from rl_core.data.prompts import write_prompts
 

@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 from flows.recipe.load import load_recipe
 from flows.recipe.schema import RlStage, SftStage
 from flows.recipe.smoke import BASE, smoke
-from rl_core.config import DataConfig, RlConfig, SftConfig, TrainJob
+from rl_core.config import DataConfig
+from rl_core.config.jobs import TrainJob
+from rl_core.config.rl import RlConfig
+from rl_core.config.sft import SftConfig
 from rl_core.data.prepare import prepare
 from rl_core.trainer import train_rl
 from rl_core.training.sft import train_sft

@@ -18,7 +18,10 @@ from typing import Any
 
 from ray.cluster_utils import Cluster
 
-from rl_core.config import RlConfig, RlResources, ScratchModel, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.model import ScratchModel
+from rl_core.config.resources import RlResources
+from rl_core.config.rl import RlConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.model.scratch import make_model, train_tokenizer

@@ -19,7 +19,7 @@ from evals.comparability import compare_results, open_result
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
 from evals.engines.local import longest_prompt
 from evals.runner import evaluate, plan
-from rl_core.config import ScratchModel
+from rl_core.config.model import ScratchModel
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
 from rl_core.rollout.records import SAMPLE_SCHEMA

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from evals.config import EvalResources
 from rl_core.addresses import holds_secret, without_secrets
-from rl_core.config import Resources
+from rl_core.config.resources import Resources
 from rl_core.errors import InputError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rl_core.collection import Collected, Collector, Rollout, penalized
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import Prompt
 from rl_core.data.sampler import EpochSampler
 from rl_core.model.pretrained import load_tokenizer

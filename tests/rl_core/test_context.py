@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig
 
-from rl_core.config import RlConfig, SftConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.rl import RlConfig
+from rl_core.config.sft import SftConfig
 from rl_core.context import context_length, fitting_prompts
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import DataError, Prompt, write_prompts

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rl_core.config import HeldLease
+from rl_core.config.jobs import HeldLease
 from rl_core.fence import Fence, LeaseLost, is_held
 from rl_core.training.checkpoint import checkpoints, save_checkpoint
 from rl_core.training.journal import Journal
@@ -24,7 +24,7 @@ WORKER = """
 import os, signal, sys, time
 from pathlib import Path
 import rl_core.fence as fence
-from rl_core.config import HeldLease
+from rl_core.config.jobs import HeldLease
 fence.GRACE, fence.SILENCE = 1.0, 2.0
 directory, patient = Path(sys.argv[1]), sys.argv[2] == "patient"
 def leave(*_):

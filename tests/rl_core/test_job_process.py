@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.config import Job, RlConfig, TrainJob
+from rl_core.config.jobs import Job, TrainJob
+from rl_core.config.rl import RlConfig
 from rl_core.job_process import run_job
 
 

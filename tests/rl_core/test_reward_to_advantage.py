@@ -12,7 +12,7 @@ import yaml
 from flows.recipe.load import SHIPPED
 from rl_core.algorithms.credit import token_advantages
 from rl_core.collection import Rollout, penalized
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import Prompt
 from rl_core.outcome import Outcome
 from rl_core.rewards.reward import Score

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from rl_core.config import RlConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.rl import RlConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.train import main

@@ -13,7 +13,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from rl_core.config import RlConfig, SftConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.rl import RlConfig
+from rl_core.config.sft import SftConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.rollout.records import ROLLOUT_SCHEMA

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rl_core.config import RlConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from tasks.kinds import eval
 from tasks.stage.digests import Digests

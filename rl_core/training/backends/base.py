@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
+from rl_core.config.resources import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.sequences import PaddedBatch, TokenSequence, filler_batch, micro_batches
 

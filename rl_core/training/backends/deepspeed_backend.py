@@ -9,7 +9,7 @@ from typing import Any, Concatenate
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import PreTrainedModel
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.training.backends.base import TrainingBackend
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.backends.torch_backend import TorchBackend

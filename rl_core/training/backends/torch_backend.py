@@ -9,7 +9,7 @@ from typing import Concatenate, Literal
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config import Precision
+from rl_core.config.resources import Precision
 from rl_core.model.fused import fuse_layers
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, trained_weights

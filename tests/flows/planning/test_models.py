@@ -7,7 +7,7 @@ import pytest
 
 from flows.planning.models import describe_model
 from flows.recipe.load import load_recipe, shipped
-from rl_core.config import ScratchModel
+from rl_core.config.model import ScratchModel
 
 
 def test_parameters_of_a_small_model_by_hand() -> None:

@@ -27,7 +27,8 @@ from flows.recipe.schema import (
 )
 from flows.recipe.setting_paths import by_path
 from flows.recipe.smoke import apply_profile
-from rl_core.config import ScratchModel, Settings
+from rl_core.config.base import Settings
+from rl_core.config.model import ScratchModel
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
 STAGES = [KnightsKnavesStage, Gsm8kStage, CountdownStage, MathStage, SftStage, RlStage, EvalStage, AnalyzeStage, ReportStage]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_core.algorithms.credit import GROUP_ESTIMATORS, StepRewards, rediscounted, token_advantages
-from rl_core.config import Algorithm
+from rl_core.config.algorithm import Algorithm
 
 LENGTHS = [2, 1, 1, 3]
 

@@ -1,7 +1,8 @@
 import pytest
 
 from rl_core.algorithms.schedules import value_at
-from rl_core.config import RlConfig, Schedule
+from rl_core.config.rl import RlConfig
+from rl_core.config.schedules import Schedule
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rl_core.config import MathData
 from rl_core.data import math_sets
 from rl_core.data.prepare import inputs, prepare
 from rl_core.data.prompts import DataError, read_prompts
+from rl_core.environments.math import MathData
 from rl_core.outcome import Outcome
 from rl_core.rewards.verify import verify
 

@@ -2,13 +2,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
-from rl_core.config import DataConfig, KnightsKnavesData
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prepare import inputs, prepare
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.environments.knights_knaves import KnightsKnavesData
+from rl_core.environments.registry import read_settings
 
 
 def test_generated_split(tmp_path) -> None:
@@ -28,7 +28,7 @@ def test_generated_split(tmp_path) -> None:
 
 def both_splits(settings: dict[str, Any], output: Path, data_dir: Path | None, seed: int) -> tuple[list[Prompt], list[Prompt]]:
     output.mkdir()
-    prepare(TypeAdapter(DataConfig).validate_python(settings), output, data_dir=data_dir, seed=seed)
+    prepare(read_settings(settings), output, data_dir=data_dir, seed=seed)
     return read_prompts(output / "train.parquet"), read_prompts(output / "test.parquet")
 
 

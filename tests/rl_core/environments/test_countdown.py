@@ -5,10 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rl_core.config import CountdownData
 from rl_core.data.prepare import prepare
 from rl_core.data.prompts import DataError, read_prompts
-from rl_core.environments.countdown import generate, number_set, read_public, split_of
+from rl_core.environments.countdown import CountdownData, generate, number_set, read_public, split_of
 from rl_core.outcome import Outcome
 from rl_core.rewards.verify import verify
 

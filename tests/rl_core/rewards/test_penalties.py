@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_core.config import CosineLength, DenseRepetition, Overlong, Repetition
+from rl_core.config.penalties import CosineLength, DenseRepetition, Overlong, Repetition
 from rl_core.rewards.penalties import cosine_length, dense_repetition, group_length, overlong, repetition
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from rl_core.model.pretrained import load_tokenizer
 from rl_core.rollout.engine import Request, Sampling, generate_all

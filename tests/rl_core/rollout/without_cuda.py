@@ -14,7 +14,7 @@ from vllm.distributed.utils import StatelessProcessGroup
 from vllm.distributed.weight_transfer import ipc_engine, nccl_common, nccl_engine
 from vllm.distributed.weight_transfer.packed_tensor import PackedIpcChunk
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.rollout import vllm_engine
 from rl_core.rollout.engine import RolloutEngine
 from rl_core.rollout.vllm_weights import Transfer

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.critic import Critic
 from rl_core.training.sequences import TokenSequence

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config import Lora, RlConfig
+from rl_core.config.rl import Lora, RlConfig
 from rl_core.errors import InputError
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.rollout.transformers_engine import TransformersEngine

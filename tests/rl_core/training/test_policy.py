@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from rl_core.config import ALGORITHMS, RlConfig
+from rl_core.config.algorithm import ALGORITHMS
+from rl_core.config.rl import RlConfig
 from rl_core.training.policy import Experience, Policy, StepSettings, split_by_group
 from rl_core.training.sequences import TokenSequence
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.training.policy import Experience, Policy, StepSettings, _Totals
 from rl_core.training.sequences import TokenSequence
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.model.pretrained import load_model
 from rl_core.training.backends.base import TrainingBackend, by_response, on_first
 from rl_core.training.backends.collective import TrainingGroup, join

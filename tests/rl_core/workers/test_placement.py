@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rl_core.config import RlResources
+from rl_core.config.resources import RlResources
 from rl_core.errors import InputError
 from rl_core.workers.placement import lacking, layout
 

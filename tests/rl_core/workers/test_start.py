@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.workers import start
 from rl_core.workers.start import LocalWorkers, Models
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_core.config import RlConfig, RlResources
+from rl_core.config.resources import RlResources
+from rl_core.config.rl import RlConfig
 from tasks.stage.fingerprint import differences, fingerprint, meaning
 
 LEAVES = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.config import Resources, RlConfig, RlResources, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.resources import Resources, RlResources
+from rl_core.config.rl import RlConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.errors import InputError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rl_core.config import RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.model.pretrained import load_model
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.backends.make import rl_backend

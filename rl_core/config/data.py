@@ -1,0 +1,21 @@
+"""What the settings of every data stage have; those of a family of problems are in its file (rl_core/environments)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from rl_core.config.base import Settings
+
+BOX = r"\boxed{{answer}}"  # see `MathData.answer_form`
+
+
+class TrainingData(Settings):
+    """What every set of prompts has."""
+
+    contaminated: Literal["drop", "refuse", "keep"] = Field(
+        "drop",
+        description="Training problems that are also in a benchmark which the recipe evaluates; `refuse`: stop and name them.",
+    )
+    task: str = Field(description="The family of problems.")

@@ -1,0 +1,39 @@
+"""What a process that works for a stage is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from rl_core.config.base import Settings
+from rl_core.config.model import ScratchModel
+from rl_core.config.rl import RlConfig
+from rl_core.config.sft import SftConfig
+
+
+class HeldLease(Settings):
+    """The right to write into a stage's directory: while `file` (JSON) names `owner` as its owner's id."""
+
+    file: Path
+    owner: str
+
+
+class Job(Settings):
+    """What a process that works for a stage is told in a file."""
+
+    output: Path
+    lease: HeldLease | None = Field(None, description="Of the stage that it works for; default: nobody else writes into `output`.")
+
+
+class TrainJob(Job):
+    """What the trainer process is told: `python -m rl_core.train JOB.json`."""
+
+    kind: Literal["sft", "rl"]
+    sft: SftConfig | None = None
+    rl: RlConfig | None = None
+    model: str | ScratchModel = Field(description="Hub id or directory of the start checkpoint, or a model to make.")
+    reference: str | None = Field(None, description="Checkpoint of the KL term's reference policy; default: `model`.")
+    prompts: list[Path] = Field(min_length=1, description="Prompt files (train.parquet of the data stages).")
+    seed: int = 0
