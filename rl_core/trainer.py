@@ -12,7 +12,6 @@ from statistics import fmean
 from typing import Any
 
 from rl_core.algorithms.schedules import value_at
-from rl_core.collection import Collected, Collector, Rollout
 from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
 from rl_core.context import context_length, fitting_prompts
@@ -25,7 +24,8 @@ from rl_core.rewards.pool import ScoringPool
 from rl_core.rewards.reward import resolve
 from rl_core.rollout.engine import Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts
-from rl_core.step_records import drop_rollouts_after, rollout_rows, summary, write_rollouts
+from rl_core.steps.collection import Collected, Collector, Rollout
+from rl_core.steps.records import drop_rollouts_after, rollout_rows, summary, write_rollouts
 from rl_core.training.checkpoint import best, checkpoints, drop_others, latest_whole, save_checkpoint
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.policy import Experience, StepSettings

@@ -29,7 +29,7 @@ from click.testing import CliRunner
 
 from flows.cli import main as r1flow
 from rl_core.fence import Fence
-from rl_core.step_records import drop_rollouts_after
+from rl_core.steps.records import drop_rollouts_after
 from rl_core.training.checkpoint import best, checkpoints, latest_whole, verify
 from rl_core.training.journal import Journal, read_steps
 from tasks.trainer.local_process import Tail, report

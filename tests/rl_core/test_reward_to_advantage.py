@@ -11,7 +11,6 @@ import yaml
 
 from flows.recipe.load import SHIPPED
 from rl_core.algorithms.credit import token_advantages
-from rl_core.collection import Rollout, penalized
 from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import Prompt
 from rl_core.outcome import Outcome
@@ -19,6 +18,7 @@ from rl_core.rewards.reward import Score
 from rl_core.rewards.verdict import Verdict
 from rl_core.rollout.engine import Completion
 from rl_core.rollout.responses import EncodedPrompt
+from rl_core.steps.collection import Rollout, penalized
 from rl_core.trainer import experience_of
 from rl_core.training.policy import step_rewards
 

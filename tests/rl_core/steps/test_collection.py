@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rl_core.collection import Collected, Collector, Rollout, penalized
 from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import Prompt
 from rl_core.data.sampler import EpochSampler
@@ -18,6 +17,7 @@ from rl_core.rewards.reward import Score
 from rl_core.rewards.verdict import Verdict
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts
+from rl_core.steps.collection import Collected, Collector, Rollout, penalized
 
 
 class Scripted:

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rl_core.collection import Collected, Rollout
 from rl_core.outcome import Outcome
 from rl_core.rollout.records import ROLLOUT_SCHEMA
 from rl_core.rollout.responses import response_fields
+from rl_core.steps.collection import Collected, Rollout
 
 
 def rollout_rows(rollouts: list[Rollout], step: int, collected: Collected, tokenizer: Any) -> list[dict[str, Any]]:
