@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rl_core.addresses import without_secrets
 
@@ -14,6 +16,15 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(without_secrets(message))
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Put the path in the recipe in front of an error about what stands there."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def is_disk_full(error: BaseException | None) -> bool:

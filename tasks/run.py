@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.context import RunContext
-from tasks.kinds import analyze, data, eval, report, rl, sft
+from tasks.kind import READ, Work
+from tasks.kinds import KINDS
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import StageSpec, at_work, damage, read_manifest, write_manifest
 from tasks.trainer.local_process import Progress
-
-# What a stage reads of those that it names in a role; in the others it is their last checkpoint.
-LOADED = {"data": ("train.parquet",), "of": ("rollouts/", "samples/")}
 
 
 def run_stage(spec: StageSpec, context: RunContext) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def require_whole(spec: StageSpec, digests: Digests) -> None:
     for role, stages in spec.upstream.items():
         for upstream in stages:
             manifest = read_manifest(upstream.directory) or {"result": {}, "outputs": {}}
-            below = LOADED.get(role) or (f"{manifest['result'].get('checkpoint')}/",)
+            below = READ.get(KINDS[spec.kind].roles[role].wants) or (f"{manifest['result'].get('checkpoint')}/",)
             for name, what in damage(upstream.directory, manifest, digests, below=below, again=True).items():
                 digests.save()  # so that the next run sees it, too
                 raise StageFailed(f"{upstream.directory / name} {what}; run again: stage {upstream.stage} is repaired or made anew")
@@ -61,16 +59,4 @@ def _work(spec: StageSpec, context: RunContext, lease: Lease, tell: Callable[[],
         context.on_progress(spec, progress)
         tell()
 
-    match spec.kind:
-        case "data":
-            return data.run(spec)
-        case "sft":
-            return sft.run(spec, lease, follow)
-        case "rl":
-            return rl.run(spec, lease, follow)
-        case "eval":
-            return eval.run(spec, lease, follow)
-        case "analyze":
-            return analyze.run(spec, lease)
-        case "report":
-            return report.run(spec, context.recipe)
+    return KINDS[spec.kind].run(spec, Work(lease, follow, context.recipe))

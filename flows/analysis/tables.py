@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from flows.format import visible
+from tasks.format import visible
 from rl_core.errors import InputError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from flows.format import visible
+from tasks.format import visible
 from rl_core.addresses import without_secrets
 from rl_core.errors import InputError
 from tasks.interrupts import hear_signals, is_interrupted, leave_at_once

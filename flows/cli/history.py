@@ -67,7 +67,7 @@ def promote(checkpoint: str, target: str, workspace: Path) -> None:
 @workspace_option
 def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
     """Find stages that no kept run and no promoted checkpoint needs."""
-    from flows.format import storage
+    from tasks.format import storage
     from flows.history.garbage import garbage, remove
     from tasks.workspace import Workspace
 
@@ -97,7 +97,7 @@ def verify(experiment: str | None, workspace: Path) -> None:
     from rich.text import Text
 
     from flows.console import make_console
-    from flows.format import clock, storage, visible
+    from tasks.format import clock, storage, visible
     from flows.runs.verify import Verification
     from tasks.workspace import Workspace
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.planning.estimate import Estimate
-    from flows.planning.machine import Machine
+    from tasks.costs.machine import Machine
     from flows.planning.plan import Plan
 
 
@@ -18,7 +18,7 @@ def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> 
     """Which stages run, why, what they cost and want; on this machine, or on one that is named."""
     from rich.table import Table
 
-    from flows.format import between, count
+    from tasks.format import between, count
     from flows.planning.estimate import Estimate, estimates
     from flows.runs.summary import contamination
 
@@ -51,7 +51,7 @@ def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> 
 
 
 def _memory(cost: Estimate) -> str:
-    from flows.format import gigabytes
+    from tasks.format import gigabytes
     from rl_core.devices import GIB
 
     if not cost.memory:
@@ -60,7 +60,7 @@ def _memory(cost: Estimate) -> str:
 
 
 def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> str:
-    from flows.format import between, gigabytes
+    from tasks.format import between, gigabytes
 
     reused = sum(stage.action == "reuse" for stage in plan.stages)
     text = f"{len(plan.to_run)} of {len(plan.stages)} stages run, {reused} reused"
@@ -80,7 +80,7 @@ def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> 
 def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> Iterator[tuple[str, str | None]]:
     """What the stages want beside what is there, a line for those that want the same, and then what does not fit."""
     from flows.planning.estimate import machine_of, remote
-    from flows.planning.models import describe_model
+    from tasks.costs.models import describe_model
     from flows.planning.requirements import crowding, short_of, trained_stages, wanted, wants_of
 
     model = describe_model(plan.recipe.model)

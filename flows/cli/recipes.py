@@ -54,7 +54,7 @@ def plan(recipe: str, on: str | None, **options: Any) -> None:
     """Show what `run` would do: which stages run, why, and what they cost."""
     from flows.console import make_console
     from flows.planning.checks import check_names
-    from flows.planning.machine import machine_called
+    from tasks.costs.machine import machine_called
     from flows.planning.plan import make_plan
 
     machine = None if on is None else machine_called(on)
@@ -89,7 +89,7 @@ def recipes() -> None:
     from rich.table import Table
 
     from flows.console import make_console
-    from flows.planning.costs import gpus_of
+    from tasks.costs.formulas import gpus_of
     from flows.planning.requirements import Trained
     from flows.recipe.load import load_recipe, shipped
     from flows.recipe.schema import RlStage

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flows.format import storage
+from tasks.format import storage
 from flows.history.archive_check import FORMAT, INDEX, check_contents, check_index
 from flows.history.lineage import read
 from flows.history.references import step_of

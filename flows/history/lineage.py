@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.format import count
+from tasks.format import count
 from flows.recipe.load import check
 from flows.recipe.schema import MODEL, Recipe
 from flows.runs.stage_warnings import stage_warnings

@@ -1,7 +1,7 @@
 """What a stage will cost: tokens, time, memory and disk, from its settings, its model and the machine.
 
 A time is a range. It comes from a finished stage of the same kind, model, engine and machine where the workspace has one; else it is
-computed (flows/planning/costs.py). Where the model or the device is not known, it is left open.
+computed (tasks/costs/formulas.py). Where the model or the device is not known, it is left open.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evals.config import MOST_SAMPLES
-from flows.planning.costs import (
+from tasks.costs.formulas import (
     BYTES_HALF,
     CONTEXT_GPU,
     LENGTH,
@@ -29,8 +29,8 @@ from flows.planning.costs import (
     sft_memory,
     sft_seconds,
 )
-from flows.planning.machine import Machine, this_machine
-from flows.planning.models import Model, describe_model
+from tasks.costs.machine import Machine, this_machine
+from tasks.costs.models import Model, describe_model
 from flows.recipe.schema import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, MathStage, Recipe, RlStage, SftStage
 from rl_core.config import ScratchModel
 from rl_core.data.math_sets import size_of_set

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.format import between
-from flows.planning.costs import BYTES_MASTER, PROCESS, START_CPU, gpus_of
+from tasks.format import between
+from tasks.costs.formulas import BYTES_MASTER, PROCESS, START_CPU, gpus_of
 from flows.planning.estimate import Estimate, estimates, machine_of, memory_needed, memory_of, remote
-from flows.planning.machine import ENGINES, Machine
-from flows.planning.models import Model, describe_model
+from tasks.costs.machine import ENGINES, Machine
+from tasks.costs.models import Model, describe_model
 from flows.planning.plan import Plan, PlannedStage
 from flows.recipe.schema import EvalStage, Recipe, RlStage, SftStage
 from rl_core.config import RlResources

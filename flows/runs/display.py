@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from flows.format import clock, count
+from tasks.format import clock, count
 from flows.planning.plan import PlannedStage
 from tasks.stage.spec import StageSpec
 from tasks.trainer.local_process import Progress

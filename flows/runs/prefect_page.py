@@ -17,7 +17,7 @@ from uuid import UUID
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from flows.format import clock
+from tasks.format import clock
 from flows.planning.plan import Plan, PlannedStage
 from flows.runs.display import Display
 from flows.runs.summary import places, score_rows, warnings

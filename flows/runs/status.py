@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.format import clock, visible
+from tasks.format import clock, visible
 from flows.runs.stage_warnings import stage_warnings
 from flows.servers.daemons import NAMES, Servers
 from flows.servers.schedules import read_schedules

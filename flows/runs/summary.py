@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.format import count
+from tasks.format import count
 from flows.planning.plan import Plan
 from flows.recipe.smoke import STAND_IN
 from flows.runs.stage_warnings import stage_warnings

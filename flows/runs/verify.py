@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.cells import CELL, PARTIAL, SAMPLES, DamagedCell, damaged_lines, fingerprint_of, read_cell
-from flows.format import storage
+from tasks.format import storage
 from flows.history.archive_check import STAGE_DIRECTORY
 from flows.history.promote import promoted, promoted_file
 from flows.recipe.schema import NAME

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from flows.format import gigabytes
+from tasks.format import gigabytes
 from tasks.workspace import Workspace, WorkspaceError, named_address
 
 MEMORY = 6e9  # bytes: what quickstart needs

@@ -2,51 +2,175 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from evals.config import BenchmarkSettings
-from rl_core.config import DataConfig
-from rl_core.data.prompts import DataError, Prompt
-from tasks.stage.spec import StageSpec
+from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData, MathData, Settings
+from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.errors import naming
+from tasks.kind import Kind, Work
+from tasks.smoke import at_most
+from tasks.stage.spec import StageSpec, read_manifest
 from tasks.workspace import write_json
+
+if TYPE_CHECKING:
+    from rl_core.data.prompts import Prompt
 
 OVERLAP = "overlap.json"
 SHOWN = 200  # characters of a problem in the list of those that are held out
+STAND_IN = "stand_in"  # the data directory of made-up problems that ships with flows
+GSM8K_TRAIN = 7473  # rows of the public set
+TRAIN, TEST = 16, 4  # prompts of a smoke run
 
 
-def run(spec: StageSpec) -> dict[str, Any]:
-    """Write `train.parquet` and `test.parquet`; returns counts and where the problems came from.
+class KnightsKnavesStage(KnightsKnavesData):
+    """Prompts: Knights and Knaves puzzles."""
 
-    Training problems that a benchmark holds out are listed in `overlap.json`, and left out where the settings do not say otherwise.
+    kind: Literal["data"] = Field(description="The kind of stage.")
 
-    Raises:
-        DataError: there are such problems and the settings refuse them, or nothing is left.
-    """
-    from rl_core.data.prepare import prepare
-    from rl_core.data.prompts import read_prompts, write_prompts
 
-    config: DataConfig = TypeAdapter(DataConfig).validate_python(spec.settings)
-    result = prepare(config, spec.directory, data_dir=spec.data_dir, seed=spec.seed)
-    path = spec.directory / "train.parquet"
-    train = read_prompts(path)
-    hits = overlap(train, spec.held_out, spec)
-    write_json(spec.directory / OVERLAP, hits)
-    places = {hit["row"] - 1 for hit in hits}
-    found = {name: sum(hit["benchmark"] == name for hit in hits) for name in dict.fromkeys(hit["benchmark"] for hit in hits)}
-    result |= {"checked": sorted(entry["name"] for entry in spec.held_out), "contaminated": found}
-    if not hits or config.contaminated == "keep":
-        return result
-    if config.contaminated == "refuse":
-        told = ", ".join(f"{count:,} of {name}" for name, count in found.items())
-        raise DataError(f"stage {spec.stage}: the training set holds problems of its benchmarks: {told}; set contaminated: drop, or keep")
-    kept = [prompt for place, prompt in enumerate(train) if place not in places]
-    if not kept:
-        raise DataError(f"stage {spec.stage}: every training problem is in a benchmark that the recipe evaluates; train on another set")
-    write_prompts(path, kept)
-    return result | {"train": len(kept), "dropped_contaminated": len(places)}
+class Gsm8kStage(Gsm8kData):
+    """Prompts: grade-school word problems."""
+
+    kind: Literal["data"] = Field(description="The kind of stage.")
+
+
+class CountdownStage(CountdownData):
+    """Prompts: Countdown."""
+
+    kind: Literal["data"] = Field(description="The kind of stage.")
+
+
+class MathStage(MathData):
+    """Prompts: mathematical problems."""
+
+    kind: Literal["data"] = Field(description="The kind of stage.")
+
+
+DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage | MathStage, Field(discriminator="task")]
+
+
+class Data(Kind[Any]):
+    """Training and held-out prompts."""
+
+    name = "data"
+    version = 3
+    settings = DataStage
+    makes = frozenset({"prompts"})
+    first = True
+    avoids_held_out = True
+
+    def settings_class(self, written: Mapping[str, Any]) -> type[Settings]:
+        """By the task; of an unknown one, that of Knights and Knaves."""
+        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage, "math": MathStage}
+        return of_task.get(str(written.get("task")), KnightsKnavesStage)
+
+    def check_names(self, stage: Any, where: str) -> None:
+        """The set of mathematical problems and its levels."""
+        from rl_core.data.math_sets import check
+
+        if isinstance(stage, MathStage):
+            with naming(where):
+                check(stage.dataset, stage.levels)
+
+    def files(self, stage: Any, where: str, data_dir: Path | None) -> list[Path]:
+        """Of the data directory."""
+        from rl_core.data.prepare import inputs
+
+        with naming(where):
+            return inputs(stage, data_dir)
+
+    def identity(self, stage: Any, seed: int) -> dict[str, Any]:
+        """Once held-out problems followed the seed of the run. What was made so is another measurement; under one seed nothing changed."""
+        drawn = isinstance(stage, KnightsKnavesData | CountdownData) or (isinstance(stage, Gsm8kData) and stage.test is not None)
+        return {"held_out": "the same for every seed"} if drawn and seed != HELD_OUT_SEED else {}
+
+    def why_again(self, spec: StageSpec) -> tuple[str, bool] | None:
+        """A benchmark that is new in the recipe may share problems with it."""
+        from rl_core.data.contamination import PUZZLES
+        from rl_core.data.prompts import read_prompts
+
+        result = (read_manifest(spec.directory) or {"result": {}})["result"]
+        new = [entry for entry in spec.held_out if entry["name"] not in result.get("checked", [])]
+        if not new or spec.settings.get("contaminated") == "keep":
+            return None
+        if spec.data_dir is None and any(entry["name"] not in PUZZLES for entry in new):
+            return f"not checked against {new[0]['name']} yet", True  # a plan does not ask the hub
+        hits = overlap(read_prompts(spec.directory / "train.parquet"), new, spec)
+        return (f"holds {len(hits):,} problems of {hits[0]['benchmark']}", True) if hits else None
+
+    def prompts(self, stage: Any) -> int:
+        """Training prompts, from the settings alone."""
+        from rl_core.data.math_sets import size_of_set
+
+        if isinstance(stage, KnightsKnavesStage):
+            return stage.train * len(stage.people)
+        if isinstance(stage, CountdownStage):
+            return stage.train * len(stage.numbers)
+        there = size_of_set(stage.dataset, stage.levels) - stage.test if isinstance(stage, MathStage) else GSM8K_TRAIN
+        return min(stage.train or there, there)
+
+    def public_sets(self, stage: Any) -> list[str]:
+        """The set that it is made of."""
+        return [getattr(stage, "dataset", stage.task)] if isinstance(stage, Gsm8kStage | MathStage) else []
+
+    def smoke(self, stage: Any, scale: float, answer_form: str) -> dict[str, Any]:
+        """A few problems; generated ones where they can be."""
+        sizes = {"train": at_most(stage.train, TRAIN), "test": at_most(stage.test, TEST)}
+        if isinstance(stage, KnightsKnavesStage):
+            return {"source": "generate", "names": 8, "bare_answers": True} | sizes
+        if isinstance(stage, CountdownStage):
+            return {"source": "generate"} | sizes
+        return ({"bare_answers": True, "answer_form": answer_form} if isinstance(stage, MathStage) else {}) | sizes
+
+    def run(self, spec: StageSpec, work: Work) -> dict[str, Any]:
+        """Write `train.parquet` and `test.parquet`; returns counts and where the problems came from.
+
+        Training problems that a benchmark holds out are listed in `overlap.json`, and left out where the settings do not say otherwise.
+
+        Raises:
+            DataError: there are such problems and the settings refuse them, or nothing is left.
+        """
+        from rl_core.data.prepare import prepare
+        from rl_core.data.prompts import DataError, read_prompts, write_prompts
+
+        config: DataConfig = TypeAdapter(DataConfig).validate_python(spec.settings)
+        result = prepare(config, spec.directory, data_dir=spec.data_dir, seed=spec.seed)
+        path = spec.directory / "train.parquet"
+        train = read_prompts(path)
+        hits = overlap(train, spec.held_out, spec)
+        write_json(spec.directory / OVERLAP, hits)
+        places = {hit["row"] - 1 for hit in hits}
+        found = {name: sum(hit["benchmark"] == name for hit in hits) for name in dict.fromkeys(hit["benchmark"] for hit in hits)}
+        result |= {"checked": sorted(entry["name"] for entry in spec.held_out), "contaminated": found}
+        if not hits or config.contaminated == "keep":
+            return result
+        if config.contaminated == "refuse":
+            told = ", ".join(f"{count:,} of {name}" for name, count in found.items())
+            raise DataError(f"stage {spec.stage}: the training set holds problems of its benchmarks: {told}; set contaminated: drop, or keep")
+        kept = [prompt for place, prompt in enumerate(train) if place not in places]
+        if not kept:
+            raise DataError(f"stage {spec.stage}: every training problem is in a benchmark that the recipe evaluates; train on another set")
+        write_prompts(path, kept)
+        return result | {"train": len(kept), "dropped_contaminated": len(places)}
+
+    def note(self, spec: StageSpec, manifest: Mapping[str, Any]) -> str:
+        """Prompts, where they come from, and what was left out."""
+        result = manifest["result"]
+        made_up = spec.data_dir is not None and spec.data_dir.name == STAND_IN and result["source"] == "files"
+        source = "made up" if made_up else result["source"]
+        dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
+        there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
+        shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
+        by_text = f"; golds that cannot be read: {result['golds_by_text']:,}, compared as texts" if result.get("golds_by_text") else ""
+        other = result.get("contradicting_rows", 0)
+        contradicting = f"; rows that contradict an earlier answer to the same problem: {other:,}, left out" if other else ""
+        prompts = f"{result['train']:,} training and {result['test']:,} held-out prompts"
+        return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}"
 
 
 def overlap(train: list[Prompt], benchmarks: Sequence[dict[str, Any]], spec: StageSpec) -> list[dict[str, Any]]:
@@ -73,3 +197,6 @@ def overlap(train: list[Prompt], benchmarks: Sequence[dict[str, Any]], spec: Sta
                 }
             )
     return found
+
+
+KIND = Data()

@@ -2,49 +2,233 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from fnmatch import fnmatch
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from evals.config import EvalConfig, EvalJob, NamedCheckpoint
+from pydantic import Field
+
+from evals.analytics.health import eval_warnings
+from evals.config import MOST_SAMPLES, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
+from rl_core.errors import naming
 from rl_core.model.pretrained import MODEL_FILES
+from tasks.costs.formulas import (
+    BYTES_FULL,
+    BYTES_HALF,
+    BYTES_TOKEN,
+    LENGTH,
+    PROMPT,
+    Changes,
+    Memory,
+    lighter_engine,
+    sampling_seconds,
+    start_seconds,
+)
+from tasks.costs.machine import Machine
+from tasks.costs.models import Model
+from tasks.format import count
+from tasks.kind import ModelKind, Role, Stages, Work
+from tasks.smoke import THREADS, at_most, shorter
 from tasks.stage.fingerprint import fingerprint
-from tasks.stage.lease import Lease, StageFailed
+from tasks.stage.lease import StageFailed
 from tasks.stage.records import SCORES, read_record
 from tasks.stage.spec import JOB, StageSpec, Upstream, read_manifest
-from tasks.trainer.local_process import Progress, run_module
+from tasks.trainer.local_process import run_module
 from tasks.trainer.train import final_checkpoint
 from tasks.workspace import Workspace, write_json
 
+SMOKE_PROBLEMS, SMOKE_SAMPLES = 2, 2
 
-def run(spec: StageSpec, lease: Lease, on_progress: Callable[[Progress], None]) -> dict[str, Any]:
-    """Evaluate; returns tokens, seconds and memory, the scores are in `scores.json`."""
-    config = EvalConfig.model_validate(spec.settings)
-    checkpoints = [_checkpoint(up) for up in spec.upstream["checkpoints"]]
-    if isinstance(spec.model, str):
-        checkpoints.insert(0, NamedCheckpoint(name="model", path=spec.model, digest=_model_digest(spec)))
-    job = EvalJob(
-        config=config,
-        checkpoints=checkpoints,
-        output=spec.directory,
-        lease=lease.held,
-        cells=Workspace(spec.workspace).cells,
-        data_dir=spec.data_dir,
-        seed=spec.seed,
-    )
-    path = spec.directory / JOB
-    write_json(path, job.model_dump(mode="json"))
-    run_module("evals.run", path, lease, on_progress)
-    scores = read_record(spec.directory / SCORES)
-    if scores is None:
-        raise StageFailed(f"stage {spec.directory.name}: the evaluation left no scores.json; see {spec.directory / 'log.txt'}")
-    judged = {(score["checkpoint"], score["benchmark"]) for score in scores["scores"]}
-    wanted = {(checkpoint.name, benchmark.name) for checkpoint in checkpoints for benchmark in config.benchmarks}
-    if wanted - judged:
-        checkpoint, benchmark = min(wanted - judged)
-        raise StageFailed(f"stage {spec.directory.name}: no score of {checkpoint} on {benchmark}; run again to go on")
-    not_asked = sum(cell.get("not_asked", 0) for cell in scores["cells"])
-    return {key: scores[key] for key in ("seconds", "tokens", "peak_memory_bytes") if key in scores} | {"not_asked": not_asked}
+
+class EvalStage(EvalConfig):
+    """Scores of checkpoints on benchmarks."""
+
+    kind: Literal["eval"] = Field(description="The kind of stage.")
+    checkpoints: Stages = Field(description="`model`, or stages whose checkpoints are scored.")
+
+
+class Eval(ModelKind[EvalStage]):
+    """Responses to benchmarks and their scores."""
+
+    name = "eval"
+    version = 3
+    settings = EvalStage
+    roles = {"checkpoints": Role("checkpoint", model=True)}
+    makes = frozenset({"responses", "page"})
+
+    def run(self, spec: StageSpec, work: Work) -> dict[str, Any]:
+        """Evaluate; returns tokens, seconds and memory, the scores are in `scores.json`."""
+        config = EvalConfig.model_validate(spec.settings)
+        checkpoints = [_checkpoint(up) for up in spec.upstream["checkpoints"]]
+        if isinstance(spec.model, str):
+            checkpoints.insert(0, NamedCheckpoint(name="model", path=spec.model, digest=_model_digest(spec)))
+        job = EvalJob(
+            config=config,
+            checkpoints=checkpoints,
+            output=spec.directory,
+            lease=work.lease.held,
+            cells=Workspace(spec.workspace).cells,
+            data_dir=spec.data_dir,
+            seed=spec.seed,
+        )
+        path = spec.directory / JOB
+        write_json(path, job.model_dump(mode="json"))
+        run_module("evals.run", path, work.lease, work.follow)
+        scores = read_record(spec.directory / SCORES)
+        if scores is None:
+            raise StageFailed(f"stage {spec.directory.name}: the evaluation left no scores.json; see {spec.directory / 'log.txt'}")
+        judged = {(score["checkpoint"], score["benchmark"]) for score in scores["scores"]}
+        wanted = {(checkpoint.name, benchmark.name) for checkpoint in checkpoints for benchmark in config.benchmarks}
+        if wanted - judged:
+            checkpoint, benchmark = min(wanted - judged)
+            raise StageFailed(f"stage {spec.directory.name}: no score of {checkpoint} on {benchmark}; run again to go on")
+        not_asked = sum(cell.get("not_asked", 0) for cell in scores["cells"])
+        return {key: scores[key] for key in ("seconds", "tokens", "peak_memory_bytes") if key in scores} | {"not_asked": not_asked}
+
+    # Before a run
+
+    def check_names(self, stage: EvalStage, where: str) -> None:
+        """Templates, of the stage and of its benchmarks."""
+        from rl_core.data.templates import find_template
+
+        with naming(f"{where}.template"):
+            find_template(stage.template)
+        for number, benchmark in enumerate(stage.benchmarks):
+            with naming(f"{where}.benchmarks.{number}.template"):
+                find_template(benchmark.template or stage.template)
+
+    def check_before_run(self, stage: EvalStage, spec: StageSpec, where: str) -> None:
+        """Read the problems of local files: a broken row must not show after hours of training."""
+        from evals.benchmarks import registry
+
+        for number, benchmark in enumerate(stage.benchmarks):
+            if registry.local_files(benchmark, spec.data_dir):
+                with naming(f"{where}.benchmarks.{number}"):
+                    registry.load(benchmark, spec.data_dir)
+
+    def files(self, stage: EvalStage, where: str, data_dir: Path | None) -> list[Path]:
+        """Of the data directory."""
+        from evals.benchmarks import registry
+
+        found: set[Path] = set()
+        for number, benchmark in enumerate(stage.benchmarks):
+            with naming(f"{where}.benchmarks.{number}"):
+                found.update(registry.local_files(benchmark, data_dir))
+        return sorted(found)
+
+    def held_out(self, stage: EvalStage) -> list[dict[str, Any]]:
+        """Its benchmarks; of problems that are made to order, as many as are evaluated."""
+        from rl_core.data.contamination import PUZZLES
+
+        return [
+            {"name": benchmark.name, "people": benchmark.people, "names": benchmark.names}
+            | ({"limit": benchmark.limit} if benchmark.name in PUZZLES else {})
+            for benchmark in stage.benchmarks
+        ]
+
+    def benchmarks(self, stage: EvalStage) -> list[str]:
+        """By name."""
+        return [benchmark.name for benchmark in stage.benchmarks]
+
+    def public_sets(self, stage: EvalStage) -> list[str]:
+        """Benchmarks that are not made here."""
+        from rl_core.data.contamination import PUZZLES
+
+        return [name for name in self.benchmarks(stage) if name not in PUZZLES]
+
+    # Costs
+
+    def tokens(self, stage: EvalStage, prompts: int) -> int:
+        """All that its checkpoints can write."""
+        return len(stage.checkpoints) * round(sum(limit * number for limit, number in _responses(stage).items()))
+
+    def response_tokens(self, stage: EvalStage) -> int | None:
+        """The limit of a response."""
+        return stage.max_tokens
+
+    def seconds(self, stage: EvalStage, model: Model, machine: Machine, prompts: int) -> float | None:
+        """Of all checkpoints, one after another; not known of an endpoint."""
+        if machine.flops is None or machine.bandwidth is None or stage.engine == "openai":
+            return None
+        devices, vllm = (stage.resources.tensor_parallel if machine.gpus else 1), stage.engine == "vllm"
+        parts = [
+            sampling_seconds(model, machine, number, limit, devices=devices, vllm=vllm)
+            for limit, number in _responses(stage).items()
+            if number
+        ]
+        return len(stage.checkpoints) * (start_seconds(machine) + sum(parts))
+
+    def gpus(self, stage: EvalStage) -> int:
+        """Of its engine."""
+        return 0 if stage.engine == "openai" else stage.resources.tensor_parallel
+
+    def memory(self, stage: EvalStage, model: Model, *, gpus: bool) -> Memory | None:
+        """Of one device of the engine."""
+        if stage.engine == "openai":
+            return None
+        width = BYTES_HALF if gpus else BYTES_FULL
+        if stage.engine == "vllm":
+            cache = width * model.cache_width * (PROMPT + stage.max_tokens)
+            return Memory(engine=(width * model.parameters + cache) / stage.resources.tensor_parallel)
+        return Memory(engine=width * model.parameters + width * stage.batch_tokens * model.cache_width)
+
+    def disk(self, stage: EvalStage, model: Model | None, tokens: int) -> float:
+        """The responses."""
+        return BYTES_TOKEN * tokens * LENGTH
+
+    def pace(self, stage: EvalStage) -> list[str]:
+        """Engine, devices and endpoint."""
+        return [stage.engine, str(stage.resources.tensor_parallel), stage.resources.base_url or ""]
+
+    def lighter(self, stage: EvalStage, machine: Machine) -> list[Changes]:
+        """A smaller engine, on fewer GPUs."""
+        fewer = machine.gpus and stage.resources.tensor_parallel > machine.gpus
+        return lighter_engine(stage, machine) + ([[("resources.tensor_parallel", machine.gpus)]] if fewer else [])
+
+    def smoke(self, stage: EvalStage, scale: float, answer_form: str) -> dict[str, Any]:
+        """Two problems of each benchmark."""
+        benchmarks = [
+            benchmark.model_copy(
+                update={
+                    "limit": at_most(benchmark.limit, SMOKE_PROBLEMS),
+                    "max_tokens": shorter(benchmark.max_tokens, scale) if benchmark.max_tokens else None,
+                    "samples": at_most(benchmark.samples, SMOKE_SAMPLES) if benchmark.samples else None,
+                }
+            )
+            for benchmark in stage.benchmarks
+        ]
+        return {
+            "benchmarks": benchmarks,
+            "samples": SMOKE_SAMPLES if stage.samples == "auto" else min(stage.samples, SMOKE_SAMPLES),
+            "max_tokens": shorter(stage.max_tokens, scale),
+            "engine": "transformers",
+            "resources": EvalResources(threads=THREADS),
+        }
+
+    # After a run
+
+    def note(self, spec: StageSpec, manifest: Mapping[str, Any]) -> str:
+        """Tokens, and what was not asked."""
+        result = manifest["result"]
+        not_asked = f", problems not asked as too long: {left:,}" if (left := result.get("not_asked")) else ""
+        return f"{count(result.get('tokens', 0))} tokens{not_asked}"
+
+    def warnings(self, directory: Path, settings: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+        """From its scores."""
+        return eval_warnings(settings, (read_record(directory / SCORES) or {"scores": []})["scores"])
+
+
+def _responses(stage: EvalStage) -> dict[int, float]:
+    """How many responses of one checkpoint may have how many tokens."""
+    from evals.benchmarks import registry
+
+    found: dict[int, float] = {}
+    for benchmark in stage.benchmarks:
+        samples = benchmark.samples or (MOST_SAMPLES if stage.samples == "auto" else stage.samples)
+        limit = benchmark.max_tokens or stage.max_tokens
+        found[limit] = found.get(limit, 0) + registry.size(benchmark) * (int(stage.greedy) + samples)
+    return found
 
 
 def _checkpoint(upstream: Upstream) -> NamedCheckpoint:
@@ -61,3 +245,6 @@ def _model_digest(spec: StageSpec) -> str | None:
     """Of the files of a local model directory; a hub id is known by its name."""
     files = {name.removeprefix("model/"): digest for name, digest in spec.identity["files"].items() if name.startswith("model/")}
     return fingerprint(files) if files else None
+
+
+KIND = Eval()

@@ -11,9 +11,6 @@ from pydantic import BaseModel
 
 from rl_core.config import Added, Resources, Revised
 
-# Bumped by hand when the code of a stage kind comes to make something else of the same settings. Source text is not hashed.
-STAGE_VERSIONS = {"data": 3, "sft": 1, "rl": 3, "eval": 3, "analyze": 3, "report": 2}
-
 
 def meaning(settings: BaseModel) -> dict[str, Any]:
     """Settings as JSON without those that say how and where to execute: everything of type `Resources`, at any depth.

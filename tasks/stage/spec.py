@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rl_core.addresses import without_secrets
 from rl_core.config import ScratchModel, Settings
@@ -22,8 +22,6 @@ from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, door, refuse_if_busy
 from tasks.stage.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
 from tasks.workspace import write_record
-
-Kind = Literal["data", "sft", "rl", "eval", "analyze", "report"]
 
 LOG, PROGRESS, JOB = "log.txt", "progress.jsonl", "job.json"
 HOUSEKEEPING = {SPEC, STATE, MANIFEST, LOG, PROGRESS, JOB, MLFLOW}
@@ -39,7 +37,7 @@ class Upstream(Settings):
     """A stage that another one needs."""
 
     stage: str
-    kind: Kind
+    kind: str
     fingerprint: str
     directory: Path
     position: int
@@ -51,7 +49,7 @@ class StageSpec(Settings):
 
     experiment: str
     stage: str
-    kind: Kind
+    kind: str
     position: int  # topological, in the recipe
     seed: int
     settings: dict[str, Any]  # of the kind's settings class, resources included

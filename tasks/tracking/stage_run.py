@@ -133,7 +133,7 @@ class StageRecord:
             for checkpoint in result.get("checkpoints", []):
                 if checkpoint not in self._notes["models"]:
                     self._send_model(checkpoint, outputs.get(f"{checkpoint}/model.safetensors", {}).get("sha256", ""))
-            if self._notes["kind"] == "eval":
+            if (self._directory / SCORES).is_file():
                 self._once("scores", self._send_scores)
             self._once("files", self._send_files)
         if status := self._notes.get("status"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rl_core.config import ScratchModel, TrainJob
+from tasks.format import count
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import JOB, StageSpec, Upstream, read_manifest
 from tasks.trainer.local_process import Progress, run_module
@@ -45,11 +46,20 @@ def prompt_files(spec: StageSpec) -> list[Path]:
     return [upstream.directory / "train.parquet" for upstream in spec.upstream["data"]]
 
 
-def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], *, steps: int | None) -> dict[str, Any]:
+def training_note(spec: StageSpec, result: Mapping[str, Any], examples: str) -> str:
+    """Steps, tokens and checkpoint of a finished training stage, in a few words; `examples`: what was left out as too long."""
+    left = result.get(f"dropped_{examples}", 0)
+    dropped = f", left out as too long: {left:,} of {left + result[examples]:,} {examples}" if left else ""
+    checkpoint = f"{spec.experiment}/{spec.stage}/{Path(result['checkpoint']).name}"  # as commands take it
+    return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {checkpoint}"
+
+
+def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], *, steps: int | None, needs_gpu: bool = False) -> dict[str, Any]:
     """Run the trainer to its end.
 
     Args:
         steps: how many it must have done, where the settings say so.
+        needs_gpu: as a job of a cluster it asks for a GPU itself; RL stages ask for those of their workers.
 
     Raises:
         StageFailed: it ended without its steps or its checkpoint, whatever its exit code.
@@ -57,7 +67,7 @@ def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], 
     path = job.output / JOB
     if address := job_address(getattr(job, job.kind).resources):
         write_json(path, _on_cluster(job).model_dump(mode="json"))
-        run_as_job(address, "rl_core.train", path, lease, on_progress, needs_gpu=job.kind == "sft")
+        run_as_job(address, "rl_core.train", path, lease, on_progress, needs_gpu=needs_gpu)
     else:
         write_json(path, job.model_dump(mode="json"))
         run_module("rl_core.train", path, lease, on_progress)

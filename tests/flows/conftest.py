@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.planning.machine import this_machine
+from tasks.costs.machine import this_machine
 from flows.planning.plan import Plan, make_plan
 from flows.recipe.request import Order
 from tasks.stage.digests import Digests

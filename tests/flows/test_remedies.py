@@ -33,7 +33,7 @@ from flows.cli.group import Output
 from flows.history.archive import export, take_in
 from flows.history.garbage import garbage
 from flows.history.promote import promoted
-from flows.planning.machine import machine_called
+from tasks.costs.machine import machine_called
 from flows.planning.plan import Plan, make_plan
 from flows.recipe.load import load_recipe
 from flows.recipe.schema import RecipeError

@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.cli.plan_table import print_plan
 from flows.planning.checks import check_before_run, check_names
 from flows.planning.estimate import estimates
-from flows.planning.machine import Machine, machine_called, this_machine
+from tasks.costs.machine import Machine, machine_called, this_machine
 from flows.planning.plan import Plan
 from flows.recipe.load import shipped
 from flows.recipe.schema import RecipeError

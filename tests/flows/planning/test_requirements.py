@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from flows.planning import estimate
-from flows.planning.costs import gpus_of
-from flows.planning.machine import Machine, machine_called
-from flows.planning.models import describe_model
+from tasks.costs.formulas import gpus_of
+from tasks.costs.machine import Machine, machine_called
+from tasks.costs.models import describe_model
 from flows.planning.plan import Plan
 from flows.planning.requirements import TooMuch, require_machine, short_of, wants_of
 from flows.recipe.load import load_recipe, shipped

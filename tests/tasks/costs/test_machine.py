@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.planning.machine import Machine, machine_called, this_machine
+from tasks.costs.machine import Machine, machine_called, this_machine
 from rl_core.devices import GIB
 from rl_core.errors import InputError
 

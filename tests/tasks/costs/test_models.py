@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.planning.models import describe_model
+from tasks.costs.models import describe_model
 from flows.recipe.load import load_recipe, shipped
 from rl_core.config.model import ScratchModel
 

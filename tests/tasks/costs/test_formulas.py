@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flows.planning.costs import SPREAD, rl_memory, rl_seconds, rl_step_seconds, sft_seconds, state_bytes
-from flows.planning.machine import Machine, machine_called
-from flows.planning.models import describe_model
+from tasks.costs.formulas import SPREAD, rl_memory, rl_seconds, rl_step_seconds, sft_seconds, state_bytes
+from tasks.costs.machine import Machine, machine_called
+from tasks.costs.models import describe_model
 from flows.recipe.load import load_recipe
 from flows.recipe.schema import RlStage, SftStage
 
