@@ -27,11 +27,11 @@ from flows.runs.display import Display
 from flows.runs.prefect_page import FlowPage
 from flows.runs.record import RunRecord
 from flows.runs.stage_warnings import stage_warnings
-from flows.runs.summary import note_of
 from flows.servers.served import check_served
 from rl_core.errors import InputError
 from tasks.context import RunContext
 from tasks.interrupts import go_on, hear_signals
+from tasks.kinds import KINDS
 from tasks.provenance import git_diff, made_with
 from tasks.run import run_stage
 from tasks.stage.digests import Digests
@@ -118,13 +118,13 @@ class _Body:
         go_on()
         stage, spec = self.stage, self.stage.spec
         # A stage before this one may have been repaired to exactly what it was.
-        if not stage.runs or (not stage.anew and why_not_done(spec, self.context.digests) is None and spec.kind != "analyze"):
+        if not stage.runs or (not stage.anew and why_not_done(spec, self.context.digests) is None and not KINDS[spec.kind].publishes):
             self.context.lineage.recall(spec.directory)
             self.page.reused(stage)
             return Completed(name="Reused", message=str(spec.directory))
         self.page.begin(stage)
         manifest = run_stage(spec, self.context)
-        self.page.end(stage, note_of(spec, manifest), stage_warnings(spec.directory))
+        self.page.end(stage, KINDS[spec.kind].note(spec, manifest), stage_warnings(spec.directory))
         return Completed(message=str(spec.directory))
 
 

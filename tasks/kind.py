@@ -22,7 +22,7 @@ from tasks.trainer.local_process import Progress
 
 MODEL = "model"  # the name by which stages refer to the recipe's model
 
-Product = Literal["prompts", "checkpoint", "responses", "page"]
+Product = Literal["prompts", "checkpoint", "responses", "scores", "page"]
 # What a stage reads of one that it names for a product; of a checkpoint that is the stage's last one.
 READ: dict[Product, tuple[str, ...]] = {
     "prompts": ("train.parquet",),
@@ -60,7 +60,7 @@ class Work:
 
     lease: Lease
     follow: Callable[[Progress], None]  # to be called with each sign of progress
-    recipe: Mapping[str, Any]  # resolved
+    recipe: dict[str, Any]  # resolved
 
 
 S = TypeVar("S", bound=Settings)

@@ -16,7 +16,7 @@ from evals.config import EvalConfig, EvalJob, NamedCheckpoint
 from evals.protocol import find_protocol
 from flows.console import make_console
 from flows.history.references import find, names_stage
-from flows.planning.stage_files import check_hub_model, model_files
+from flows.planning.model_files import check_hub_model, model_files
 from flows.runs.summary import print_scores, score_table
 from rl_core.errors import InputError
 from tasks.stage.digests import Digests

@@ -10,11 +10,11 @@ from evals.analytics.keywords import document, with_own
 from evals.analytics.warehouse.publish import Part, is_current, publish
 from evals.config import StageRun
 from tasks.analytics_runs import run_info, stage_run
+from tasks.kinds import kinds_that_make
 from tasks.stage.records import read_record
 from tasks.stage.spec import read_manifest
 from tasks.workspace import Workspace
 
-READ = ("sft", "rl", "eval")  # kinds of stages that have rows
 PAUSE = 2.0  # seconds between two looks
 
 
@@ -24,7 +24,7 @@ def stage_runs(workspace: Workspace, record: dict[str, Any], *, finished: bool) 
     experiment = record["experiment"]
     for name, entry in record["stages"].items():
         directory = workspace.root / experiment / entry["directory"]
-        if entry["kind"] not in READ or not directory.is_dir() or (finished and read_manifest(directory) is None):
+        if entry["kind"] not in kinds_that_make("responses") or not directory.is_dir() or (finished and read_manifest(directory) is None):
             continue
         start = record["recipe"]["stages"][name].get("start")
         above = start if start in record["stages"] else None
@@ -36,7 +36,7 @@ def part_of(workspace: Workspace, record: dict[str, Any], *, finished: bool) -> 
     """A recorded run for the warehouse, read with the keywords of its recipe."""
     own: dict[str, Any] = {}
     for stage in record["recipe"]["stages"].values():
-        own |= stage.get("keywords", {}) if stage["kind"] == "analyze" else {}
+        own |= stage.get("keywords", {})
     return Part(stage_runs(workspace, record, finished=finished), with_own(document(own)), run_info(record))
 
 

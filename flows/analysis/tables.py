@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tasks.format import visible
 from rl_core.errors import InputError
+from tasks.format import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa

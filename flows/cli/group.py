@@ -15,9 +15,9 @@ from typing import Any
 
 import click
 
-from tasks.format import visible
 from rl_core.addresses import without_secrets
 from rl_core.errors import InputError
+from tasks.format import visible
 from tasks.interrupts import hear_signals, is_interrupted, leave_at_once
 from tasks.workspace import make_addresses_absolute, why_not_writable
 

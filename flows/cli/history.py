@@ -67,8 +67,8 @@ def promote(checkpoint: str, target: str, workspace: Path) -> None:
 @workspace_option
 def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
     """Find stages that no kept run and no promoted checkpoint needs."""
-    from tasks.format import storage
     from flows.history.garbage import garbage, remove
+    from tasks.format import storage
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
@@ -97,8 +97,8 @@ def verify(experiment: str | None, workspace: Path) -> None:
     from rich.text import Text
 
     from flows.console import make_console
-    from tasks.format import clock, storage, visible
     from flows.runs.verify import Verification
+    from tasks.format import clock, storage, visible
     from tasks.workspace import Workspace
 
     console, began, found = make_console(), time.monotonic(), Counter[str]()

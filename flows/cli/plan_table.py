@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.planning.estimate import Estimate
-    from tasks.costs.machine import Machine
     from flows.planning.plan import Plan
+    from tasks.costs.machine import Machine
 
 
 def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> None:
     """Which stages run, why, what they cost and want; on this machine, or on one that is named."""
     from rich.table import Table
 
-    from tasks.format import between, count
     from flows.planning.estimate import Estimate, estimates
     from flows.runs.summary import contamination
+    from tasks.format import between, count
 
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace, machine)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -51,8 +51,8 @@ def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> 
 
 
 def _memory(cost: Estimate) -> str:
-    from tasks.format import gigabytes
     from rl_core.devices import GIB
+    from tasks.format import gigabytes
 
     if not cost.memory:
         return ""
@@ -79,16 +79,17 @@ def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> 
 
 def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> Iterator[tuple[str, str | None]]:
     """What the stages want beside what is there, a line for those that want the same, and then what does not fit."""
-    from flows.planning.estimate import machine_of, remote
+    from flows.planning.estimate import machine_of
+    from flows.planning.requirements import model_stages, short_of, wanted, wants_of
     from tasks.costs.models import describe_model
-    from flows.planning.requirements import crowding, short_of, trained_stages, wanted, wants_of
+    from tasks.kinds import MODEL_KINDS
 
     model = describe_model(plan.recipe.model)
     short: list[str] = []
     groups: dict[tuple[str, str], list[str]] = {}
-    for planned, stage in trained_stages(plan):
-        name = planned.spec.stage
-        cluster = None if machine else remote(stage)
+    for planned, stage in model_stages(plan):
+        name, kind = planned.spec.stage, MODEL_KINDS[stage.kind]
+        cluster = None if machine else kind.cluster(stage)
         there = machine_of(stage, machine)
         if cluster:
             groups.setdefault(
@@ -97,7 +98,7 @@ def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> I
             continue
         missing = short_of(stage, model, there, costs[name])
         short += [f"does not fit: {name}: {reason}" for reason in missing]
-        if not missing and (crowd := crowding(stage, there)):
+        if not missing and (crowd := kind.crowding(stage, there)):
             short.append(f"{name}: {crowd}")
         if there.gpus or missing:
             here = f"{'there' if machine else 'here'}: {there}"

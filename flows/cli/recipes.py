@@ -54,8 +54,8 @@ def plan(recipe: str, on: str | None, **options: Any) -> None:
     """Show what `run` would do: which stages run, why, and what they cost."""
     from flows.console import make_console
     from flows.planning.checks import check_names
-    from tasks.costs.machine import machine_called
     from flows.planning.plan import make_plan
+    from tasks.costs.machine import machine_called
 
     machine = None if on is None else machine_called(on)
     planned = make_plan(make_order(recipe, options))
@@ -89,20 +89,19 @@ def recipes() -> None:
     from rich.table import Table
 
     from flows.console import make_console
-    from tasks.costs.formulas import gpus_of
-    from flows.planning.requirements import Trained
     from flows.recipe.load import load_recipe, shipped
-    from flows.recipe.schema import RlStage
+    from tasks.kinds import MODEL_KINDS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("recipe", "algorithm", "GPUs", "model", "what"):
         table.add_column(title, justify="right" if title == "GPUs" else "left", no_wrap=title != "what")
     for name, path in shipped().items():
         recipe = load_recipe(name)
-        algorithms = dict.fromkeys(stage.algorithm.name for stage in recipe.stages.values() if isinstance(stage, RlStage))
+        stages = [(MODEL_KINDS[stage.kind], stage) for stage in recipe.stages.values() if stage.kind in MODEL_KINDS]
+        algorithms = dict.fromkeys(filter(None, (kind.algorithm(stage) for kind, stage in stages)))
         first = next((line.lstrip("# ").rstrip() for line in path.read_text().splitlines() if line.startswith("#")), "")
         pretrained = isinstance(recipe.model, str)
-        gpus = max((gpus_of(stage) for stage in recipe.stages.values() if isinstance(stage, Trained)), default=0) if pretrained else 0
+        gpus = max((kind.gpus(stage) for kind, stage in stages), default=0) if pretrained else 0
         model = str(recipe.model).partition("/")[2] if pretrained else "made from scratch"
         table.add_row(name, ", ".join(algorithms), str(gpus) if gpus else "none", model, first)
     make_console().print(table, highlight=False)

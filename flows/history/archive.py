@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.format import storage
 from flows.history.archive_check import FORMAT, INDEX, check_contents, check_index
 from flows.history.lineage import read
 from flows.history.references import step_of
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
+from tasks.format import storage
+from tasks.kinds import kinds_that_make
 from tasks.stage.digests import Digests
 from tasks.stage.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
 from tasks.stage.spec import JOB, read_manifest
@@ -47,7 +48,7 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
     stages = {name: root / entry["directory"] for name, entry in run["stages"].items() if read_manifest(root / entry["directory"])}
     if not stages:
         raise InputError(f"run {run['run']}: no stage is finished, so there is nothing to take along")
-    trained = [name for name in stages if run["stages"][name]["kind"] in ("sft", "rl")]
+    trained = [name for name in stages if run["stages"][name]["kind"] in kinds_that_make("checkpoint")]
     chosen, _, step = (checkpoint or (trained[-1] if trained else "")).partition("/")
     if checkpoint and chosen not in trained:
         raise InputError(f"--checkpoint {checkpoint}: no finished stage with a checkpoint; {nearest(checkpoint, trained)}")

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.format import count
 from flows.recipe.load import check
-from flows.recipe.schema import MODEL, Recipe
+from flows.recipe.schema import Recipe
 from flows.runs.stage_warnings import stage_warnings
 from rl_core.errors import InputError
 from rl_core.nearest import listed
 from rl_core.training.checkpoint import checkpoints
+from tasks.format import count
+from tasks.kind import MODEL
+from tasks.kinds import kinds_that_make
 from tasks.stage.records import SCORES, SPEC, read_record
 from tasks.stage.spec import read_manifest, stage_directory
 from tasks.workspace import Workspace
@@ -66,8 +68,9 @@ class Subject:
         made = self.stage
         if self.checkpoint is not None:
             return self.checkpoint
-        if made.spec["kind"] not in ("sft", "rl"):
-            raise InputError(f"{made.name}: the stage has no checkpoint, for it is of kind {made.spec['kind']}; name one of kind sft or rl")
+        if made.spec["kind"] not in (trained := kinds_that_make("checkpoint")):
+            kinds = " or ".join(trained)
+            raise InputError(f"{made.name}: the stage has no checkpoint, for it is of kind {made.spec['kind']}; name one of kind {kinds}")
         if "checkpoint" not in made.result:
             there = [f"{made.spec['experiment']}/{made.name}/{path.name}" for path in checkpoints(made.directory / "checkpoints")]
             raise InputError(f"{made.name}: the stage is not done, so it has no last checkpoint yet; those so far: {listed(there)}")

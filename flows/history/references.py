@@ -21,6 +21,7 @@ from flows.history.promote import promoted
 from rl_core.errors import InputError
 from rl_core.nearest import listed, near, nearest
 from rl_core.training.checkpoint import checkpoints
+from tasks.kinds import kinds_that_make
 from tasks.stage.records import SCORES, SPEC, read_record
 from tasks.workspace import Workspace
 
@@ -46,9 +47,9 @@ def find(workspace: Workspace, what: str) -> Subject:
     made, narrower = _named_stage(workspace, what)
     if not narrower:
         return Subject(made)
-    if made.spec["kind"] == "eval":
+    if made.spec["kind"] in kinds_that_make("scores"):
         return _scores(made, narrower, what)
-    if made.spec["kind"] not in ("sft", "rl"):
+    if made.spec["kind"] not in kinds_that_make("checkpoint"):
         raise InputError(f"{what}: {made.name} is a stage of kind {made.spec['kind']}, which has neither checkpoints nor scores")
     if narrower[0] == CHECKPOINTS and len(narrower) > 1:
         narrower = narrower[1:]
@@ -87,9 +88,10 @@ def evaluation(workspace: Workspace, what: str) -> str | None:
         if not rest or first not in workspace.experiments() or rest in {record.stem for record in workspace.run_records(first)}:
             return None
     subject = find(workspace, f"{name}/{checkpoint}" if colon and not path else name)
-    if subject.stage.spec["kind"] != "eval":
+    if subject.stage.spec["kind"] not in (scoring := kinds_that_make("scores")):
+        kinds = " or ".join(scoring)
         raise InputError(
-            f"{what}: {subject.stage.name} is a stage of kind {subject.stage.spec['kind']}; runs are compared, or stages of kind eval"
+            f"{what}: {subject.stage.name} is a stage of kind {subject.stage.spec['kind']}; runs are compared, or stages of kind {kinds}"
         )
     if subject.benchmark:
         raise InputError(f"{what}: all benchmarks of a checkpoint are compared; write {what.removesuffix(f'/{subject.benchmark}')}")

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.planning.estimate import estimates
+from flows.planning.model_files import check_hub_model
 from flows.planning.plan import Plan
 from flows.planning.requirements import require_machine
-from flows.planning.stage_files import check_hub_model, naming
-from flows.recipe.schema import AnalyzeStage, EvalStage, MathStage, Recipe, RlStage, SftStage
+from flows.recipe.schema import Recipe
 from flows.servers.prefect_server import has_server
+from rl_core.errors import naming
 from tasks.stage.lease import refuse_if_busy
 from tasks.stage.spec import JOB, LOG, PROGRESS
-from tasks.trainer.ray_job import cluster_of, connect, job_address, require_answer
 from tasks.workspace import RECORDS
 
 SPARE_DISK = 200e6  # bytes: databases, logs, figures
@@ -25,28 +25,8 @@ def check_names(recipe: Recipe) -> None:
     Raises:
         InputError: with the path in the recipe and the nearest name.
     """
-    from evals.analytics.keywords import with_own
-    from rl_core.data.math_sets import check as check_set
-    from rl_core.data.templates import find_template
-    from rl_core.rewards.reward import resolve
-
     for name, stage in recipe.stages.items():
-        if isinstance(stage, MathStage):
-            with naming(f"stages.{name}"):
-                check_set(stage.dataset, stage.levels)
-        if isinstance(stage, SftStage | RlStage | EvalStage):
-            with naming(f"stages.{name}.template"):
-                find_template(stage.template)
-        if isinstance(stage, AnalyzeStage) and stage.keywords:
-            with naming(f"stages.{name}"):
-                with_own(stage.keywords)
-        if isinstance(stage, RlStage):
-            with naming(f"stages.{name}.reward"):
-                resolve(stage.reward)
-        if isinstance(stage, EvalStage):
-            for number, benchmark in enumerate(stage.benchmarks):
-                with naming(f"stages.{name}.benchmarks.{number}.template"):
-                    find_template(benchmark.template or stage.template)
+        recipe.kind(name).check_names(stage, f"stages.{name}")
 
 
 def check_before_run(plan: Plan) -> None:
@@ -66,14 +46,8 @@ def check_before_run(plan: Plan) -> None:
         with naming("model"):
             check_hub_model(plan.recipe.model, "a directory with --set model=DIR")
     for stage in plan.to_run:
-        settings = plan.recipe.stages[stage.spec.stage]
-        if isinstance(settings, EvalStage):
-            _check_benchmark_rows(stage.spec.stage, settings, stage.spec.data_dir)
-        with naming(f"stages.{stage.spec.stage}"):
-            if isinstance(settings, SftStage | RlStage) and (address := job_address(settings.resources)):
-                connect(address)
-            elif isinstance(settings, RlStage) and (address := cluster_of(settings.resources)):
-                require_answer(address)
+        name = stage.spec.stage
+        plan.recipe.kind(name).check_before_run(plan.recipe.stages[name], stage.spec, f"stages.{name}")
 
 
 def _written(plan: Plan) -> Iterator[Path]:
@@ -89,13 +63,3 @@ def _written(plan: Plan) -> Iterator[Path]:
     for stage in plan.to_run:
         directory = stage.spec.directory
         yield from (directory, directory.with_name(f".{directory.name}.lock"), *(directory / name for name in (LOG, PROGRESS, JOB)))
-
-
-def _check_benchmark_rows(name: str, stage: EvalStage, data_dir: Path | None) -> None:
-    """Read the problems of local files: a broken row must not show after hours of training."""
-    from evals.benchmarks import registry
-
-    for number, benchmark in enumerate(stage.benchmarks):
-        if registry.local_files(benchmark, data_dir):
-            with naming(f"stages.{name}.benchmarks.{number}"):
-                registry.load(benchmark, data_dir)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flows.planning.estimate import pace, token_budget
-from flows.planning.stage_files import local_files, model_files
+from flows.planning.model_files import model_files
 from flows.recipe.load import load_recipe
 from flows.recipe.request import Order
-from flows.recipe.schema import MODEL, ROLES, EvalStage, Recipe, RecipeError, Stage
+from flows.recipe.schema import Recipe, RecipeError
 from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_ins
-from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, ScratchModel
-from rl_core.data.contamination import PUZZLES
-from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.config import ScratchModel
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
+from tasks.kind import MODEL
+from tasks.kinds import KINDS
 from tasks.stage.digests import Digests
-from tasks.stage.fingerprint import STAGE_VERSIONS, differences, fingerprint, meaning
+from tasks.stage.fingerprint import differences, fingerprint, meaning
 from tasks.stage.records import SPEC, read_record
 from tasks.stage.spec import StageSpec, Upstream, read_manifest, why_not_done
 from tasks.workspace import Workspace
@@ -82,7 +82,7 @@ def make_plan(order: Order) -> Plan:
     forced = set(order.force) | ({order.rerun_from} if order.rerun_from else set())
     stages: dict[str, PlannedStage] = {}
     for name, spec in specs.items():
-        reasons, anew = _why(spec, stages, forced, workspace, digests)
+        reasons, anew = _why(spec, stages, forced, digests)
         action: Action = "reuse" if not reasons else "run" if anew or not (spec.directory / SPEC).exists() else "continue"
         stages[name] = PlannedStage(spec, action if name in meant else "skip", reasons, anew)
     if order.rerun_from:
@@ -113,19 +113,18 @@ def _make_spec(
     upstream = {role: [_upstream(specs[other]) for other in names if other != MODEL] for role, names in references.items()}
     takes_model = any(MODEL in names for names in references.values())
     # Settings that execution needs; kind and references have their own places.
-    outside = {"kind", *ROLES[stage.kind]}
-    files = local_files(stage, f"stages.{name}", data_dir)
+    kind = recipe.kind(name)
+    outside = {"kind", *kind.roles}
+    files = kind.files(stage, f"stages.{name}", data_dir)
     identity: dict[str, Any] = {
         "kind": stage.kind,
-        "version": STAGE_VERSIONS[stage.kind],
+        "version": kind.version,
         "seed": recipe.seed,
         "settings": {key: value for key, value in meaning(stage).items() if key not in outside},
         "inputs": {role: {other.stage: other.fingerprint for other in group} for role, group in upstream.items()},
         "files": {str(path.relative_to(data_dir)) if data_dir else str(path): digests.of(path) for path in files},
     }
-    if recipe.seed != HELD_OUT_SEED and _draws_held_out_problems(stage):
-        # Once these followed the seed of the run: what was made so is another measurement. Under this one seed nothing changed.
-        identity["held_out"] = "the same for every seed"
+    identity |= kind.identity(stage, recipe.seed)
     if takes_model and isinstance(recipe.model, ScratchModel):
         identity["model"] = meaning(recipe.model)
     elif takes_model and isinstance(recipe.model, str):
@@ -146,41 +145,19 @@ def _make_spec(
         upstream=upstream,
         model=recipe.model if takes_model else None,
         data_dir=data_dir,
-        held_out=held_out(recipe) if stage.kind == "data" else (),
+        held_out=held_out(recipe) if kind.avoids_held_out else (),
         token_budget=token_budget(recipe, name),
         pace=pace(recipe, name),
     )
 
 
-def _draws_held_out_problems(stage: Stage) -> bool:
-    """Whether a data stage makes held-out problems or chooses some of a set."""
-    return isinstance(stage, KnightsKnavesData | CountdownData) or (isinstance(stage, Gsm8kData) and stage.test is not None)
-
-
 def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:
     """The benchmarks that a recipe evaluates, whole: what no training set may hold. Part of no fingerprint: most changes drop nothing."""
     found: dict[str, dict[str, Any]] = {}
-    for stage in recipe.stages.values():
-        if isinstance(stage, EvalStage):
-            for benchmark in stage.benchmarks:
-                entry = benchmark.problems_held_out()
-                found.setdefault(json.dumps(entry), entry)
+    for name, stage in recipe.stages.items():
+        for entry in recipe.kind(name).held_out(stage):
+            found.setdefault(json.dumps(entry), entry)
     return tuple(found.values())
-
-
-def _newly_held_out(spec: StageSpec) -> str | None:
-    """Why a finished data stage has to be made again though its settings are the same: a new benchmark shares problems with it."""
-    from rl_core.data.prompts import read_prompts
-    from tasks.kinds.data import overlap
-
-    result = (read_manifest(spec.directory) or {"result": {}})["result"]
-    new = [entry for entry in spec.held_out if entry["name"] not in result.get("checked", [])]
-    if not new or spec.settings.get("contaminated") == "keep":
-        return None
-    if spec.data_dir is None and any(entry["name"] not in PUZZLES for entry in new):
-        return f"not checked against {new[0]['name']} yet"  # a plan does not ask the hub
-    hits = overlap(read_prompts(spec.directory / "train.parquet"), new, spec)
-    return f"holds {len(hits):,} problems of {hits[0]['benchmark']}" if hits else None
 
 
 def _upstream(spec: StageSpec) -> Upstream:
@@ -221,9 +198,7 @@ def _meant(recipe: Recipe, order: Order) -> set[str]:
     return meant
 
 
-def _why(
-    spec: StageSpec, before: dict[str, PlannedStage], forced: set[str], workspace: Workspace, digests: Digests
-) -> tuple[list[str], bool]:
+def _why(spec: StageSpec, before: dict[str, PlannedStage], forced: set[str], digests: Digests) -> tuple[list[str], bool]:
     """Why a stage has to run, and whether it starts anew."""
     parents = [before[parent.stage] for parent in spec.parents]
     if spec.stage in forced:
@@ -232,10 +207,8 @@ def _why(
     if anew:
         return [f"{name} runs anew" for name in anew], True
     reason = why_not_done(spec, digests)
-    if reason is None and spec.kind == "data" and (reason := _newly_held_out(spec)):
-        return [reason], True
-    if reason is None and spec.kind == "analyze" and not workspace.warehouse.exists():
-        reason = f"{workspace.warehouse.name} is missing"
+    if reason is None and (again := KINDS[spec.kind].why_again(spec)):
+        return [again[0]], again[1]
     if reason == "not run yet":
         return _what_changed(spec), False
     if reason:

@@ -8,22 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from flows.recipe.names_elsewhere import called_here, said_instead
-from flows.recipe.schema import (
-    MODEL,
-    AnalyzeStage,
-    CountdownStage,
-    EvalStage,
-    Gsm8kStage,
-    KnightsKnavesStage,
-    MathStage,
-    Recipe,
-    ReportStage,
-    RlStage,
-    SftStage,
-)
+from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path, settings_in
 from rl_core.config import ScratchModel, Settings
 from rl_core.nearest import OFFERED, near, nearest
+from tasks.kind import MODEL, StageSettings
+from tasks.kinds import KINDS
 
 
 def explain(error: ValidationError, document: dict[str, Any]) -> str:
@@ -149,11 +139,8 @@ def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
 
 
 def _stage_class(stage: dict[str, Any]) -> type[Settings]:
-    if stage.get("kind") == "data":
-        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage, "math": MathStage}
-        return of_task.get(str(stage.get("task")), KnightsKnavesStage)
-    by_kind: dict[str, type[Settings]] = {"sft": SftStage, "rl": RlStage, "eval": EvalStage, "analyze": AnalyzeStage, "report": ReportStage}
-    return by_kind.get(str(stage.get("kind")), ReportStage)
+    kind = KINDS.get(str(stage.get("kind")))
+    return kind.settings_class(stage) if kind else StageSettings
 
 
 def _shown(value: Any) -> str:

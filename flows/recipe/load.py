@@ -11,9 +11,11 @@ import yaml
 from pydantic import ValidationError
 
 from flows.recipe.explain import explain, of_stages
-from flows.recipe.schema import MODEL, ROLES, Best, EvalStage, Recipe, RecipeError, ReportStage
+from flows.recipe.schema import Best, Recipe, RecipeError
 from flows.recipe.yaml_text import read_yaml
 from rl_core.nearest import listed, near, nearest
+from tasks.kind import MODEL
+from tasks.kinds import KINDS, kinds_that_make
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
@@ -120,10 +122,11 @@ def _finite(value: Any, path: str) -> None:
 
 
 def _check_best(recipe: Recipe, best: Best) -> None:
-    evaluations = {name: stage for name, stage in recipe.stages.items() if isinstance(stage, EvalStage)}
+    evaluated = {name: recipe.kind(name).benchmarks(stage) for name, stage in recipe.stages.items()}
+    evaluations = {name: benchmarks for name, benchmarks in evaluated.items() if benchmarks}
     if best.stage not in evaluations:
         raise RecipeError(f"best.stage: there is no eval stage {best.stage!r}; {nearest(best.stage, evaluations)}")
-    names = [benchmark.name for benchmark in evaluations[best.stage].benchmarks]
+    names = evaluations[best.stage]
     if best.benchmark not in names:
         raise RecipeError(f"best.benchmark: {best.stage} does not evaluate {best.benchmark!r}; {nearest(best.benchmark, names)}")
 
@@ -139,33 +142,26 @@ def _check_references(recipe: Recipe) -> None:
                 _check_reference(recipe, name, role, target)
             if len(set(names)) < len(names):
                 raise RecipeError(f"stages.{name}.{role}: a stage is named twice")
-        if isinstance(stage, ReportStage):
-            _check_report(recipe, name, stage)
+        kinds = {other: recipe.kind(other) for other in recipe.stages}
+        if wrong := recipe.kind(name).check_references(stage, kinds, recipe.parents):
+            raise RecipeError(f"stages.{name}.{wrong}")
 
 
 def _check_reference(recipe: Recipe, name: str, role: str, target: str) -> None:
-    stage = recipe.stages[name]
     where = f"stages.{name}.{role}"
-    wanted = ROLES[stage.kind][role]
+    takes = recipe.kind(name).roles[role]
+    wanted = kinds_that_make(takes.wants)
     fitting = [other for other, settings in recipe.stages.items() if settings.kind in wanted and other != name]
-    if target == MODEL and "rl" in wanted and role != "of":
-        if stage.kind != "sft" and not isinstance(recipe.model, str):
-            raise RecipeError(f"{where}: the model of this recipe is made from nothing by an sft stage; name one of {listed(fitting)}")
+    if target == MODEL and takes.model:
+        if not takes.from_nothing and not isinstance(recipe.model, str):
+            makers = " or ".join(kind.name for kind in KINDS.values() if any(other.from_nothing for other in kind.roles.values()))
+            raise RecipeError(f"{where}: the model of this recipe is made from nothing by an {makers} stage; name one of {listed(fitting)}")
         return
     if target not in recipe.stages:
         raise RecipeError(f"{where}: there is no stage {target!r}; {nearest(target, fitting)}")
     kind = recipe.stages[target].kind
     if kind not in wanted:
         raise RecipeError(f"{where}: {target!r} is a stage of kind {kind}, wanted is {' or '.join(wanted)}: {listed(fitting)}")
-
-
-def _check_report(recipe: Recipe, name: str, stage: ReportStage) -> None:
-    analyses = [other for other in stage.of if recipe.stages[other].kind == "analyze"]
-    if len(analyses) != 1:
-        raise RecipeError(f"stages.{name}.of: a report reads the database of one analyze stage, {len(analyses)} are named")
-    for other in stage.of:
-        if other != analyses[0] and other not in recipe.parents(analyses[0]):
-            raise RecipeError(f"stages.{name}.of: {other!r} is not in the database; add it to stages.{analyses[0]}.of")
 
 
 def _first_line(error: Exception) -> str:

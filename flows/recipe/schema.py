@@ -5,17 +5,18 @@ Light to import: no torch, Prefect, MLflow or Ray.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from evals.analytics.keywords import Families
-from evals.config import EvalConfig
-from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData, RlConfig, ScratchModel, Settings, SftConfig
+from rl_core.config import ScratchModel, Settings
 from rl_core.errors import InputError
+from tasks.kind import MODEL, Kind, as_list
+from tasks.kinds import KINDS
 from tasks.workspace import RESERVED
 
-MODEL = "model"  # the name by which stages refer to the recipe's model
 NAME = r"^[a-z][a-z0-9_-]*$"
 
 
@@ -23,94 +24,10 @@ class RecipeError(InputError):
     """A recipe is missing or wrong; one line that names the path in it and the remedy."""
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Stages = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
-
-
-class KnightsKnavesStage(KnightsKnavesData):
-    """Prompts: Knights and Knaves puzzles."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-class Gsm8kStage(Gsm8kData):
-    """Prompts: grade-school word problems."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-class CountdownStage(CountdownData):
-    """Prompts: Countdown."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-class MathStage(MathData):
-    """Prompts: mathematical problems."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-class SftStage(SftConfig):
-    """Supervised fine-tuning of a model or checkpoint on worked examples."""
-
-    kind: Literal["sft"] = Field(description="The kind of stage.")
-    start: str = Field(MODEL, description="`model`, or the stage whose checkpoint this one continues.")
-    data: Stages = Field(description="The data stages whose prompts are used.")
-
-
-class RlStage(RlConfig):
-    """Reinforcement learning of a model or checkpoint."""
-
-    kind: Literal["rl"] = Field(description="The kind of stage.")
-    start: str = Field(MODEL, description="`model`, or the stage whose checkpoint this one continues.")
-    reference: str | None = Field(None, description="`model`, or the stage whose checkpoint the KL term compares with; default: `start`.")
-    data: Stages = Field(description="The data stages whose prompts are used.")
-
-    @model_validator(mode="after")
-    def _reference_is_used(self) -> RlStage:
-        if self.reference is not None and not self.algorithm.uses_reference:
-            raise ValueError("`reference` has no effect without a KL term; remove it, or set algorithm.kl_coefficient")
-        return self
-
-
-class EvalStage(EvalConfig):
-    """Scores of checkpoints on benchmarks."""
-
-    kind: Literal["eval"] = Field(description="The kind of stage.")
-    checkpoints: Stages = Field(description="`model`, or stages whose checkpoints are scored.")
-
-
-class AnalyzeStage(Settings):
-    """All responses of the named stages in one DuckDB file, with spans, lengths, outcomes and keywords."""
-
-    kind: Literal["analyze"] = Field(description="The kind of stage.")
-    of: Stages = Field(description="Stages whose responses are read.")
-    keywords: Families = Field({}, description="Keyword families besides those of evals/analytics/keywords.yaml, or in place of one.")
-
-
-class ReportStage(Settings):
-    """One HTML page and its figures."""
-
-    kind: Literal["report"] = Field(description="The kind of stage.")
-    of: Stages = Field(description="The analyze stage, and eval stages whose scores are shown.")
-
-
-DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage | MathStage, Field(discriminator="task")]
-Stage = Annotated[DataStage | SftStage | RlStage | EvalStage | AnalyzeStage | ReportStage, Field(discriminator="kind")]
-
-# What a reference of each role may name; `model` is allowed besides where a checkpoint is wanted.
-ROLES: dict[str, dict[str, tuple[str, ...]]] = {
-    "data": {},
-    "sft": {"start": ("sft", "rl"), "data": ("data",)},
-    "rl": {"start": ("sft", "rl"), "reference": ("sft", "rl"), "data": ("data",)},
-    "eval": {"checkpoints": ("sft", "rl")},
-    "analyze": {"of": ("sft", "rl", "eval")},
-    "report": {"of": ("eval", "analyze")},
-}
+if TYPE_CHECKING:
+    Stage = Any  # one of the settings classes of tasks/kinds; typed where its kind handles it
+else:
+    Stage = Annotated[reduce(operator.or_, (kind.settings for kind in KINDS.values())), Field(discriminator="kind")]
 
 
 class Best(Settings):
@@ -137,24 +54,27 @@ class Recipe(Settings):
             raise ValueError("a workspace keeps this name for a folder of its own; take another one")
         return value
 
+    def kind(self, stage: str) -> Kind[Any]:
+        """What is known of the kind of a stage."""
+        return KINDS[self.stages[stage].kind]
+
     def references(self, stage: str) -> dict[str, list[str]]:
         """Names that a stage refers to, by role; `model` among them."""
-        settings = self.stages[stage]
-        named = {role: getattr(settings, role) for role in ROLES[settings.kind]}
-        return {role: list(_as_list(names)) for role, names in named.items() if names is not None}
+        named = {role: getattr(self.stages[stage], role) for role in self.kind(stage).roles}
+        return {role: list(as_list(names)) for role, names in named.items() if names is not None}
 
     def parents(self, stage: str) -> list[str]:
         """The stages that a stage needs."""
         return [name for names in self.references(stage).values() for name in names if name != MODEL]
 
     def order(self) -> list[str]:
-        """Stage names so that each comes after those it needs; data first, for broken rows must show before any training.
+        """Stage names so that each comes after those it needs; data first: broken rows must show before any training.
 
         Raises:
             RecipeError: the references form a cycle.
         """
         done: list[str] = []
-        left = sorted(self.stages, key=lambda name: self.stages[name].kind != "data")  # stable: otherwise as written
+        left = sorted(self.stages, key=lambda name: not self.kind(name).first)  # stable: otherwise as written
         while left:
             ready = next((name for name in left if all(parent in done for parent in self.parents(name))), None)
             if ready is None:
@@ -162,6 +82,10 @@ class Recipe(Settings):
             done.append(ready)
             left.remove(ready)
         return done
+
+    def prompts(self, stage: str) -> int:
+        """Training prompts of the data stages that a stage names."""
+        return sum(self.kind(other).prompts(self.stages[other]) for other in self.parents(stage))
 
     def ancestors(self, stage: str) -> set[str]:
         """Every stage that a stage needs, directly or not."""

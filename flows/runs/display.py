@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tasks.format import clock, count
 from flows.planning.plan import PlannedStage
+from tasks.format import clock, count
 from tasks.stage.spec import StageSpec
 from tasks.trainer.local_process import Progress
 

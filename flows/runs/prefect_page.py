@@ -17,11 +17,12 @@ from uuid import UUID
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from tasks.format import clock
 from flows.planning.plan import Plan, PlannedStage
 from flows.runs.display import Display
 from flows.runs.summary import places, score_rows, warnings
 from flows.servers.daemons import Servers
+from tasks.format import clock
+from tasks.kinds import KINDS
 from tasks.stage.records import MLFLOW, read_record
 from tasks.stage.spec import StageSpec, read_manifest, said
 from tasks.tracking.experiment_run import Lineage, page
@@ -187,7 +188,7 @@ def _place(files: list[str], figure: Path) -> tuple[int, str]:
 def _reports(plan: Plan, store: str) -> Iterator[tuple[PlannedStage, str]]:
     """Stages whose report MLflow has, and the MLflow runs that have it."""
     for stage in plan.stages:
-        notes = read_record(stage.spec.directory / MLFLOW) if stage.spec.kind == "report" else None
+        notes = read_record(stage.spec.directory / MLFLOW) if KINDS[stage.spec.kind].page(stage.spec.directory) else None
         if notes and notes["tracking_uri"] == store and "files" in notes["sent"]:
             yield stage, notes["run"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evals.analytics.health import eval_warnings, rl_warnings, sft_warnings
 from flows.recipe.smoke import SMOKE_SUFFIX
-from rl_core.training.journal import read_steps
-from tasks.stage.records import SCORES, SPEC, read_record
+from tasks.kinds import KINDS
+from tasks.stage.records import SPEC, read_record
 from tasks.stage.spec import read_manifest
 
 
@@ -16,12 +15,5 @@ def stage_warnings(directory: Path) -> list[str]:
     spec, manifest = read_record(directory / SPEC), read_manifest(directory)
     if not spec or not manifest or spec["experiment"].endswith(SMOKE_SUFFIX):
         return []
-    settings, result = spec["settings"], manifest["result"]
-    match spec["kind"]:
-        case "rl":
-            return rl_warnings(settings, list(read_steps(directory / "metrics.jsonl")), result)
-        case "sft":
-            return sft_warnings(list(read_steps(directory / "metrics.jsonl")), result)
-        case "eval":
-            return eval_warnings(settings, (read_record(directory / SCORES) or {"scores": []})["scores"])
-    return []
+    kind = KINDS.get(spec["kind"])
+    return kind.warnings(directory, spec["settings"], manifest["result"]) if kind else []

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.format import clock, visible
 from flows.runs.stage_warnings import stage_warnings
 from flows.servers.daemons import NAMES, Servers
 from flows.servers.schedules import read_schedules
+from tasks.format import clock, visible
 from tasks.stage.lease import holder, orphan
 from tasks.stage.records import SPEC, STATE, read_record
 from tasks.stage.spec import PROGRESS, read_manifest

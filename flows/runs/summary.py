@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.format import count
 from flows.planning.plan import Plan
-from flows.recipe.smoke import STAND_IN
 from flows.runs.stage_warnings import stage_warnings
+from tasks.kinds import KINDS
 from tasks.kinds.data import OVERLAP
-from tasks.kinds.report import REPORT, where_to_look
+from tasks.kinds.report import where_to_look
 from tasks.stage.records import SCORES, read_record
-from tasks.stage.spec import StageSpec, read_manifest
+from tasks.stage.spec import read_manifest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,40 +19,11 @@ NOISE = "~ differs from the row above by no more than chance would (McNemar or p
 DETECTABLE = "tells apart: the smallest difference in points that is found in four of five cases"
 
 
-def note_of(spec: StageSpec, manifest: dict[str, Any]) -> str:
-    """The result of a stage in a few words."""
-    result = manifest["result"]
-    match spec.kind:
-        case "data":
-            source = "made up" if spec.data_dir == STAND_IN and result["source"] == "files" else result["source"]
-            dropped = f", {result['dropped_rows']:,} rows left out" if result.get("dropped_rows") else ""
-            there = ", ".join(f"{count:,} in {name}" for name, count in result.get("contaminated", {}).items())
-            shared = f"; also held out: {there}, {'dropped' if 'dropped_contaminated' in result else 'kept'}" if there else ""
-            by_text = f"; golds that cannot be read: {result['golds_by_text']:,}, compared as texts" if result.get("golds_by_text") else ""
-            other = result.get("contradicting_rows", 0)
-            contradicting = f"; rows that contradict an earlier answer to the same problem: {other:,}, left out" if other else ""
-            prompts = f"{result['train']:,} training and {result['test']:,} held-out prompts"
-            return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}"
-        case "sft" | "rl":
-            what = "prompts" if spec.kind == "rl" else "examples"
-            left = result.get(f"dropped_{what}", 0)
-            dropped = f", left out as too long: {left:,} of {left + result[what]:,} {what}" if left else ""
-            checkpoint = f"{spec.experiment}/{spec.stage}/{Path(result['checkpoint']).name}"  # as commands take it
-            return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {checkpoint}"
-        case "eval":
-            not_asked = f", problems not asked as too long: {left:,}" if (left := result.get("not_asked")) else ""
-            return f"{count(result.get('tokens', 0))} tokens{not_asked}"
-        case "analyze":
-            return ", ".join(f"{rows:,} {table}" for table, rows in result["rows"].items() if rows)
-        case "report":
-            return str(spec.directory / REPORT)
-
-
 def contamination(plan: Plan) -> list[str]:
     """What finished data stages share with the benchmarks of their recipe, a line each."""
     found = []
     for stage in plan.stages:
-        manifest = read_manifest(stage.spec.directory) if stage.spec.kind == "data" else None
+        manifest = read_manifest(stage.spec.directory) if KINDS[stage.spec.kind].avoids_held_out else None
         result = manifest["result"] if manifest else {}
         done = "dropped" if "dropped_contaminated" in result else "kept"
         for name, hits in result.get("contaminated", {}).items():
@@ -66,7 +35,7 @@ def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table of a plan's evaluations; see `score_table`."""
     scores, comparisons = [], []
     for stage in plan.stages:
-        if stage.spec.kind == "eval" and read_manifest(stage.spec.directory):
+        if (stage.spec.directory / SCORES).is_file() and read_manifest(stage.spec.directory):
             found = read_record(stage.spec.directory / SCORES) or {"scores": []}
             scores += found["scores"]
             comparisons += found.get("comparisons", [])
@@ -144,9 +113,10 @@ def places(plan: Plan) -> list[tuple[str, str]]:
     """Where to look next: what, and a path or command."""
     found = []
     for stage in plan.stages:
-        if stage.spec.kind == "report" and read_manifest(stage.spec.directory):
-            found.append(("report", str(stage.spec.directory / REPORT)))
-    last = next((stage for stage in reversed(plan.stages) if stage.spec.kind in ("sft", "rl")), None)
+        page = KINDS[stage.spec.kind].page(stage.spec.directory)
+        if page and read_manifest(stage.spec.directory):
+            found.append(("report", str(page)))
+    last = next((stage for stage in reversed(plan.stages) if "checkpoint" in KINDS[stage.spec.kind].makes), None)
     manifest = read_manifest(last.spec.directory) if last else None
     if last and manifest:
         found.append(("checkpoint", str(last.spec.directory / manifest["result"]["checkpoint"])))

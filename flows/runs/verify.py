@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.cells import CELL, PARTIAL, SAMPLES, DamagedCell, damaged_lines, fingerprint_of, read_cell
-from tasks.format import storage
 from flows.history.archive_check import STAGE_DIRECTORY
 from flows.history.promote import promoted, promoted_file
 from flows.recipe.schema import NAME
@@ -28,6 +27,8 @@ from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import FILES, damaged_files
 from rl_core.training.journal import damaged_steps
+from tasks.format import storage
+from tasks.kinds import KINDS
 from tasks.stage.digests import Digests
 from tasks.stage.lease import holder, orphan
 from tasks.stage.records import MANIFEST, MLFLOW, SPEC, STATE, WRITTEN, read_record
@@ -234,8 +235,13 @@ class Verification:
         """The warehouse, MLflow's database and Prefect's."""
         self._tell(self.workspace.warehouse.name)
         made = [path.parent for path in self.workspace.root.glob(f"*/*/{MANIFEST}") if re.fullmatch(STAGE_DIRECTORY, path.parent.name)]
-        kinds = {(read_manifest(directory) or {}).get("kind") for directory in made}
-        yield from self._database(check_warehouse(self.workspace, wanted="analyze" in kinds), self.workspace.warehouse, ["ingest"])
+        kinds = [KINDS.get((read_manifest(directory) or {}).get("kind", "")) for directory in made]
+        wanted = any(kind is not None and kind.publishes for kind in kinds)
+        yield from self._database(
+            check_warehouse(self.workspace, wanted=wanted),
+            self.workspace.warehouse,
+            ["ingest"],
+        )
         self._tell(self.workspace.mlflow_file.name)
         resumed = [f"resume {name}" for name in experiments if self.workspace.run_records(name)]
         yield from self._database(

@@ -8,14 +8,13 @@ tests/tasks/costs/test_formulas.py holds published times of three projects, and 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from rl_core.config import HEAD_BYTES, TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, Resources
+from rl_core.devices import GIB
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
-from rl_core.config import HEAD_BYTES, Resources, TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
-from rl_core.devices import GIB
 
 SPREAD = 2.5
 LENGTH = 0.3  # mean length of a response, of the longest that is allowed
@@ -69,11 +68,6 @@ def lighter_passes(machine: Machine) -> list[Changes]:
     return [[("resources.tokens_per_batch", 4096)]] if machine.gpus else []
 
 
-
-
-
-
-
 def sampling_seconds(model: Model, machine: Machine, responses: float, limit: int, *, devices: int, vllm: bool) -> float:
     """Of so many responses of one engine: first of many at once, then of the few that go on to the limit."""
     assert machine.flops is not None
@@ -105,10 +99,6 @@ def forward(model: Model, tokens: float, context: float) -> float:
 
 def start_seconds(machine: Machine) -> float:
     return START_GPU if machine.gpus else START_CPU
-
-
-
-
 
 
 def pass_tokens(resources: Resources, sequences: int, longest: int, gpus: bool) -> int:

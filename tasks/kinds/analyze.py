@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,7 @@ class Analyze(Kind[AnalyzeStage]):
     name = "analyze"
     version = 3
     settings = AnalyzeStage
-    roles = {"of": Role("responses")}
+    roles: ClassVar[Mapping[str, Role]] = {"of": Role("responses")}
     makes = frozenset({"page"})
     publishes = True
 

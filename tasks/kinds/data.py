@@ -151,7 +151,9 @@ class Data(Kind[Any]):
             return result
         if config.contaminated == "refuse":
             told = ", ".join(f"{count:,} of {name}" for name, count in found.items())
-            raise DataError(f"stage {spec.stage}: the training set holds problems of its benchmarks: {told}; set contaminated: drop, or keep")
+            raise DataError(
+                f"stage {spec.stage}: the training set holds problems of its benchmarks: {told}; set contaminated: drop, or keep"
+            )
         kept = [prompt for place, prompt in enumerate(train) if place not in places]
         if not kept:
             raise DataError(f"stage {spec.stage}: every training problem is in a benchmark that the recipe evaluates; train on another set")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -54,8 +54,8 @@ class Eval(ModelKind[EvalStage]):
     name = "eval"
     version = 3
     settings = EvalStage
-    roles = {"checkpoints": Role("checkpoint", model=True)}
-    makes = frozenset({"responses", "page"})
+    roles: ClassVar[Mapping[str, Role]] = {"checkpoints": Role("checkpoint", model=True)}
+    makes = frozenset({"responses", "scores", "page"})
 
     def run(self, spec: StageSpec, work: Work) -> dict[str, Any]:
         """Evaluate; returns tokens, seconds and memory, the scores are in `scores.json`."""
@@ -118,14 +118,8 @@ class Eval(ModelKind[EvalStage]):
         return sorted(found)
 
     def held_out(self, stage: EvalStage) -> list[dict[str, Any]]:
-        """Its benchmarks; of problems that are made to order, as many as are evaluated."""
-        from rl_core.data.contamination import PUZZLES
-
-        return [
-            {"name": benchmark.name, "people": benchmark.people, "names": benchmark.names}
-            | ({"limit": benchmark.limit} if benchmark.name in PUZZLES else {})
-            for benchmark in stage.benchmarks
-        ]
+        """Its benchmarks."""
+        return [benchmark.problems_held_out() for benchmark in stage.benchmarks]
 
     def benchmarks(self, stage: EvalStage) -> list[str]:
         """By name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,11 +30,9 @@ class Report(Kind[ReportStage]):
     name = "report"
     version = 2
     settings = ReportStage
-    roles = {"of": Role("page")}
+    roles: ClassVar[Mapping[str, Role]] = {"of": Role("page")}
 
-    def check_references(
-        self, stage: ReportStage, kinds: Mapping[str, Kind[Any]], parents: Callable[[str], Sequence[str]]
-    ) -> str | None:
+    def check_references(self, stage: ReportStage, kinds: Mapping[str, Kind[Any]], parents: Callable[[str], Sequence[str]]) -> str | None:
         """It reads one database, which must hold all stages that it names."""
         analyses = [name for name in stage.of if kinds[name].publishes]
         if len(analyses) != 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -81,7 +81,7 @@ class Rl(ModelKind[RlStage]):
     name = "rl"
     version = 3
     settings = RlStage
-    roles = {
+    roles: ClassVar[Mapping[str, Role]] = {
         "start": Role("checkpoint", model=True),
         "reference": Role("checkpoint", model=True),
         "data": Role("prompts"),

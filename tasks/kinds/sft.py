@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -48,7 +48,7 @@ class Sft(ModelKind[SftStage]):
 
     name = "sft"
     settings = SftStage
-    roles = {"start": Role("checkpoint", model=True, from_nothing=True), "data": Role("prompts")}
+    roles: ClassVar[Mapping[str, Role]] = {"start": Role("checkpoint", model=True, from_nothing=True), "data": Role("prompts")}
     makes = frozenset({"checkpoint", "responses"})
     fine_tunes = True
 

@@ -54,7 +54,9 @@ def training_note(spec: StageSpec, result: Mapping[str, Any], examples: str) -> 
     return f"{result['steps']} steps, {count(result.get('tokens', 0))} tokens{dropped} -> {checkpoint}"
 
 
-def train(job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], *, steps: int | None, needs_gpu: bool = False) -> dict[str, Any]:
+def train(
+    job: TrainJob, lease: Lease, on_progress: Callable[[Progress], None], *, steps: int | None, needs_gpu: bool = False
+) -> dict[str, Any]:
     """Run the trainer to its end.
 
     Args:

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file
 
 from flows.recipe.load import load_recipe
-from flows.recipe.schema import RlStage, SftStage
 from flows.recipe.smoke import BASE, smoke
 from rl_core.config import DataConfig
 from rl_core.config.jobs import TrainJob
@@ -23,6 +22,8 @@ from rl_core.config.sft import SftConfig
 from rl_core.data.prepare import prepare
 from rl_core.trainer import train_rl
 from rl_core.training.sft import train_sft
+from tasks.kinds.rl import RlStage
+from tasks.kinds.sft import SftStage
 from tests.end_to_end.command import plain_environment
 
 DATA = Path(__file__).parents[1] / "fixtures" / "data"

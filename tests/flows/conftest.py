@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.costs.machine import this_machine
 from flows.planning.plan import Plan, make_plan
 from flows.recipe.request import Order
+from tasks.costs.machine import this_machine
 from tasks.stage.digests import Digests
 from tasks.stage.spec import StageSpec, at_work, write_manifest
 

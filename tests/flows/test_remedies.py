@@ -33,7 +33,6 @@ from flows.cli.group import Output
 from flows.history.archive import export, take_in
 from flows.history.garbage import garbage
 from flows.history.promote import promoted
-from tasks.costs.machine import machine_called
 from flows.planning.plan import Plan, make_plan
 from flows.recipe.load import load_recipe
 from flows.recipe.schema import RecipeError
@@ -42,6 +41,7 @@ from flows.runs.resume import order_of
 from flows.servers.doctor import _workspace
 from flows.servers.schedules import Schedule, check, keep_schedule, path_of, read_schedules
 from rl_core.errors import InputError
+from tasks.costs.machine import machine_called
 from tasks.kinds.report import where_to_look
 from tasks.stage.spec import set_aside
 from tasks.workspace import Workspace, WorkspaceError
@@ -78,7 +78,7 @@ def case(part: pytest.MarkDecorator, wrong: list[str], right: list[str]) -> obje
             ["stages.model={kind: sft, data: puzzles, steps: 1}"],
             ["stages.other={kind: sft, data: puzzles, steps: 1}"],
         ),
-        case(follows("is made from nothing by an sft stage; name one of"), ["warm.start=model"], ["warm.start=cold"]),
+        case(follows("is made from nothing by an {} stage; name one of"), ["warm.start=model"], ["warm.start=cold"]),
         case(follows("remove one of these references"), ["cold.start=warm"], ["cold.start=model"]),
         case(follows("is not in the database; add it to"), ["cot.of=[cold, warm]"], ["cot.of=[cold, warm, scores]"]),
         case(follows(": write {name: {}}"), ["warm.algorithm=rloo"], ["warm.algorithm={name: rloo}"]),

@@ -12,7 +12,8 @@ import pytest
 from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
-from tasks.kinds import eval
+from tasks.kind import Work
+from tasks.kinds.eval import KIND
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.records import SPEC
@@ -59,7 +60,7 @@ def test_an_evaluation_that_leaves_a_benchmark_out(
         scores = [{"checkpoint": "model", "benchmark": name} for name in benchmarks]
         written = {"scores": scores, "cells": [], "tokens": 7}
         monkeypatch.setattr("tasks.kinds.eval.run_module", lambda *_: write_record(spec.directory / "scores.json", written))
-        return eval.run(spec, lease, lambda progress: None)
+        return KIND.run(spec, Work(lease, lambda progress: None, {}))
 
     with pytest.raises(StageFailed, match="no score of model on math500; run again to go on"):
         run("gsm8k")

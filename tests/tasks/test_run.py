@@ -46,7 +46,7 @@ def test_bits_that_rot_are_found_before_they_are_loaded(
             (above.directory / name).write_text(text)
         write_manifest(above, {"checkpoint": CHECKPOINT}, digests)
     upstream = Upstream(stage="cold", kind="sft", fingerprint=above.fingerprint, directory=above.directory, position=0)
-    spec = spec_of(upstream={role: [upstream]})
+    spec = spec_of(kind={"checkpoints": "eval", "of": "analyze"}.get(role, "rl"), upstream={role: [upstream]})
     require_whole(spec, digests)
     for name, text in FILES.items():
         path = above.directory / name

@@ -136,7 +136,7 @@ def test_a_promoted_name_is_the_checkpoint_it_was_given_to(runs: Workspace) -> N
         find(runs, "mini@best/step-2")
 
 
-@pytest.mark.follows("name one of kind sft or rl")
+@pytest.mark.follows("name one of kind {}")
 def test_a_stage_without_a_last_checkpoint_says_what_there_is(runs: Workspace) -> None:
     with pytest.raises(InputError, match="scores: the stage has no checkpoint, for it is of kind eval"):
         find(runs, "mini/scores").weights()

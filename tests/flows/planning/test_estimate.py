@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.planning.estimate import derived, rows_of, token_budget
+from flows.planning.estimate import derived, token_budget
 from flows.recipe.load import load_recipe
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
@@ -18,7 +18,7 @@ def test_token_budgets_by_hand() -> None:
 
 def test_steps_follow_from_epochs() -> None:
     recipe = load_recipe(str(MINI), ["warm.steps=null", "warm.epochs=1.5", "warm.prompts_per_step=7"])
-    assert rows_of(recipe, "puzzles") == 40
+    assert recipe.prompts("warm") == 40
     assert derived(recipe) == {"warm": "9 steps of 7 x 2 responses, 1.57 passes over 40 prompts"}  # ceil(1.5 x 40 / 7)
 
 
@@ -29,4 +29,4 @@ def test_rows_of_mathematical_sets() -> None:
         ("dataset: dapo, train: 50", 50),
     ):
         recipe = load_recipe(str(MINI), [f"stages.more={{kind: data, task: math, {settings}}}"])
-        assert rows_of(recipe, "more") == rows
+        assert recipe.kind("more").prompts(recipe.stages["more"]) == rows

@@ -13,12 +13,12 @@ from rich.console import Console
 from flows.cli.plan_table import print_plan
 from flows.planning.checks import check_before_run, check_names
 from flows.planning.estimate import estimates
-from tasks.costs.machine import Machine, machine_called, this_machine
 from flows.planning.plan import Plan
 from flows.recipe.load import shipped
 from flows.recipe.schema import RecipeError
 from rl_core.data.prompts import Prompt, write_prompts
 from rl_core.errors import InputError
+from tasks.costs.machine import Machine, machine_called, this_machine
 from tasks.stage.fingerprint import fingerprint
 from tasks.stage.spec import set_aside
 from tasks.workspace import write_record

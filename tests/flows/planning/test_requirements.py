@@ -7,14 +7,16 @@ import pytest
 import yaml
 
 from flows.planning import estimate
-from tasks.costs.formulas import gpus_of
-from tasks.costs.machine import Machine, machine_called
-from tasks.costs.models import describe_model
 from flows.planning.plan import Plan
 from flows.planning.requirements import TooMuch, require_machine, short_of, wants_of
 from flows.recipe.load import load_recipe, shipped
-from flows.recipe.schema import EvalStage, RlStage, SftStage
 from rl_core.devices import GIB
+from tasks.costs.machine import Machine, machine_called
+from tasks.costs.models import describe_model
+from tasks.kinds import MODEL_KINDS
+from tasks.kinds.eval import EvalStage
+from tasks.kinds.rl import RlStage
+from tasks.kinds.sft import SftStage
 
 Planner = Callable[..., Plan]
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
@@ -140,7 +142,7 @@ def test_devices_by_hand() -> None:
     def gpus(recipe: str, stage: str, *changes: str) -> int:
         found = load_recipe(recipe, changes).stages[stage]
         assert isinstance(found, SftStage | RlStage | EvalStage)
-        return gpus_of(found)
+        return MODEL_KINDS[found.kind].gpus(found)
 
     assert gpus("logic_rl", "warmup") == 4
     assert gpus("simplerl", "ppo") == 16 + 16

@@ -13,22 +13,17 @@ from flows.planning.plan import make_plan
 from flows.recipe.commented import commented
 from flows.recipe.load import load_recipe, shipped
 from flows.recipe.request import Order
-from flows.recipe.schema import (
-    AnalyzeStage,
-    CountdownStage,
-    EvalStage,
-    Gsm8kStage,
-    KnightsKnavesStage,
-    MathStage,
-    Recipe,
-    ReportStage,
-    RlStage,
-    SftStage,
-)
+from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path
 from flows.recipe.smoke import apply_profile
 from rl_core.config.base import Settings
 from rl_core.config.model import ScratchModel
+from tasks.kinds.analyze import AnalyzeStage
+from tasks.kinds.data import CountdownStage, Gsm8kStage, KnightsKnavesStage, MathStage
+from tasks.kinds.eval import EvalStage
+from tasks.kinds.report import ReportStage
+from tasks.kinds.rl import RlStage
+from tasks.kinds.sft import SftStage
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
 STAGES = [KnightsKnavesStage, Gsm8kStage, CountdownStage, MathStage, SftStage, RlStage, EvalStage, AnalyzeStage, ReportStage]

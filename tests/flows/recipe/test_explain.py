@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.recipe.load import check, load_recipe
-from flows.recipe.schema import RecipeError, SftStage
+from flows.recipe.schema import RecipeError
+from tasks.kinds.sft import SftStage
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
 
@@ -33,10 +34,10 @@ MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
         ),
         ("warm.penalties=overlong", "stages.warm.penalties: settings are wanted here (key: value), not 'overlong'"),
         ("warm.kind=rll", "stages.warm.kind: 'rll' is not known; did you mean 'rl'?"),
-        ("warm.kind=null", "stages.warm.kind: 'None' is not known; known: data, sft, rl, eval, analyze, report"),
+        ("warm.kind=null", "stages.warm.kind: 'None' is not known; known: analyze, data, eval, report, rl, sft"),
         ("warm.steps=null", "stages.warm: give `steps` or `epochs`"),
         ("warm.start=colt", "stages.warm.start: there is no stage 'colt'; did you mean 'cold'?"),
-        ("warm.start=puzzles", "stages.warm.start: 'puzzles' is a stage of kind data, wanted is sft or rl: cold"),
+        ("warm.start=puzzles", "stages.warm.start: 'puzzles' is a stage of kind data, wanted is rl or sft: cold"),
         (
             "warm.start=model",
             "stages.warm.start: the model of this recipe is made from nothing by an sft stage; name one of cold",

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from flows.recipe.load import check, load_recipe, resolved, shipped
-from flows.recipe.schema import RecipeError, RlStage
+from flows.recipe.schema import RecipeError
+from tasks.kinds.rl import RlStage
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
 

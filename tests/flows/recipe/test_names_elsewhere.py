@@ -3,8 +3,12 @@ from __future__ import annotations
 import pytest
 
 from flows.recipe.names_elsewhere import INSTEAD_OF, SAME, called_here, said_instead
-from flows.recipe.schema import CountdownStage, EvalStage, Gsm8kStage, KnightsKnavesStage, MathStage, Recipe, RlStage, SftStage
+from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path
+from tasks.kinds.data import CountdownStage, Gsm8kStage, KnightsKnavesStage, MathStage
+from tasks.kinds.eval import EvalStage
+from tasks.kinds.rl import RlStage
+from tasks.kinds.sft import SftStage
 
 CLASSES = [Recipe, KnightsKnavesStage, Gsm8kStage, CountdownStage, MathStage, SftStage, RlStage, EvalStage]
 

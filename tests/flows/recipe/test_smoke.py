@@ -13,12 +13,15 @@ from evals.benchmarks import registry
 from evals.benchmarks.registry import PROBLEM_SETS
 from evals.config import BenchmarkSettings
 from flows.recipe.load import check, load_recipe, shipped
-from flows.recipe.schema import MODEL, EvalStage, Recipe, RlStage
+from flows.recipe.schema import Recipe
 from flows.recipe.smoke import BASE, LONGEST, SMOKE_MODEL, STAND_IN, TEXTS, smoke
 from rl_core.data import math_sets
 from rl_core.data.contamination import find_hits
 from rl_core.data.math_sets import MATH_SETS
 from rl_core.environments import gsm8k
+from tasks.kind import MODEL
+from tasks.kinds.eval import EvalStage
+from tasks.kinds.rl import RlStage
 
 
 def rl_stages(recipe: Recipe) -> dict[str, RlStage]:

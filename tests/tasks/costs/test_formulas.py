@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.costs.formulas import SPREAD, rl_memory, rl_seconds, rl_step_seconds, sft_seconds, state_bytes
+from flows.recipe.load import load_recipe
+from tasks.costs.formulas import SPREAD
 from tasks.costs.machine import Machine, machine_called
 from tasks.costs.models import describe_model
-from flows.recipe.load import load_recipe
-from flows.recipe.schema import RlStage, SftStage
+from tasks.kinds.rl import KIND as RL
+from tasks.kinds.rl import RlStage, state_bytes, step_seconds
+from tasks.kinds.sft import KIND as SFT
+from tasks.kinds.sft import SftStage
 
 HOUR = 3600.0
 
@@ -24,7 +27,7 @@ def step(recipe: str, stage: str, device: str, *changes: str) -> float:
     settings, model = found.stages[stage], describe_model(found.model)
     assert isinstance(settings, RlStage)
     assert model is not None
-    seconds = rl_step_seconds(settings, model, machine_called(device))
+    seconds = step_seconds(settings, model, machine_called(device))
     assert seconds is not None
     return seconds
 
@@ -69,10 +72,10 @@ def test_the_quickstart_on_two_cores() -> None:
     assert model is not None
     cold = recipe.stages["cold_start"]
     assert isinstance(cold, SftStage)
-    taught = sft_seconds(cold, model, machine, cold.steps * cold.batch_size * cold.max_tokens / 2)
+    taught = SFT.seconds(cold, model, machine, 0)
     assert taught is not None
     assert 1 / SPREAD < 360 / taught < SPREAD
-    rewarded = [rl_seconds(stage, model, machine, stage.steps or 0) or 0 for stage in recipe.stages.values() if isinstance(stage, RlStage)]
+    rewarded = [RL.seconds(stage, model, machine, 0) or 0 for stage in recipe.stages.values() if isinstance(stage, RlStage)]
     assert 1 / SPREAD < 300 / sum(rewarded) < SPREAD
 
 
@@ -89,7 +92,7 @@ def test_the_start_counts_once() -> None:
     model, machine = describe_model(recipe.model), machine_called("8xa100")
     assert model is not None
     stage = stage_of("oat_zero", "dr_grpo")
-    one, two = rl_seconds(stage, model, machine, 1), rl_seconds(stage, model, machine, 2)
+    one, two = (RL.seconds(stage.model_copy(update={"steps": steps}), model, machine, 0) for steps in (1, 2))
     assert one is not None
     assert two is not None
     assert two - one == pytest.approx(step("oat_zero", "dr_grpo", "8xa100"))
@@ -121,7 +124,7 @@ def test_memory_by_hand() -> None:
     model = describe_model("Qwen/Qwen2.5-7B")
     assert model is not None
     stage = stage_of("simplerl_zoo", "grpo")
-    memory = rl_memory(stage, model, gpus=True)
+    memory = RL.memory(stage, model, gpus=True)
     # 16 processes, ZeRO 3; the reference is apart.
     assert memory.states == pytest.approx(model.parameters * (16 + 2) / 16)
     # Logits a part of 640 MiB at a time, and checkpoints of 28 layers 3,584 wide in bfloat16; beside them one layer's activations.
@@ -148,5 +151,5 @@ def test_memory_is_what_was_measured(model: str, tokens: int, checkpointing: boo
     assert described is not None
     resources = f"{{ray: false, tokens_per_batch: {tokens}, gradient_checkpointing: {str(checkpointing).lower()}}}"
     changes = ["grpo.backend=torch", f"grpo.resources={resources}", "grpo.max_response_tokens=1848", "grpo.algorithm={name: dr_grpo}"]
-    memory = rl_memory(stage_of("simplerl_zoo", "grpo", *changes), described, gpus=True)
+    memory = RL.memory(stage_of("simplerl_zoo", "grpo", *changes), described, gpus=True)
     assert (memory.states + memory.working) / 1e9 == pytest.approx(gigabytes, rel=0.1)

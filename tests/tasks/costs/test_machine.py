@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.costs.machine import Machine, machine_called, this_machine
 from rl_core.devices import GIB
 from rl_core.errors import InputError
+from tasks.costs.machine import Machine, machine_called, this_machine
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.costs.models import describe_model
 from flows.recipe.load import load_recipe, shipped
 from rl_core.config.model import ScratchModel
+from tasks.costs.models import describe_model
 
 
 def test_parameters_of_a_small_model_by_hand() -> None:

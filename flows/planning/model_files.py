@@ -1,46 +1,12 @@
-"""The local files that stages read: data of a data directory, and the model."""
+"""The files of a recipe's model: in a directory, or on the hub."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from evals.config import EvalConfig
-from rl_core.config import CountdownData, Gsm8kData, KnightsKnavesData, MathData
-from rl_core.errors import InputError
+from rl_core.errors import InputError, naming
 
 HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
-
-
-@contextmanager
-def naming(where: str) -> Iterator[None]:
-    """Put the path in the recipe in front of an error about what stands there."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def local_files(stage: object, where: str, data_dir: Path | None) -> list[Path]:
-    """Files whose content is part of what a stage is.
-
-    Raises:
-        InputError: one that is needed is missing, or a benchmark unknown; `where` is put in front.
-    """
-    if isinstance(stage, KnightsKnavesData | Gsm8kData | CountdownData | MathData):
-        from rl_core.data.prepare import inputs
-
-        with naming(where):
-            return inputs(stage, data_dir)
-    found: set[Path] = set()
-    if isinstance(stage, EvalConfig):
-        from evals.benchmarks import registry
-
-        for number, benchmark in enumerate(stage.benchmarks):
-            with naming(f"{where}.benchmarks.{number}"):
-                found.update(registry.local_files(benchmark, data_dir))
-    return sorted(found)
 
 
 def model_files(model: str) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.runs.summary import note_of
+from tasks.kinds import KINDS
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ from flows.runs.summary import note_of
     ],
 )
 def test_what_was_too_long_is_said_where_the_stage_is_done(kind: str, result: dict[str, Any], note: str) -> None:
-    assert note_of(SimpleNamespace(experiment="demo", stage="warm", kind=kind), {"result": result}) == note  # type: ignore[arg-type]
+    assert KINDS[kind].note(SimpleNamespace(experiment="demo", stage="warm", kind=kind), {"result": result}) == note  # type: ignore[arg-type]
