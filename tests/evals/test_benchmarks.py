@@ -138,7 +138,7 @@ def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
         (BenchmarkSettings(name="gsm8k"), "gsm8k/test.jsonl: no such file"),
     ],
 )
-@pytest.mark.follows("is a setting of knights_knaves only; remove it", "put it there or leave out --data-dir to use the hub")
+@pytest.mark.follows("is a setting of {} only; remove it", "put it there or leave out --data-dir to use the hub")
 def test_early_check(tmp_path: Path, settings: BenchmarkSettings, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         registry.check(settings, tmp_path)
