@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 from tasks.costs.formulas import CONTEXT_GPU, PROCESS, Changes, Memory
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rl_core.config import Schedule
+from rl_core.config.schedules import Schedule
 
 THREADS = 1  # matrices this small are not worth more
 LONGEST, SHORTEST = 192, 48  # tokens of a response

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.recipe.schema import Recipe, Stage
-from rl_core.config import ScratchModel
+from rl_core.config.model import ScratchModel
 from tasks.costs.formulas import SPREAD, Memory
 from tasks.costs.machine import Machine, this_machine
 from tasks.costs.models import Model, describe_model

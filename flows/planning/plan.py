@@ -14,7 +14,7 @@ from flows.recipe.load import load_recipe
 from flows.recipe.request import Order
 from flows.recipe.schema import Recipe, RecipeError
 from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_ins
-from rl_core.config import ScratchModel
+from rl_core.config.model import ScratchModel
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from tasks.kind import MODEL

@@ -10,7 +10,7 @@ import yaml
 from pydantic_core import to_jsonable_python
 
 from flows.recipe.schema import Recipe
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 
 COLUMN = 44  # where descriptions stand
 FIRST = ("kind", "task", "start", "reference", "checkpoints", "of", "data")  # of a stage: what it is and what it is made of

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from flows.recipe.names_elsewhere import called_here, said_instead
 from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path, settings_in
-from rl_core.config import ScratchModel, Settings
+from rl_core.config.base import Settings
+from rl_core.config.model import ScratchModel
 from rl_core.nearest import OFFERED, near, nearest
 from tasks.kind import MODEL, StageSettings
 from tasks.kinds import KINDS

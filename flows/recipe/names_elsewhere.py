@@ -8,7 +8,7 @@ their last parts: `critic.optim.lr` goes before `lr`.
 from __future__ import annotations
 
 from flows.recipe.setting_paths import by_path
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 
 # Path in a stage, or in the recipe: names elsewhere. A name may stand for several paths; the first that a stage has is meant.
 SAME: dict[str, str] = {

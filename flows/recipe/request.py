@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 
 Profile = Literal["smoke"]
 DEFAULT_WORKSPACE = Path("runs")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
-from rl_core.config import ScratchModel, Settings
+from rl_core.config.base import Settings
+from rl_core.config.model import ScratchModel
 from rl_core.errors import InputError
 from tasks.kind import MODEL, Kind, as_list
 from tasks.kinds import KINDS

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 
 
 def settings_in(annotation: Any) -> type[Settings] | None:

@@ -8,7 +8,10 @@ from typing import Any
 from flows.recipe.load import check, resolved
 from flows.recipe.request import Profile
 from flows.recipe.schema import Recipe, Stage
-from rl_core.config import BOX, Resources, Schedule, ScratchModel
+from rl_core.config.data import BOX
+from rl_core.config.model import ScratchModel
+from rl_core.config.resources import Resources
+from rl_core.config.schedules import Schedule
 from rl_core.errors import naming
 from tasks.kind import MODEL
 from tasks.kinds import KINDS, MODEL_KINDS

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from flows.recipe.request import Order
-from rl_core.config import Settings
+from rl_core.config.base import Settings
 from rl_core.errors import InputError
 from tasks.workspace import Workspace, read_json, write_json
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_core.config import ScratchModel
+from rl_core.config.model import ScratchModel
 from tasks.workspace import read_json
 
 

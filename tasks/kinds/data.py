@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from evals.config import BenchmarkSettings
-from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData, MathData, Settings
+from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData, MathData
+from rl_core.config.base import Settings
 from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.errors import naming
 from tasks.kind import Kind, Work
@@ -116,7 +117,7 @@ class Data(Kind[Any]):
 
     def public_sets(self, stage: Any) -> list[str]:
         """The set that it is made of."""
-        return [getattr(stage, "dataset", stage.task)] if isinstance(stage, Gsm8kStage | MathStage) else []
+        return [str(getattr(stage, "dataset", stage.task))] if isinstance(stage, Gsm8kStage | MathStage) else []
 
     def smoke(self, stage: Any, scale: float, answer_form: str) -> dict[str, Any]:
         """A few problems; generated ones where they can be."""

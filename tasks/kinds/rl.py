@@ -10,7 +10,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from evals.analytics.health import rl_warnings
-from rl_core.config import BOX, Lora, Penalties, RlConfig, RlResources, TrainJob
+from rl_core.config.data import BOX
+from rl_core.config.jobs import TrainJob
+from rl_core.config.penalties import Penalties
+from rl_core.config.resources import RlResources
+from rl_core.config.rl import Lora, RlConfig
 from rl_core.errors import InputError, naming
 from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking
 from rl_core.training.journal import read_steps

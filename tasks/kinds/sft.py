@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from evals.analytics.health import sft_warnings
-from rl_core.config import Resources, SftConfig, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.resources import Resources
+from rl_core.config.sft import SftConfig
 from rl_core.errors import naming
 from rl_core.training.journal import read_steps
 from tasks.costs.formulas import (

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rl_core.config import Added, Resources, Revised
+from rl_core.config.base import Added, Revised
+from rl_core.config.resources import Resources
 
 
 def meaning(settings: BaseModel) -> dict[str, Any]:

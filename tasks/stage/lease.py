@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from rl_core.config import HeldLease
+from rl_core.config.jobs import HeldLease
 from rl_core.errors import InputError
 from rl_core.fence import is_held
 from tasks.process import is_alive, is_here, this_process

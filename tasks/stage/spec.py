@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rl_core.addresses import without_secrets
-from rl_core.config import ScratchModel, Settings
+from rl_core.config.base import Settings
+from rl_core.config.model import ScratchModel
 from tasks.interrupts import is_interrupted
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, door, refuse_if_busy

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import rl_core
-from rl_core.config import Resources
+from rl_core.config.resources import Resources
 from rl_core.errors import InputError
 from tasks.interrupts import go_on
 from tasks.stage.lease import Lease, StageFailed

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rl_core.config import ScratchModel, TrainJob
+from rl_core.config.jobs import TrainJob
+from rl_core.config.model import ScratchModel
 from tasks.format import count
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import JOB, StageSpec, Upstream, read_manifest
