@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rl_core.config import TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU
-from rl_core.config.resources import HEAD_BYTES, Resources
+from rl_core.config.resources import HEAD_BYTES, TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, Resources
 from rl_core.devices import GIB
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
