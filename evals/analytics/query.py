@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evals.analytics.errors import is_of_the_system
 from rl_core.errors import InputError
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+_LOCKING = threading.Lock()
 POINTER = 'tables and columns: r1flow sql "SELECT * FROM duckdb_columns() WHERE NOT internal", or evals/analytics/README.md'
 
 
@@ -71,14 +74,17 @@ def connect(database: Path, *, files: bool = False) -> duckdb.DuckDBPyConnection
 
     if not database.is_file():
         raise QueryError(f"{database}: no such database; `r1flow ingest` or an analyze stage writes it")
-    # Given when the database is opened: a second connection of the process then finds the same settings, and cannot change them.
-    locked: dict[str, Any] = {
-        "enable_external_access": str(files).lower(),
-        "python_enable_replacements": "false",
-        "lock_configuration": "true",
-    }
+    fixed: dict[str, Any] = {"python_enable_replacements": "false", "temp_directory": f"{database}.tmp"}
     try:
-        return duckdb.connect(database, read_only=True, config=locked)
+        with _LOCKING:
+            connection = duckdb.connect(database, read_only=True, config=fixed)
+            # Not given when the database is opened: DuckDB looks for a log then, and where the path has a `?`, for one in another place.
+            is_locked = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
+            if is_locked == [(False,)]:  # else another connection of this process has set it, which is to the same database
+                if not files:
+                    connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
+            return connection
     except duckdb.Error as error:
         raise QueryError(f"{database}: {_why_closed(database, error)}") from error
 
@@ -89,6 +95,8 @@ def _why_closed(database: Path, error: Exception) -> str:
         return f"process {holder[2]} ({Path(holder[1]).name}) has it open for writing; wait until it closes it, or end it"
     if database.with_name(f"{database.name}.wal").exists():
         return "another program wrote into it, and its log does not fit any more; `r1flow ingest` makes it whole again"
+    if is_of_the_system(error):
+        return f"cannot be opened ({_one_line(error)}); nothing is damaged: remove the cause, and ask again"
     return f"not a readable DuckDB file ({_one_line(error)}); move it away, and `r1flow ingest` makes it again from the stages' files"
 
 

@@ -10,12 +10,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.errors import WarehouseError, first_line, is_full
+from evals.analytics.errors import WarehouseError, first_line, is_full, is_of_the_system
 from evals.analytics.keywords import Keyword, literal, shipped
 from evals.analytics.warehouse import response_rows, stage_rows
 from evals.analytics.warehouse.migrations import OLD_TABLES, SCHEMA_VERSION, migrate, schema_version
@@ -123,56 +125,84 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | No
         if not stage.directory.is_dir():
             raise WarehouseError(f"{stage.directory}: no such stage directory; run stage {stage.stage} again")
     database.parent.mkdir(parents=True, exist_ok=True)
-    private = database.with_name(f".{database.name}.new")
-    leftovers = (private, private.with_name(f"{private.name}.wal"))
+    new = database.with_name(f".{database.name}.new")
+    try:
+        with _private(new) as private:
+            if keep:
+                shutil.copyfile(database, private)
+            counts = _fill(private, database, parts, keep=keep)
+            if private != new:
+                shutil.copyfile(private, new)
+            if aside:
+                os.replace(database, database.with_name(aside))
+            # Belongs to the file that goes, and does not fit the one that comes: DuckDB would refuse both.
+            _log_of(database).unlink(missing_ok=True)
+            os.replace(new, database)
+    except duckdb.Error as error:
+        if is_full(error) or is_of_the_system(error):
+            remedy = "make room" if is_full(error) else "nothing is damaged: remove the cause"
+            raise WarehouseError(
+                f"{database}: cannot be written ({first_line(error)}); {remedy}, and run the same command again"
+            ) from error
+        raise _ReadError(f"{database}: {first_line(error)}; a file of a stage or the database is damaged") from error
+    return counts
+
+
+@contextmanager
+def _private(new: Path) -> Iterator[Path]:
+    """Where to write what becomes `new`: there, or in a temporary directory; afterwards nothing is left of either.
+
+    DuckDB takes a `?` in a path for the start of parameters, and looks for its log in a directory that does not exist.
+    """
+    if "?" in str(new.resolve()):
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                yield Path(directory) / "new.duckdb"
+            finally:
+                new.unlink(missing_ok=True)
+        return
+    leftovers = (new, _log_of(new))
     for path in leftovers:
         path.unlink(missing_ok=True)  # of a writer that died
     try:
-        if keep:
-            shutil.copyfile(database, private)
-        with duckdb.connect() as connection:
-            try:
-                version = "" if keep else f" (STORAGE_VERSION '{STORAGE_VERSION}')"  # of an existing file it cannot be lowered
-                connection.execute(f"ATTACH {literal(str(private))} AS warehouse{version}")
-            except duckdb.Error as error:
-                if is_full(error):
-                    raise
-                raise WarehouseError(f"{database}: not a readable DuckDB file ({first_line(error)}); remove it to start anew") from error
-            connection.execute("USE warehouse")
-            connection.execute("SET preserve_insertion_order = false")  # of a large insert: less memory
-            connection.execute(f"SET memory_limit = '{MEMORY}'")  # what does not fit goes to disk beside the database
-            connection.execute(f"SET temp_directory = {literal(f'{private}.tmp')}")
-            connection.execute("BEGIN")
-            found = _check_version(connection, database) if keep else 0
-            migrate(connection, found)
-            if found == 1:  # whose rows the migration to version 2 has left
-                _read_old_rows(connection)
-            for part in parts:
-                _add(connection, part)
-            connection.execute(
-                "DELETE FROM prompts WHERE prompt_key NOT IN "
-                "(SELECT prompt_key FROM rollouts UNION ALL SELECT prompt_key FROM eval_samples)"
-            )
-            connection.execute("COMMIT")
-            counts = {table: stage_rows.scalar(connection, f"SELECT count(*) FROM {table}") for table in COUNTED}
-            connection.execute("CHECKPOINT warehouse")
-            connection.execute("USE memory")
-            connection.execute("DETACH warehouse")
-        if aside:
-            os.replace(database, database.with_name(aside))
-        # Belongs to the file that goes, and does not fit the one that comes: DuckDB would refuse both.
-        _log_of(database).unlink(missing_ok=True)
-        os.replace(private, database)
-    except duckdb.Error as error:
-        if is_full(error):
-            raise WarehouseError(
-                f"{database}: cannot be written ({first_line(error)}); make room, and run the same command again"
-            ) from error
-        raise _ReadError(f"{database}: {first_line(error)}; a file of a stage or the database is damaged") from error
+        yield new
     finally:
         for path in leftovers:
             path.unlink(missing_ok=True)
-        shutil.rmtree(f"{private}.tmp", ignore_errors=True)
+        shutil.rmtree(f"{new}.tmp", ignore_errors=True)
+
+
+def _fill(private: Path, database: Path, parts: Sequence[Part], *, keep: bool) -> dict[str, int]:
+    """Write the rows into the private file of a database; returns how many there are by table."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        try:
+            version = "" if keep else f" (STORAGE_VERSION '{STORAGE_VERSION}')"  # of an existing file it cannot be lowered
+            connection.execute(f"ATTACH {literal(str(private))} AS warehouse{version}")
+        except duckdb.Error as error:
+            if is_full(error) or is_of_the_system(error):
+                raise
+            raise WarehouseError(f"{database}: not a readable DuckDB file ({first_line(error)}); remove it to start anew") from error
+        connection.execute("USE warehouse")
+        connection.execute("SET preserve_insertion_order = false")  # of a large insert: less memory
+        connection.execute(f"SET memory_limit = '{MEMORY}'")  # what does not fit goes to disk beside the database
+        connection.execute(f"SET temp_directory = {literal(f'{private}.tmp')}")
+        connection.execute("BEGIN")
+        found = _check_version(connection, database) if keep else 0
+        migrate(connection, found)
+        if found == 1:  # whose rows the migration to version 2 has left
+            _read_old_rows(connection)
+        for part in parts:
+            _add(connection, part)
+        connection.execute(
+            "DELETE FROM prompts WHERE prompt_key NOT IN (SELECT prompt_key FROM rollouts UNION ALL SELECT prompt_key FROM eval_samples)"
+        )
+        connection.execute("COMMIT")
+        counts = {table: stage_rows.scalar(connection, f"SELECT count(*) FROM {table}") for table in COUNTED}
+        connection.execute("CHECKPOINT warehouse")
+        connection.execute("USE memory")
+        connection.execute("DETACH warehouse")
     return counts
 
 

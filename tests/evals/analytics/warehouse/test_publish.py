@@ -1,10 +1,13 @@
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -464,6 +467,62 @@ def test_a_full_disk_is_no_damage(tmp_path: Path, room: int, there: bool) -> Non
     assert {path.name for path in tmp_path.iterdir()} <= {"first", "second", "warehouse.duckdb", "warehouse.duckdb.lock"}
     publishing.publish([Part([stage])], database)
     assert query.run(database, "SELECT stage FROM stages WHERE stage = 'second'").num_rows == 1
+
+
+NAMES = ("what?", "a?b=c&d", "what? 2", "it's; [one]", "* a#b%20c")  # of directories, as a person may call them
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_directory_will_do(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    database, part = root / "warehouse.duckdb", Part([hand_made(root)])
+    rows = publishing.publish([part], database)
+    assert rows["rollouts"] == 4
+    assert publishing.is_current([part], database)
+    assert publishing.publish([part, Part([hand_made(root / "more")])], database) == rows
+    assert query.run(database, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 4}]
+    with query.connect(database) as first, query.connect(database) as second:
+        for connection in (first, second):
+            with pytest.raises(QueryError, match="disabled by configuration"):
+                query.ask(connection, "SELECT * FROM read_text('/etc/hostname')", {})
+            with pytest.raises(QueryError, match="configuration has been locked"):
+                query.ask(connection, "SET enable_external_access = true", {})
+    (tmp_path / "linked").symlink_to(root, target_is_directory=True)
+    assert publishing.publish([part], tmp_path / "linked" / "warehouse.duckdb") == rows
+    assert {path.name for path in root.iterdir()} == {"warmup", "more", "warehouse.duckdb", "warehouse.duckdb.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {name, "linked"}
+
+
+@contextmanager
+def as_a_stranger() -> Iterator[None]:
+    """Root may do everything: meanwhile this process is somebody else's."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+@pytest.mark.follows("remove the cause, and run the same command again", "remove the cause, and ask again")
+def test_what_the_system_refuses_is_no_damage() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o555)
+        database, part = Path(root) / "warehouse.duckdb", Part([])
+        with (
+            as_a_stranger(),
+            pytest.raises(WarehouseError, match=r"Permission denied.; nothing is damaged: remove the cause, and run the same"),
+        ):
+            publishing.build(part, database)
+        Path(root).chmod(0o755)
+        publishing.build(part, database)
+        database.chmod(0)
+        with as_a_stranger(), pytest.raises(QueryError, match=r"Permission denied.*nothing is damaged: remove the cause, and ask again"):
+            query.run(database, "SELECT 1")
+        database.chmod(0o444)
+        with as_a_stranger():
+            assert query.run(database, "SELECT * FROM stages").num_rows == 0
 
 
 def test_a_moved_database_opens(database: Path, tmp_path: Path) -> None:
