@@ -80,12 +80,14 @@ def _in_one_line() -> Iterator[None]:
     """Print an error that a person can mend, or an interruption, as one line, and leave with its code."""
     try:
         yield
-    except (click.exceptions.Exit, click.Abort, click.ClickException):  # click's own ways to leave
+    except (click.exceptions.Exit, click.Abort, click.ClickException, SystemExit) as left:  # the cause has been told
+        _drop_frames(left.__context__)
         raise
     except Exception as error:
         told = STOPPED_BY_HAND if is_interrupted() else _told(error)
         if told is None:
             raise
+        _drop_frames(error)
     except KeyboardInterrupt:
         told = STOPPED_BY_HAND
     else:
@@ -95,6 +97,17 @@ def _in_one_line() -> Iterator[None]:
         leave_at_once()
     click.echo(visible(without_secrets(line)), err=True)
     raise click.exceptions.Exit(code)
+
+
+def _drop_frames(error: BaseException | None) -> None:
+    """Of an error that has been told, and of those it came of.
+
+    Prefect keeps a flow's error to the end of the process. A connection in one of its frames would be kept, too, and DuckDB would print
+    dozens of lines about that as the interpreter ends.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _told(error: Exception) -> tuple[int, str] | None:

@@ -5,13 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from flows.cli.group import Commands
 from flows.recipe.load import check, load_recipe, shipped
 from flows.recipe.smoke import smoke
+from rl_core.errors import InputError
 from tests.end_to_end.command import plain_environment
 
 ROOT = Path(__file__).parents[2]
@@ -240,3 +244,33 @@ def test_a_keyword_file_of_another_shape_is_one_line(tmp_path: Path, keywords: b
     (tmp_path / "r.jsonl").write_text('{"prompt": "a", "response": "b"}\n')
     said = refused(r1flow("analyze", tmp_path / "r.jsonl", "--keywords", tmp_path / "k.yaml", "--output", tmp_path / "o"))
     assert said.startswith(f"--keywords {tmp_path}/k.yaml{message}")
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_error_that_was_told_keeps_nothing_alive(leaves: bool) -> None:
+    """Prefect keeps a flow's error, with its frames, until DuckDB complains of the connections in them."""
+    kept: list[BaseException] = []
+
+    def ask() -> None:
+        with duckdb.connect() as connection:
+            try:
+                connection.execute("SELECT * FROM nowhere")
+            except duckdb.Error as error:
+                raise InputError("no such table") from error
+
+    @click.command
+    def command() -> None:
+        try:
+            ask()
+        except InputError as error:
+            kept.append(error)
+            if leaves:
+                sys.exit(2)
+            raise
+
+    result = CliRunner().invoke(Commands(commands={"ask": command}), ["ask"])
+    assert result.exit_code == 2
+    assert leaves or result.stderr == "error: no such table\n"
+    [error] = kept
+    assert isinstance(error.__cause__, duckdb.Error)
+    assert error.__traceback__ is error.__cause__.__traceback__ is None
