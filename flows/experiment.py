@@ -25,7 +25,7 @@ from flows.recipe.load import resolved
 from flows.recipe.request import DEFAULT_WORKSPACE, Order, Profile
 from flows.runs.display import Display
 from flows.runs.prefect_page import FlowPage
-from flows.runs.record import RunRecord
+from flows.runs.record import RunRecord, unclosed
 from flows.runs.stage_warnings import stage_warnings
 from flows.servers.served import check_served
 from rl_core.errors import InputError
@@ -35,8 +35,6 @@ from tasks.kinds import KINDS
 from tasks.provenance import git_diff, made_with
 from tasks.run import run_stage
 from tasks.stage.digests import Digests
-from tasks.stage.lease import holder
-from tasks.stage.records import read_record
 from tasks.stage.spec import ending, said, set_aside, why_not_done
 from tasks.tracking.experiment_run import Lineage
 from tasks.workspace import Workspace, write_record
@@ -155,32 +153,30 @@ def _recorded(record: RunRecord) -> Iterator[None]:
 @contextmanager
 def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineage]:
     lineage = Lineage(plan.workspace, plan.recipe.name, f"{plan.recipe.name} {record.name}", display.warn)
-    record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id}, made_with=made_with())
-    reused = {f"r1flow.reused.{stage.spec.stage}": stage.spec.directory.name for stage in plan.stages if stage.action == "reuse"}
-    profile = {"r1flow.profile": plan.order.profile} if plan.order.profile else {}
-    tags = {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), "prefect.flow_run_id": str(flow_run.id)}
-    lineage.describe(resolved(plan.recipe), {**tags, **profile, **reused, **record.content["made_with"]}, git_diff())
-    _close_earlier(plan.workspace, lineage)
-    lineage.catch_up()
     status = "FINISHED"
     try:
+        record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id}, made_with=made_with())
+        reused = {f"r1flow.reused.{stage.spec.stage}": stage.spec.directory.name for stage in plan.stages if stage.action == "reuse"}
+        profile = {"r1flow.profile": plan.order.profile} if plan.order.profile else {}
+        tags = {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), "prefect.flow_run_id": str(flow_run.id)}
+        lineage.describe(resolved(plan.recipe), {**tags, **profile, **reused, **record.content["made_with"]}, git_diff())
+        _close_earlier(plan.workspace, lineage)
+        lineage.catch_up()
         yield lineage
     except BaseException as error:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         raise
     finally:
         lineage.catch_up()
+        _close_earlier(plan.workspace, lineage)  # also of a run on another host that could not be given up at the start
         if lineage.close(lineage.run_id, status):
             record.note(mlflow=record.content["mlflow"] | {"closed": True})
 
 
 def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
     """End the MLflow runs of runs that were killed, or whose end MLflow did not hear."""
-    for path in workspace.run_records():
-        record = read_record(path) or {}
-        known = record.get("mlflow")
-        if known and not known.get("closed") and known["tracking_uri"] == lineage.uri and not holder(path, record):
-            status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
-            if not lineage.close(known["run_id"], status):
-                return
-            write_record(path, record | {"mlflow": known | {"closed": True}})
+    for path, record in unclosed(workspace):
+        status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
+        if not lineage.close(record["mlflow"]["run_id"], status):
+            return
+        write_record(path, record | {"mlflow": record["mlflow"] | {"closed": True}})

@@ -55,6 +55,7 @@ def run_order(order: Order) -> None:
     from flows.planning.checks import check_before_run, check_names
     from flows.planning.plan import make_plan
     from flows.runs.prefect_states import unsettled
+    from flows.runs.record import RunRecord, unclosed
     from flows.servers.prefect_server import has_server
     from tasks.tracking.stage_run import is_told
 
@@ -63,12 +64,10 @@ def run_order(order: Order) -> None:
     check_before_run(plan)
     console = make_console()
     # A run that was killed after its last stage has left runs open in Prefect and MLflow, and `best` where it was.
-    left_open = any(record["state"] == "running" for _, record in unsettled(plan.workspace))
+    left_open = any(record["state"] == "running" for _, record in unsettled(plan.workspace)) or any(unclosed(plan.workspace))
     untold = not is_told(plan.workspace, [stage.spec.directory for stage in plan.stages if stage.action == "reuse"])
     if not plan.to_run and not has_server() and not left_open and not untold:
         # The embedded server takes seconds to start, only to hear that nothing happened.
-        from flows.runs.record import RunRecord
-
         RunRecord.begin(plan).end("done")
         console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from flows.recipe.load import resolved
 from rl_core.errors import InputError
 from rl_core.nearest import listed, nearest
 from tasks.process import this_process
-from tasks.stage.lease import HEARTBEAT
+from tasks.stage.lease import HEARTBEAT, holder
 from tasks.stage.records import read_record
 from tasks.workspace import RECORDS, Workspace, write_record
 
@@ -136,3 +137,12 @@ def own_run(workspace: Workspace, experiment: str) -> dict[str, Any] | None:
         if record and record["owner"] == this_process():
             return record
     return None
+
+
+def unclosed(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Records of runs that have ended and whose end the workspace's MLflow has not heard."""
+    for path in workspace.run_records():
+        record = read_record(path)
+        known = (record or {}).get("mlflow")
+        if record and known and not known.get("closed") and known["tracking_uri"] == workspace.tracking_uri and not holder(path, record):
+            yield path, record

@@ -103,9 +103,9 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path}: {error.strerror}; remove it, and run again to go on") from error
 
 
-def damaged_steps(output: Path) -> list[int]:
-    """The steps of an unfinished stage whose metrics or rollouts are not as they were when they were finished."""
-    return list(damaged(output, _lines(output / "metrics.jsonl")))
+def damaged_steps(output: Path, after: int = 0) -> Iterator[int]:
+    """The steps of an unfinished stage, from a step on, whose metrics or rollouts are not as they were when they were finished."""
+    return damaged(output, _lines(output / "metrics.jsonl"), after)
 
 
 def _lines(path: Path) -> dict[int, bytes]:

@@ -29,15 +29,16 @@ def forget_after(output: Path, step: int) -> None:
     aside.replace(output / FILE)
 
 
-def damaged(output: Path, lines: dict[int, bytes]) -> Iterator[int]:
+def damaged(output: Path, lines: dict[int, bytes], after: int = 0) -> Iterator[int]:
     """The steps that are not as they were when they were finished.
 
     Args:
         lines: those of `metrics.jsonl` by step.
+        after: look only at the steps after this one.
     """
     known = _known(output)
     # A directory of an older version has no digests, or none of its first steps: what is not known is taken as it is.
-    for step in range(min(known, default=1), max(known, default=0) + 1):
+    for step in range(max(min(known, default=1), after + 1), max(known, default=0) + 1):
         if known.get(step) != _digest(output, step, lines.get(step, b"")):
             yield step
 

@@ -143,9 +143,15 @@ class Lineage:
             self._send(record)
 
     def close(self, run_id: str, status: str) -> bool:
-        """End a parent run, this one or an earlier one; whether MLflow heard it."""
+        """End a parent run, this one or an earlier one; whether MLflow heard it, or does not have that run any more."""
+        from mlflow.exceptions import MlflowException
+
         with self._bookkeeping():
-            self._client.set_terminated(run_id, status)
+            try:
+                self._client.set_terminated(run_id, status)
+            except MlflowException as error:
+                if not is_missing(error):
+                    raise
             return True
         return False
 
@@ -192,6 +198,12 @@ def _quiet() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what we report in a line
 
 
-def _first_line(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error  # what SQLAlchemy wraps says it in a few words
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+def _first_line(error: BaseException) -> str:
+    """The cause in a few words. MLflow repeats SQLAlchemy's errors, which begin with advice to programmers and end with the statement."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if original := getattr(cause, "orig", None):
+            return _first_line(original)
+        cause = cause.__cause__
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")]
+    return lines[0] if lines else type(error).__name__

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.errors import InputError
-from rl_core.training.journal import read_steps
+from rl_core.training.journal import LAST_STEP, damaged_steps, read_steps
 from tasks.stage.lease import holder
 from tasks.stage.records import MLFLOW, SCORES, SPEC, STATE, read_record
 from tasks.stage.spec import directory_name, read_manifest
@@ -185,8 +185,10 @@ class StageRecord:
 
         now = int(time.time() * 1000)
         known = max([self._notes["step"], *(point.step for point in self._unsent)])
+        # A trainer that goes on makes damaged steps again, and what follows them.
+        sound = next(damaged_steps(self._directory, after=known), LAST_STEP + 1)
         for row in read_steps(self._directory / "metrics.jsonl"):
-            if row["step"] > known:
+            if known < row["step"] < sound:
                 self._unsent += [Metric(chart_name(name), float(value), now, row["step"]) for name, value in row.items() if name != "step"]
         while self._unsent:
             part = self._unsent[:BATCH]

@@ -12,6 +12,8 @@ import mlflow
 import pytest
 import sqlalchemy
 
+from rl_core.fence import Fence
+from rl_core.training.journal import Journal
 from tasks.provenance import made_with
 from tasks.stage.digests import Digests
 from tasks.stage.records import MLFLOW, SPEC
@@ -112,6 +114,51 @@ def test_the_run_of_a_killed_attempt_is_closed_and_its_curve_completed(root: Pat
     lineage.catch_up()
     assert points(lineage, spec) == [(1, 0.1), (2, 0.2)]
     assert mlflow.MlflowClient(lineage.uri).get_run(notes["run"]).info.status == "KILLED"
+
+
+def test_steps_that_are_made_again_are_sent_when_they_are(root: Path, lineage: Lineage, spec_of: SpecOf) -> None:
+    """A stage goes on whose first step's line is damaged: its trainer starts anew, after MLflow has been told of what is there."""
+    spec = spec_of("damaged", workspace=root)
+    log(spec)
+    journal = Journal(spec.directory, 3, Fence(None))
+    for step in (1, 2):
+        journal.log(step, {"reward": step / 10})
+    metrics = spec.directory / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes().replace(b"0.1", b"0.9"))
+    with lineage.child(spec.directory) as tell:
+        tell()
+        assert points(lineage, spec) == []
+        journal.rewind(0)
+        for step in (1, 2, 3):
+            journal.log(step, {"reward": step / 10})
+        tell()
+    assert points(lineage, spec) == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_a_run_that_mlflow_does_not_have_needs_no_end(lineage: Lineage, warnings: list[str]) -> None:
+    assert lineage.close("0" * 32, "KILLED")
+    assert warnings == []
+
+
+def test_a_full_disk_is_said_as_such(root: Path, lineage: Lineage, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite may not add a page: this is what it says on a full disk, and what MLflow and SQLAlchemy make of that."""
+
+    def no_page(connection: sqlite3.Connection, _: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    sqlalchemy.event.listen(sqlalchemy.pool.Pool, "connect", no_page)
+    try:
+        full = mlflow.MlflowClient(f"sqlite:///{root}/../{root.name}/mlflow.db")  # another address, so that MLflow opens it anew
+        lineage._client = full
+        for number in range(200):
+            lineage.describe({}, {f"tag {number}": "x" * 4000})
+            if warnings:
+                break
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.pool.Pool, "connect", no_page)
+    [warning] = warnings
+    assert warning == f"MLflow at {lineage.uri}: database or disk is full; the run goes on, what is missing there is sent later"
 
 
 def test_points_sent_again_are_there_once(root: Path, lineage: Lineage, spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch) -> None:
