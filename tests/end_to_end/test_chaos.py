@@ -12,7 +12,7 @@ import pytest
 
 from tests.end_to_end.chaos import outcome
 from tests.end_to_end.chaos.between import NAMES, flip, move
-from tests.end_to_end.chaos.outcome import check_nothing_left, differences
+from tests.end_to_end.chaos.outcome import check_nothing_left, differences, without_lost
 from tests.end_to_end.chaos.site import Broken, Missed, Site
 from tests.end_to_end.chaos.trial import run_chaos
 
@@ -41,6 +41,37 @@ def test_a_flip_changes_one_bit_of_one_finished_file(site: Site) -> None:
     assert "manifest.json" in flip(site, random.Random(0))
     assert sum(byte.bit_count() for byte in path.read_bytes()) == 1
     assert len(path.read_bytes()) == 100
+
+
+def test_only_an_older_checkpoint_that_was_damaged_may_be_missing(site: Site) -> None:
+    for step in (2, 4):
+        folder = site.workspace / "chaos" / "warm-0123abcd" / "checkpoints" / f"step-{step:06}"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(bytes(100))
+    while ("warm", 2) not in site.damaged:
+        flip(site, random.Random())
+    assert site.damaged == {("warm", 2)}
+    assert site.has_checkpoint("warm", 2)
+    assert not site.has_checkpoint("warm", 6)
+    wanted = {
+        "warm/content": "a",
+        "scores/inputs": {"warm": "a"},
+        "scores": [0.5],
+        "warm/checkpoints/step-000002/model.safetensors": "b",
+        "warm/checkpoints/step-000004/model.safetensors": "c",
+        "DuckDB's checkpoints": ["('chaos/warm-0123abcd', 'chaos', 'warm', 2)", "('chaos/warm-0123abcd', 'chaos', 'warm', 4)"],
+    }
+    found = {
+        "warm/content": "d",
+        "scores/inputs": {"warm": "d"},
+        "scores": [0.5],
+        "warm/checkpoints/step-000004/model.safetensors": "c",
+        "DuckDB's checkpoints": ["('chaos/warm-0123abcd', 'chaos', 'warm', 4)"],
+    }
+    assert len(differences(wanted, found)) == 4
+    assert differences(without_lost(wanted, set()), without_lost(found, set())) == differences(wanted, found)
+    assert differences(without_lost(wanted, {("warm", 2)}), without_lost(found, {("warm", 2)})) == []
+    assert differences(without_lost(wanted, {("warm", 2)}), without_lost(found | {"scores": [0.4]}, {("warm", 2)})) == ["scores"]
 
 
 def test_a_moved_workspace_has_what_it_had(site: Site) -> None:

@@ -42,6 +42,8 @@ def flip(site: Site, rng: random.Random) -> str:
     position = rng.randrange(len(content) * 8)
     content[position // 8] ^= 1 << position % 8
     path.write_bytes(content)
+    if kind == "checkpoint" and path.parent != max(path.parent.parent.glob("step-*")):
+        site.damaged.add((path.parents[2].name.rpartition("-")[0], int(path.parent.name.removeprefix("step-"))))
     return f"{kind}: bit {position} of {path.relative_to(site.workspace)}"
 
 

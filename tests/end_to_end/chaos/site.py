@@ -70,6 +70,8 @@ class Site:
     shared: set[str] = field(default_factory=set)  # files of shared memory that these have used
     looked: float = 0.0  # when
     started: int = 0  # runs
+    hosts: set[str] = field(default_factory=set)  # on which runs were started
+    damaged: set[tuple[str, int]] = field(default_factory=set)  # stage and step of checkpoints before a later one: nobody makes them again
     seconds: dict[str, float] = field(default_factory=dict)  # that a stage takes when nothing disturbs it
 
     def __post_init__(self) -> None:
@@ -80,6 +82,7 @@ class Site:
     def start(self, *arguments: str, host: str | None = None) -> Run:
         """`r1flow run` of the recipe, or another command, as on a host."""
         self.started += 1
+        self.hosts.add(host or self.host)
         log = self.folder / f"run-{self.started:03}.log"
         until = ["--until", self.stages[-1]] if self.stages != STAGES else []
         command = list(arguments) or ["run", str(RECIPE), "--set", f"warm.resources.ray={str(self.ray).lower()}", *until]
@@ -129,6 +132,10 @@ class Site:
     def is_done(self, stage: str) -> bool:
         directory = self.directory(stage)
         return directory is not None and (directory / "manifest.json").exists()
+
+    def has_checkpoint(self, stage: str, step: int) -> bool:
+        directory = self.directory(stage)
+        return directory is not None and (directory / "checkpoints" / f"step-{step:06}").exists()
 
     def works_on(self, run: Run, stage: str) -> bool:
         """Whether a stage belongs to a run, which may have been killed since."""
