@@ -268,7 +268,7 @@ class StageRecord:
                 self._client.log_artifacts(run, str(figures), "figures")
         for path in sorted(self._directory.glob("samples/**/*.parquet")):
             if path.stat().st_size <= SMALL:
-                self._client.log_artifact(self._run, str(path), "samples")
+                self._client.log_artifact(self._run, str(path), path.parent.relative_to(self._directory).as_posix())
 
 
 def is_told(workspace: Workspace, directories: Iterable[Path]) -> bool:

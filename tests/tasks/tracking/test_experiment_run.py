@@ -135,6 +135,20 @@ def test_steps_that_are_made_again_are_sent_when_they_are(root: Path, lineage: L
     assert points(lineage, spec) == [(1, 0.1), (2, 0.2), (3, 0.3)]
 
 
+def test_samples_of_every_checkpoint_are_kept(root: Path, lineage: Lineage, spec_of: SpecOf) -> None:
+    spec = spec_of("judged", workspace=root)
+    log(spec)
+    paths = {f"samples/{checkpoint}/math500.parquet": checkpoint for checkpoint in ("cold", "warm")}
+    for name, content in paths.items():
+        (spec.directory / name).parent.mkdir(parents=True)
+        (spec.directory / name).write_text(content)
+    with lineage.child(spec.directory):
+        write_manifest(spec, {}, Digests(root / "digests.json"))
+    client, run = mlflow.MlflowClient(lineage.uri), read_json(spec.directory / MLFLOW)["run"]
+    found = {file.path for folder in client.list_artifacts(run, "samples") for file in client.list_artifacts(run, folder.path)}
+    assert found == paths.keys()
+
+
 def test_a_run_that_mlflow_does_not_have_needs_no_end(lineage: Lineage, warnings: list[str]) -> None:
     assert lineage.close("0" * 32, "KILLED")
     assert warnings == []
