@@ -167,6 +167,7 @@ def judge(code: int, directory: Path, begin: int) -> None:
     if code == STOPPED:
         raise StageStopped(f"stage {directory.name}: stopped by a signal, with its checkpoint written; run again to go on")
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    memory = "; if memory ran out, lower resources.tokens_per_batch" if code == -signal.SIGKILL else ""
-    last = f": {lines[-1]}" if lines else ""
+    killed = code == -signal.SIGKILL  # of which its log says nothing
+    memory = "; if memory ran out, lower resources.tokens_per_batch" if killed else ""
+    last = f": {lines[-1]}" if lines and not killed else ""
     raise StageFailed(f"stage {directory.name}: {how}{last}{memory}; the whole log is {log}; run again to go on from the last checkpoint")
