@@ -274,3 +274,18 @@ def test_an_error_that_was_told_keeps_nothing_alive(leaves: bool) -> None:
     [error] = kept
     assert isinstance(error.__cause__, duckdb.Error)
     assert error.__traceback__ is error.__cause__.__traceback__ is None
+
+
+def test_an_interruption_of_the_first_moment_is_quiet() -> None:
+    """Ctrl-C while the command line itself is imported."""
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path, target=None):
+        if name == "flows.cli.servers":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+import flows.cli
+"""
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "")
