@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
-
-from pydantic import ValidationError
 
 from flows.recipe.names_elsewhere import called_here, said_instead
 from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path, settings_in
 from rl_core.config.base import Settings
 from rl_core.config.model import ScratchModel
-from rl_core.nearest import OFFERED, near, nearest
+from rl_core.nearest import OFFERED, listed, near, nearest
 from tasks.kind import MODEL, StageSettings
 from tasks.kinds import KINDS
 
+BY_NAME = ("stages", "defaults")  # mappings whose keys a person chooses, or kinds of stages, and whose values are settings of stages
+UNREAD = "x-"  # begins the keys of a file that are there for their anchors alone
+OF_FILES = ("defaults", "extends")  # keys of a file that are no settings: nothing of them is left when it is read
 
-def explain(error: ValidationError, document: dict[str, Any]) -> str:
-    """The first problem as `path: what is wrong`, nearest name included."""
-    problem = max(error.errors(include_url=False), key=lambda item: _weight(item, document))
-    path, place = _walk(problem["loc"], document)
+
+def explain(problems: Sequence[Any], document: dict[str, Any], origin: Callable[[list[str]], list[str]] = list) -> str:
+    """The first problem as `path: what is wrong`, nearest name included.
+
+    Args:
+        problems: errors of pydantic.
+        document: what they are about.
+        origin: the path at which the value at a path was written.
+    """
+    problem = max(problems, key=lambda item: _weight(item, document))
+    path, place = walk(problem["loc"], document)
     if problem["type"] == "missing":
         path.append(str(problem["loc"][-1]))
-    where = ".".join(key if key.isprintable() else _shown(key) for key in path) or "recipe"  # a key may hold a line break
+    written = origin(path)
+    where = ".".join(key if key.isprintable() else shown(key) for key in written) or "recipe"  # a key may hold a line break
     message = problem["msg"].removeprefix("Value error, ")
     context = problem.get("ctx", {})
     match problem["type"]:
+        case "extra_forbidden" if written != path:
+            return f"{where}: {path[1]} has no such setting; add the `task` that it is for to {'.'.join(written[:2])}"
         case "extra_forbidden":
             return f"{where}: unknown key; {_meant(path, place, document)}"
         case "union_tag_invalid":
@@ -41,16 +53,20 @@ def explain(error: ValidationError, document: dict[str, Any]) -> str:
             model = _model_at(path, document)
             named = isinstance(place, str) and model is not Recipe and "name" in model.model_fields
             hint = f": write {{name: {place}}}" if named else ""
-            return f"{where}: settings are wanted here (key: value), not {_shown(place)}{hint}"
+            return f"{where}: settings are wanted here (key: value), not {shown(place)}{hint}"
         case "literal_error" if slip := near(str(place), re.findall(r"'([^']*)'", context["expected"])):
-            return f"{where}: {_shown(place)} is not known; did you mean {' or '.join(map(repr, slip))}?"
+            return f"{where}: {shown(place)} is not known; did you mean {' or '.join(map(repr, slip))}?"
         case "string_pattern_mismatch":
-            return f"{where}: {_shown(path[-1] if '[key]' in problem['loc'] else place)} is no name; use a-z, 0-9, _ and -, a letter first"
+            return f"{where}: {shown(path[-1] if '[key]' in problem['loc'] else place)} is no name; use a-z, 0-9, _ and -, a letter first"
     message = message[0].lower() + message[1:]
-    return f"{where}: {message}" if isinstance(place, dict | list) else f"{where}: {message}, not {_shown(place)}"
+    taken = [name for name in dict.fromkeys(re.findall(r"\w+", message)) if written == path and origin([*path, name]) != [*path, name]]
+    if taken:
+        source = ".".join(origin([*path, taken[0]])[:2])
+        message += f" ({listed(f'`{name}`' for name in taken)} from {source}: the stage may set it otherwise, or to null)"
+    return f"{where}: {message}" if isinstance(place, dict | list) else f"{where}: {message}, not {shown(place)}"
 
 
-def _walk(location: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]:
+def walk(location: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]:
     """The keys of an error's location that a person wrote (pydantic adds the names of union members), and the value there."""
     path: list[str] = []
     place = document
@@ -62,10 +78,15 @@ def _walk(location: tuple[int | str, ...], document: Any) -> tuple[list[str], An
     return path, place
 
 
-def _weight(problem: Any, document: dict[str, Any]) -> tuple[int, bool]:
-    """Of the complaints of a union's members, the one that got furthest into what was written is about the member meant."""
-    path, place = _walk(problem["loc"], document)
-    return len(path), not (problem["type"] == "string_type" and isinstance(place, dict))
+def _weight(problem: Any, document: dict[str, Any]) -> tuple[bool, int, bool]:
+    """Which problem to tell of.
+
+    An unknown key of the whole recipe is the first, for all others may come of it. Of the complaints of a union's members, the one that got
+    furthest into what was written is about the member meant.
+    """
+    path, place = walk(problem["loc"], document)
+    unknown = problem["type"] == "extra_forbidden" and len(path) == 1
+    return unknown, len(path), not (problem["type"] == "string_type" and isinstance(place, dict))
 
 
 def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
@@ -74,7 +95,9 @@ def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
     full = ".".join([name, *_only_keys(place)])
     if text := said_instead(full):
         return text
-    depth = 2 if path[0] == "stages" else 1 if path[0] == MODEL else 0  # keys before those of the settings class
+    if len(path) == 1 and name.startswith((".", "_")):
+        return f"keys that are there for their anchors alone begin with `{UNREAD}`"
+    depth = 2 if path[0] in BY_NAME else 1 if path[0] == MODEL else 0  # keys before those of the settings class
     model = _model_at(path[:depth], document)
     last = {other.rpartition(".")[2]: other for other in reversed(by_path(model))}  # of equals the first
     here = called_here(full, model) or last.get(name)
@@ -116,27 +139,23 @@ def _model_at(path: list[str], document: dict[str, Any]) -> type[Settings]:
     """The settings class of a place in a recipe."""
     model: type[Settings] = Recipe
     place: Any = document
-    for key in path:
-        index: Any = int(key) if key.isdigit() else key
-        place = place[index]
-        if key == "stages":
+    for depth, key in enumerate(path):
+        place = place[int(key) if isinstance(place, list) else key]
+        if depth == 0 and key in BY_NAME:
             continue
-        if model is Recipe:
-            model = (
-                ScratchModel
-                if key == MODEL
-                else _stage_class(place if isinstance(place, dict) else {})
-                if path[0] == "stages"
-                else settings_in(Recipe.model_fields[key].annotation) or Recipe
-            )
+        if depth == 1 and path[0] in BY_NAME:
+            kind = {"kind": key} if path[0] == "defaults" else {}
+            model = _stage_class(kind | (place if isinstance(place, dict) else {}))
+        elif depth == 0:
+            model = ScratchModel if key == MODEL else settings_in(Recipe.model_fields[key].annotation) or Recipe
         elif key in model.model_fields:  # neither an index nor a name that the user chose
             model = settings_in(model.model_fields[key].annotation) or model
     return model
 
 
 def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
-    """Keys that the schema knows where an unknown one stands."""
-    return list(_model_at(path[:-1], document).model_fields)
+    """Keys that could stand where an unknown one does."""
+    return [*_model_at(path[:-1], document).model_fields, *(OF_FILES if len(path) == 1 else ())]
 
 
 def _stage_class(stage: dict[str, Any]) -> type[Settings]:
@@ -144,6 +163,7 @@ def _stage_class(stage: dict[str, Any]) -> type[Settings]:
     return kind.settings_class(stage) if kind else StageSettings
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in few letters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

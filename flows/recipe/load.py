@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from flows.recipe.explain import explain, of_stages
+from flows.recipe.defaults import origin, refuse_without_effect, with_defaults
+from flows.recipe.explain import UNREAD, explain, of_stages, shown
+from flows.recipe.merge import SAME_SETTING, Replaced, extended
 from flows.recipe.schema import Best, Recipe, RecipeError
-from flows.recipe.yaml_text import read_yaml
+from flows.recipe.yaml_text import DEEPEST, MOST, count_values, read_yaml
 from rl_core.nearest import listed, near, nearest
 from tasks.kind import MODEL
 from tasks.kinds import KINDS, kinds_that_make
@@ -33,26 +36,29 @@ def load_recipe(recipe: str, changes: Sequence[str] = ()) -> Recipe:
         changes: `path=value` with a YAML value, such as `stages.five.temperature=0.9`.
 
     Raises:
-        RecipeError: the file, a change or a setting is wrong.
+        RecipeError: the file, one that it extends, a change or a setting is wrong.
     """
-    document = _read(_find(recipe))
+    files = _read_chain(recipe)
+    document = _on_top_of_each_other(files)
     for change in changes:
         _set(document, change)
+    _check_name(document, files)
     return check(document)
 
 
 def check(document: dict[str, Any]) -> Recipe:
-    """Validate the content of a recipe file.
+    """Validate a recipe, with its defaults but without what it extends.
 
     Raises:
         RecipeError: an unknown key, a wrong type, a value out of range, a reference to nothing, a cycle.
     """
     _finite(document, "")
+    whole = with_defaults(document)
     try:
-        recipe = Recipe.model_validate(document)
+        recipe = Recipe.model_validate(whole)
     except ValidationError as error:
-        raise RecipeError(explain(error, document)) from error
-    _check_references(recipe)
+        raise RecipeError(explain(error.errors(include_url=False), whole, lambda path: origin(path, document))) from error
+    _check_references(recipe, lambda *path: ".".join(origin(list(path), document)))
     recipe.order()
     return recipe
 
@@ -62,12 +68,13 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json")
 
 
-def _find(recipe: str) -> Path:
+def _find(recipe: str, folder: Path = Path()) -> Path:
     path = Path(recipe)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        if not path.is_file():
-            raise RecipeError(f"{recipe}: no such recipe file; `r1flow recipes` lists those that are shipped")
-        return path
+        found = folder / path
+        if not os.path.isfile(found):
+            raise RecipeError(f"{found}: no such recipe file; `r1flow recipes` lists those that are shipped")
+        return found
     known = shipped()
     if recipe not in known:
         raise RecipeError(f"no recipe is called {recipe!r}; {nearest(recipe, known)} (or give a path to a .yaml file)")
@@ -87,18 +94,69 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
+def _read_chain(recipe: str) -> dict[Path, dict[str, Any]]:
+    """The content of a recipe's file, of the one that it extends, and so on."""
+    files: dict[Path, dict[str, Any]] = {}
+    path, values = _find(recipe), 0
+    while True:
+        chain = " -> ".join(map(str, [*files, path]))
+        if any(path.samefile(other) for other in files):
+            raise RecipeError(f"{chain}: these recipes extend each other in a circle; remove one `extends`")
+        document = _read(path)
+        values += count_values(document)
+        if values > MOST:
+            raise RecipeError(f"{chain}: more than {MOST:,} values in all")
+        files[path] = {key: value for key, value in document.items() if not str(key).startswith(UNREAD)}
+        if "extends" not in document:
+            return files
+        base = document["extends"]
+        if not isinstance(base, str):
+            raise RecipeError(f"{path}: extends: the name of a shipped recipe or a path is wanted, not {shown(base)}")
+        try:
+            path = _find(base, path.parent)
+        except RecipeError as error:
+            raise RecipeError(f"{chain}: extends: {error}") from error
+
+
+def _on_top_of_each_other(files: dict[Path, dict[str, Any]]) -> dict[str, Any]:
+    path, *_ = files
+    *variants, base = files.values()
+    if not variants:
+        return base
+    document = base
+    for variant in reversed(variants):
+        try:
+            document = extended(document, variant)
+        except RecipeError as error:
+            raise RecipeError(f"{path}: {error}") from error
+    refuse_without_effect(document, variants[0].get("defaults"), str(path))
+    return {key: value for key, value in document.items() if key != "extends" and (key != "name" or "name" in variants[0])}
+
+
+def _check_name(document: dict[str, Any], files: dict[Path, dict[str, Any]]) -> None:
+    """Runs are kept under the name of their recipe: those of a variant must not get among those of what it extends."""
+    path, *bases = files
+    if bases and "name" not in document:
+        raise RecipeError(f"{path}: name: is missing; a recipe that extends another one has a name of its own")
+    for base in bases:
+        if document["name"] == files[base].get("name"):
+            raise RecipeError(f"{path}: name: {document['name']!r} is the name of {base}, which this recipe extends; take another one")
+
+
 def _set(document: dict[str, Any], change: str) -> None:
     path, equals, text = change.partition("=")
     keys = path.strip().split(".")
-    if not equals or not all(keys):
+    if not equals or not all(keys) or len(keys) > DEEPEST:
         raise RecipeError(f"--set {change}: write path=value, such as stages.five.temperature=0.9")
+    if keys[0] == "extends":
+        raise RecipeError(f"--set {change}: a recipe is extended by a file with `extends: RECIPE`")
     try:
         value = read_yaml(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {change}: the value is not valid YAML: {_first_line(error)}") from error
     # `five.steps` stands for `stages.five.steps`: plans and errors are read and typed again.
     stages = document.get("stages")
-    if keys[0] not in Recipe.model_fields and isinstance(stages, dict) and len(keys) > 1:
+    if keys[0] not in (*Recipe.model_fields, "defaults") and isinstance(stages, dict) and len(keys) > 1:
         if keys[0] not in stages:
             meant = None if near(keys[0], stages) else of_stages(path.strip(), document)
             raise RecipeError(f"--set {change}: the recipe has no stage {keys[0]!r}; {meant or nearest(keys[0], stages)}")
@@ -109,9 +167,14 @@ def _set(document: dict[str, Any], change: str) -> None:
         if depth == 1 and keys[0] == "stages" and key not in place:
             raise RecipeError(f"--set {change}: the recipe has no {here}; {nearest(key, place)}")
         if not isinstance(place.get(key), dict):  # a default, or a short form such as a bare number
-            place[key] = {}
+            place[key] = Replaced() if key in place else {}
         place = place[key]
-    place[keys[-1]] = value
+    place.pop(SAME_SETTING.get(keys[-1], ""), None)
+    place[keys[-1]] = Replaced(value) if isinstance(value, dict) and keys[0] == "stages" and len(keys) > 2 else value
+    if keys[0] == "defaults":
+        for key in reversed(keys[1:]):
+            value = {key: value}
+        refuse_without_effect(document, value, f"--set {change}")
 
 
 def _finite(value: Any, path: str) -> None:
@@ -131,7 +194,7 @@ def _check_best(recipe: Recipe, best: Best) -> None:
         raise RecipeError(f"best.benchmark: {best.stage} does not evaluate {best.benchmark!r}; {nearest(best.benchmark, names)}")
 
 
-def _check_references(recipe: Recipe) -> None:
+def _check_references(recipe: Recipe, place: Callable[..., str]) -> None:
     if recipe.best:
         _check_best(recipe, recipe.best)
     for name, stage in recipe.stages.items():
@@ -139,16 +202,16 @@ def _check_references(recipe: Recipe) -> None:
             raise RecipeError(f"stages.{name}: `{MODEL}` names the recipe's model; call the stage otherwise")
         for role, names in recipe.references(name).items():
             for target in names:
-                _check_reference(recipe, name, role, target)
+                _check_reference(recipe, name, role, target, place("stages", name, role))
             if len(set(names)) < len(names):
-                raise RecipeError(f"stages.{name}.{role}: a stage is named twice")
+                raise RecipeError(f"{place('stages', name, role)}: a stage is named twice")
         kinds = {other: recipe.kind(other) for other in recipe.stages}
         if wrong := recipe.kind(name).check_references(stage, kinds, recipe.parents):
-            raise RecipeError(f"stages.{name}.{wrong}")
+            role, _, what = wrong.partition(": ")
+            raise RecipeError(f"{place('stages', name, role)}: {what}")
 
 
-def _check_reference(recipe: Recipe, name: str, role: str, target: str) -> None:
-    where = f"stages.{name}.{role}"
+def _check_reference(recipe: Recipe, name: str, role: str, target: str, where: str) -> None:
     takes = recipe.kind(name).roles[role]
     wanted = kinds_that_make(takes.wants)
     fitting = [other for other, settings in recipe.stages.items() if settings.kind in wanted and other != name]

@@ -124,6 +124,7 @@ INSTEAD: dict[str, str] = {
     "report_to logger use_wandb use_tensorboard project_name wandb_project": "MLflow has every run; MLFLOW_TRACKING_URI names its server",
     "eval_steps eval_strategy test_freq eval_freq": "evaluation is a stage of kind eval, which names `checkpoints`",
     "lora_dropout": "adapters have no dropout",
+    "base_config base_recipe inherit inherits include": "a recipe builds on another one with `extends: RECIPE`",
 }
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from rl_core.config.base import Settings
 
 
-def settings_in(annotation: Any) -> type[Settings] | None:
-    """The settings class inside `X`, `list[X]`, `dict[str, X]` or `X | None`."""
+def classes_in(annotation: Any) -> list[type[Settings]]:
+    """The settings classes inside `X`, `list[X]`, `dict[str, X]` or `X | Y | None`."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := settings_in(part))), None)
+        return [annotation]
+    return [found for part in get_args(annotation) for found in classes_in(part)]
+
+
+def settings_in(annotation: Any) -> type[Settings] | None:
+    """The first of them."""
+    return next(iter(classes_in(annotation)), None)
 
 
 def by_path(model: type[Settings]) -> dict[str, FieldInfo]:

@@ -2,59 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import yaml
 
 MOST = 100_000  # values, each counted as often as aliases repeat it: nine lines of aliases to aliases come to a thousand million
 DEEPEST = 50  # levels of values within values
+MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_yaml(text: str) -> Any:
-    """The value of a document.
+    """The value of a document. Anchors, aliases and merge keys work; no two parts of the value are the same object.
 
     Raises:
         yaml.YAMLError: it is not valid, gives a key twice, is nested too deeply, or repeats too much by aliases.
     """
-    return yaml.load(text, _Loader)
+    return _apart(yaml.load(text, _Loader))
+
+
+def count_values(value: Any) -> int:
+    """Values in a value, itself included; keys are not counted."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(count_values, inner))
+
+
+def _apart(value: Any) -> Any:
+    """Copies of what aliases repeat: a change of one of them must not change the others."""
+    if isinstance(value, dict):
+        return {key: _apart(inner) for key, inner in value.items()}
+    return [_apart(inner) for inner in value] if isinstance(value, list) else value
 
 
 class _Loader(yaml.SafeLoader):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.flat: set[int] = set()  # mappings whose merge keys were carried out, by identity
+
     def get_single_node(self) -> yaml.Node | None:
         try:
             node: yaml.Node | None = super().get_single_node()
         except RecursionError as error:
             raise yaml.MarkedYAMLError(problem=f"values are nested in more than {DEEPEST} levels") from error
         if node is not None:
-            _count(node, {}, ())
+            _measure(node, {}, ())
         return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """Refuses a key given twice instead of dropping the first value."""
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Carry out the merge keys of a mapping. Refuses a key given twice, which PyYAML takes the last value of.
+
+        Once only: afterwards a mapping has the keys merged into it beside its own, and these may be the same.
+        """
+        if id(node) in self.flat:
+            return
+        self.flat.add(id(node))
         seen = set()
         for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *shared`: what is written beside it comes first
-                continue
-            key = self.construct_object(key_node, deep=True)
+            merge = key_node.tag == MERGE
+            key = MERGE if merge else self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a key is a single value", problem_mark=key_node.start_mark)
             if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands here twice", problem_mark=key_node.start_mark)
+                problem = "`<<` stands here twice; write `<<: [*first, *second]`" if merge else f"the key {key!r} stands here twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        super().flatten_mapping(node)
 
 
-def _count(node: yaml.Node, known: dict[int, int], above: tuple[int, ...]) -> int:
-    """Values in a node, itself included. `known`: of nodes that were counted, by identity; `above`: the nodes that it is in."""
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
+    """Values in a node, itself included, and its levels. `known`: of nodes measured before; `above`: nodes that it is in."""
     if id(node) in above:
         raise yaml.MarkedYAMLError(problem="an alias leads back to what it is in", problem_mark=node.start_mark)
-    if len(above) >= DEEPEST:
-        raise yaml.MarkedYAMLError(problem=f"values are nested in more than {DEEPEST} levels", problem_mark=node.start_mark)
-    if id(node) not in known:
+    if id(node) not in known and len(above) < DEEPEST:
         inner: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
             inner = node.value
         elif isinstance(node, yaml.MappingNode):
             inner = [part for pair in node.value for part in pair]
-        known[id(node)] = 1 + sum(_count(part, known, (*above, id(node))) for part in inner)
-    if known[id(node)] > MOST:
+        measured = [_measure(part, known, (*above, id(node))) for part in inner]
+        known[id(node)] = 1 + sum(count for count, _ in measured), 1 + max((levels for _, levels in measured), default=0)
+    count, levels = known.get(id(node), (1, 1))
+    if len(above) + levels > DEEPEST:
+        raise yaml.MarkedYAMLError(problem=f"values are nested in more than {DEEPEST} levels", problem_mark=node.start_mark)
+    if count > MOST:
         raise yaml.MarkedYAMLError(problem=f"aliases repeat more than {MOST:,} values", problem_mark=node.start_mark)
-    return known[id(node)]
+    return count, levels

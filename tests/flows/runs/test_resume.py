@@ -157,3 +157,16 @@ def test_what_was_to_run_anyway_goes_on_anyway(before: bool, now: bool, then: bo
     RunRecord.begin(plan_of(anyway=before)).end("stopped")
     workspace = Workspace.at(tmp_path / "runs")
     assert order_of(workspace, find_run(workspace, "mini"), changes=[], anyway=now).anyway is then
+
+
+def test_a_run_of_a_variant_goes_on_without_the_recipe_that_it_extends(tmp_path: Path, plan_of: Callable[..., Plan]) -> None:
+    base, variant = tmp_path / "base.yaml", tmp_path / "variant.yaml"
+    base.write_text((Path(__file__).parents[2] / "fixtures" / "mini.yaml").read_text())
+    variant.write_text("extends: base.yaml\nname: variant\ndefaults: {rl: {max_grad_norm: 0.5}}\n")
+    plan = plan_of(recipe=str(variant))
+    RunRecord.begin(plan).end("failed")
+    base.unlink()
+    variant.unlink()
+    again = make_plan(order_of(plan.workspace, find_run(plan.workspace, "variant"), changes=[]))
+    assert {stage.spec.fingerprint for stage in again.stages} == {stage.spec.fingerprint for stage in plan.stages}
+    assert again.recipe == plan.recipe
