@@ -140,10 +140,10 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | No
             os.replace(new, database)
     except duckdb.Error as error:
         if is_full(error) or is_of_the_system(error):
-            remedy = "make room" if is_full(error) else "nothing is damaged: remove the cause"
-            raise WarehouseError(
-                f"{database}: cannot be written ({first_line(error)}); {remedy}, and run the same command again"
-            ) from error
+            cause = f"{database}: cannot be written ({first_line(error)})"
+            if is_full(error):
+                raise WarehouseError(f"{cause}; make room, and run the same command again") from error
+            raise WarehouseError(f"{cause}; nothing is damaged: remove the cause, and run the same command again") from error
         raise _ReadError(f"{database}: {first_line(error)}; a file of a stage or the database is damaged") from error
     return counts
 
