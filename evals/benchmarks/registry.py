@@ -26,8 +26,8 @@ def _published() -> dict[str, ProblemSet]:
 
 
 PROBLEM_SETS = _published()
-_BY_NAME: ChainMap[str, Any] = ChainMap(PROBLEM_SETS, {name: found for name, found in ENVIRONMENTS.items() if found.is_benchmark})
-NAMES = tuple(_BY_NAME)
+BENCHMARKS: ChainMap[str, Any] = ChainMap(PROBLEM_SETS, {name: found for name, found in ENVIRONMENTS.items() if found.is_benchmark})
+NAMES = tuple(BENCHMARKS)
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class Benchmark:
 
 def find(name: str) -> ProblemSet | Environment[Any]:
     """Raises DataError for an unknown benchmark, with the nearest name."""
-    if name not in _BY_NAME:
-        raise DataError(f"unknown benchmark {name!r}; {nearest(name, _BY_NAME)}")
-    found: ProblemSet | Environment[Any] = _BY_NAME[name]
+    if name not in BENCHMARKS:
+        raise DataError(f"unknown benchmark {name!r}; {nearest(name, BENCHMARKS)}")
+    found: ProblemSet | Environment[Any] = BENCHMARKS[name]
     return found
 
 
 def _options(settings: BenchmarkSettings) -> Any:
     """A benchmark's own settings; raises DataError for one of another benchmark."""
     own = find(settings.name).options
-    for name, other in _BY_NAME.items():
+    for name, other in BENCHMARKS.items():
         for setting in other.options.model_fields:
             if setting not in own.model_fields and getattr(settings, setting):
                 raise DataError(f"benchmark {settings.name}: `{setting}` is a setting of {name} only; remove it")
@@ -125,10 +125,10 @@ def read_gold(name: str, answer: Any, where: str) -> tuple[str, str]:
 
 def subset_of(benchmark: str, difficulty: str | None) -> str | None:
     """The part of a benchmark that tables show by itself, such as `3 people`; None where they show only the whole."""
-    counted = _BY_NAME[benchmark].counts if benchmark in _BY_NAME else None
+    counted = BENCHMARKS[benchmark].counts if benchmark in BENCHMARKS else None
     return f"{difficulty} {counted}" if counted and difficulty else None
 
 
 def label_of(benchmark: str) -> str:
     """A benchmark's name as its authors write it."""
-    return (benchmark in _BY_NAME and _BY_NAME[benchmark].label) or benchmark.replace("_", " ")
+    return (benchmark in BENCHMARKS and BENCHMARKS[benchmark].label) or benchmark.replace("_", " ")

@@ -12,11 +12,11 @@ from rl_core.config.data import BOX
 from rl_core.config.model import ScratchModel
 from rl_core.config.resources import Resources
 from rl_core.config.schedules import Schedule
+from rl_core.environments.registry import ENVIRONMENTS
 from rl_core.errors import naming
 from tasks.kind import MODEL
 from tasks.kinds import KINDS, MODEL_KINDS
 from tasks.kinds import data as data_kind
-from tasks.kinds.data import KnightsKnavesStage
 from tasks.kinds.sft import SMOKE_BATCH, SMOKE_STEPS, SMOKE_TOKENS, SftStage
 from tasks.smoke import LONGEST, THREADS
 
@@ -88,7 +88,9 @@ def _base(stages: dict[str, Stage]) -> dict[str, Stage]:
     data = [name for name, stage in stages.items() if "prompts" in KINDS[stage.kind].makes]
     if not data:
         data = [TEXTS]
-        added[TEXTS] = _shrunk(KnightsKnavesStage(kind="data", people=[2]), 1.0, BOX)
+        task, settings = next((name, found.smoke_texts) for name, found in ENVIRONMENTS.items() if found.smoke_texts)
+        texts = data_kind.STAGES[task].model_validate({"kind": data_kind.KIND.name} | settings)
+        added[TEXTS] = _shrunk(texts, 1.0, BOX)
     template = next((stage.template for stage in stages.values() if stage.kind in MODEL_KINDS), "plain")
     added[BASE] = SftStage(
         kind="sft",

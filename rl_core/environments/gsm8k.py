@@ -12,7 +12,7 @@ from rl_core.config.data import TrainingData
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import hub_rows, read_rows
 from rl_core.data.splits import Split, first_of
-from rl_core.environments.environment import SMOKE_TEST, SMOKE_TRAIN, Problems, at_most
+from rl_core.environments.environment import Problems
 from rl_core.environments.math import Mathematical
 
 HUB_ID = "openai/gsm8k"
@@ -83,9 +83,6 @@ class Gsm8k(Mathematical[Gsm8kData]):
 
     def draws_held_out(self, config: Gsm8kData) -> bool:
         return config.test is not None
-
-    def smoke(self, config: Gsm8kData) -> dict[str, Any]:
-        return {"train": at_most(config.train, SMOKE_TRAIN), "test": at_most(config.test, SMOKE_TEST)}
 
 
 ENVIRONMENT = Gsm8k()

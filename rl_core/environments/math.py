@@ -14,7 +14,7 @@ from rl_core.config.data import BOX, TrainingData
 from rl_core.data import math_sets
 from rl_core.data.prompts import DataError
 from rl_core.data.splits import first_of
-from rl_core.environments.environment import SMOKE_TEST, SMOKE_TRAIN, Config, Environment, Problems, at_most
+from rl_core.environments.environment import Config, Environment, Problems
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.extraction import extract_answer
@@ -89,8 +89,11 @@ class Math(Mathematical[MathData]):
     numeric = ("aime24", "amc23")
     settings = MathData
 
-    def inputs(self, config: MathData, data_dir: Path | None) -> list[Path]:
+    def check(self, config: MathData) -> None:
         math_sets.check(config.dataset, config.levels)
+
+    def inputs(self, config: MathData, data_dir: Path | None) -> list[Path]:
+        self.check(config)
         file = math_sets.local_file(config.dataset, data_dir)
         return [file] if file else []
 
@@ -124,8 +127,8 @@ class Math(Mathematical[MathData]):
     def sets_in(self, data_dir: Path) -> list[str]:
         return [name for name, found in math_sets.MATH_SETS.items() if found.find(data_dir)]
 
-    def smoke(self, config: MathData) -> dict[str, Any]:
-        return {"bare_answers": True, "train": at_most(config.train, SMOKE_TRAIN), "test": min(config.test, SMOKE_TEST)}
+    def smoke(self, answer_form: str) -> dict[str, Any]:
+        return {"bare_answers": True, "answer_form": answer_form}
 
 
 ENVIRONMENT = Math()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, create_model
 
 from evals.config import BenchmarkSettings
-from rl_core.config import CountdownData, DataConfig, Gsm8kData, KnightsKnavesData, MathData
 from rl_core.config.base import Settings
+from rl_core.config.data import TrainingData
 from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.environments.registry import ENVIRONMENTS, environment_of, made_to_order, read_settings
 from rl_core.errors import naming
 from tasks.kind import Kind, Work
 from tasks.smoke import at_most
@@ -24,35 +27,21 @@ if TYPE_CHECKING:
 OVERLAP = "overlap.json"
 SHOWN = 200  # characters of a problem in the list of those that are held out
 STAND_IN = "stand_in"  # the data directory of made-up problems that ships with flows
-GSM8K_TRAIN = 7473  # rows of the public set
 TRAIN, TEST = 16, 4  # prompts of a smoke run
 
 
-class KnightsKnavesStage(KnightsKnavesData):
-    """Prompts: Knights and Knaves puzzles."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-class Gsm8kStage(Gsm8kData):
-    """Prompts: grade-school word problems."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
+def _stage_class(settings: type[TrainingData]) -> type[TrainingData]:
+    """The settings of a family of problems as those of a stage."""
+    kind: Any = (Literal["data"], Field(description="The kind of stage."))
+    about = f"Prompts: {settings.__doc__}"
+    return create_model(f"{settings.__name__}Stage", __base__=settings, __doc__=about, __module__=__name__, kind=kind)
 
 
-class CountdownStage(CountdownData):
-    """Prompts: Countdown."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-class MathStage(MathData):
-    """Prompts: mathematical problems."""
-
-    kind: Literal["data"] = Field(description="The kind of stage.")
-
-
-DataStage = Annotated[KnightsKnavesStage | Gsm8kStage | CountdownStage | MathStage, Field(discriminator="task")]
+STAGES = {name: _stage_class(found.settings) for name, found in ENVIRONMENTS.items() if found.settings}
+if TYPE_CHECKING:
+    DataStage = TrainingData
+else:
+    DataStage = Annotated[reduce(operator.or_, STAGES.values()), Field(discriminator="task")]
 
 
 class Data(Kind[Any]):
@@ -66,67 +55,51 @@ class Data(Kind[Any]):
     avoids_held_out = True
 
     def settings_class(self, written: Mapping[str, Any]) -> type[Settings]:
-        """By the task; of an unknown one, that of Knights and Knaves."""
-        of_task: dict[str, type[Settings]] = {"gsm8k": Gsm8kStage, "countdown": CountdownStage, "math": MathStage}
-        return of_task.get(str(written.get("task")), KnightsKnavesStage)
+        """By the task; of an unknown one, that of the family that a small model learns from."""
+        known = next(name for name, found in ENVIRONMENTS.items() if found.smoke_texts)
+        return STAGES.get(str(written.get("task")), STAGES[known])
 
-    def check_names(self, stage: Any, where: str) -> None:
-        """The set of mathematical problems and its levels."""
-        from rl_core.data.math_sets import check
-
-        if isinstance(stage, MathStage):
-            with naming(where):
-                check(stage.dataset, stage.levels)
-
-    def files(self, stage: Any, where: str, data_dir: Path | None) -> list[Path]:
-        """Of the data directory."""
-        from rl_core.data.prepare import inputs
-
+    def check_names(self, stage: TrainingData, where: str) -> None:
+        """A public set, where the family has some."""
         with naming(where):
-            return inputs(stage, data_dir)
+            environment_of(stage.task).check(stage)
 
-    def identity(self, stage: Any, seed: int) -> dict[str, Any]:
+    def files(self, stage: TrainingData, where: str, data_dir: Path | None) -> list[Path]:
+        """Of the data directory."""
+        with naming(where):
+            return environment_of(stage.task).inputs(stage, data_dir)
+
+    def identity(self, stage: TrainingData, seed: int) -> dict[str, Any]:
         """Once held-out problems followed the seed of the run. What was made so is another measurement; under one seed nothing changed."""
-        drawn = isinstance(stage, KnightsKnavesData | CountdownData) or (isinstance(stage, Gsm8kData) and stage.test is not None)
+        drawn = environment_of(stage.task).draws_held_out(stage)
         return {"held_out": "the same for every seed"} if drawn and seed != HELD_OUT_SEED else {}
 
     def why_again(self, spec: StageSpec) -> tuple[str, bool] | None:
         """A benchmark that is new in the recipe may share problems with it."""
-        from rl_core.data.contamination import PUZZLES
         from rl_core.data.prompts import read_prompts
 
         result = (read_manifest(spec.directory) or {"result": {}})["result"]
         new = [entry for entry in spec.held_out if entry["name"] not in result.get("checked", [])]
         if not new or spec.settings.get("contaminated") == "keep":
             return None
-        if spec.data_dir is None and any(entry["name"] not in PUZZLES for entry in new):
+        if spec.data_dir is None and any(not made_to_order(entry["name"]) for entry in new):
             return f"not checked against {new[0]['name']} yet", True  # a plan does not ask the hub
         hits = overlap(read_prompts(spec.directory / "train.parquet"), new, spec)
         return (f"holds {len(hits):,} problems of {hits[0]['benchmark']}", True) if hits else None
 
-    def prompts(self, stage: Any) -> int:
+    def prompts(self, stage: TrainingData) -> int:
         """Training prompts, from the settings alone."""
-        from rl_core.data.math_sets import size_of_set
+        return environment_of(stage.task).training_rows(stage)
 
-        if isinstance(stage, KnightsKnavesStage):
-            return stage.train * len(stage.people)
-        if isinstance(stage, CountdownStage):
-            return stage.train * len(stage.numbers)
-        there = size_of_set(stage.dataset, stage.levels) - stage.test if isinstance(stage, MathStage) else GSM8K_TRAIN
-        return min(stage.train or there, there)
-
-    def public_sets(self, stage: Any) -> list[str]:
+    def public_sets(self, stage: TrainingData) -> list[str]:
         """The set that it is made of."""
-        return [str(getattr(stage, "dataset", stage.task))] if isinstance(stage, Gsm8kStage | MathStage) else []
+        environment = environment_of(stage.task)
+        return [environment.set_name(stage)] if environment.public else []
 
     def smoke(self, stage: Any, scale: float, answer_form: str) -> dict[str, Any]:
         """A few problems; generated ones where they can be."""
         sizes = {"train": at_most(stage.train, TRAIN), "test": at_most(stage.test, TEST)}
-        if isinstance(stage, KnightsKnavesStage):
-            return {"source": "generate", "names": 8, "bare_answers": True} | sizes
-        if isinstance(stage, CountdownStage):
-            return {"source": "generate"} | sizes
-        return ({"bare_answers": True, "answer_form": answer_form} if isinstance(stage, MathStage) else {}) | sizes
+        return environment_of(stage.task).smoke(answer_form) | sizes
 
     def run(self, spec: StageSpec, work: Work) -> dict[str, Any]:
         """Write `train.parquet` and `test.parquet`; returns counts and where the problems came from.
@@ -139,7 +112,7 @@ class Data(Kind[Any]):
         from rl_core.data.prepare import prepare
         from rl_core.data.prompts import DataError, read_prompts, write_prompts
 
-        config: DataConfig = TypeAdapter(DataConfig).validate_python(spec.settings)
+        config = read_settings(spec.settings)
         result = prepare(config, spec.directory, data_dir=spec.data_dir, seed=spec.seed)
         path = spec.directory / "train.parquet"
         train = read_prompts(path)
@@ -179,13 +152,13 @@ class Data(Kind[Any]):
 def overlap(train: list[Prompt], benchmarks: Sequence[dict[str, Any]], spec: StageSpec) -> list[dict[str, Any]]:
     """Training problems that benchmarks hold out: row, benchmark, how much of it is shared, and both problems."""
     from evals.benchmarks import registry
-    from rl_core.data.contamination import PUZZLES, find_hits
+    from rl_core.data.contamination import find_hits
 
     tasks = {prompt.task for prompt in train}
     found = []
     for entry in benchmarks:
         settings = BenchmarkSettings.model_validate(entry)
-        if tasks.isdisjoint({settings.name}) and (settings.name in PUZZLES or tasks <= set(PUZZLES)):
+        if settings.name not in tasks and (made_to_order(settings.name) or all(map(made_to_order, tasks))):
             continue  # a puzzle is no problem of mathematics
         problems = registry.load(settings, spec.data_dir)
         for hit in find_hits(train, problems):

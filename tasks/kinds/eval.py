@@ -11,6 +11,7 @@ from pydantic import Field
 
 from evals.analytics.health import eval_warnings
 from evals.config import MOST_SAMPLES, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
+from rl_core.environments.registry import made_to_order
 from rl_core.errors import naming
 from rl_core.model.pretrained import MODEL_FILES
 from tasks.costs.formulas import (
@@ -127,9 +128,7 @@ class Eval(ModelKind[EvalStage]):
 
     def public_sets(self, stage: EvalStage) -> list[str]:
         """Benchmarks that are not made here."""
-        from rl_core.data.contamination import PUZZLES
-
-        return [name for name in self.benchmarks(stage) if name not in PUZZLES]
+        return [name for name in self.benchmarks(stage) if not made_to_order(name)]
 
     # Costs
 

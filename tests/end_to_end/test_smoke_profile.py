@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 
 from flows.recipe.load import load_recipe
 from flows.recipe.smoke import BASE, smoke
-from rl_core.config import DataConfig
 from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
 from rl_core.config.sft import SftConfig
@@ -47,8 +46,7 @@ def base_of(tmp_path_factory: pytest.TempPathFactory) -> Maker:
         prompts = []
         for stage in base.data:
             (root / stage).mkdir()
-            config: DataConfig = recipe.stages[stage]  # type: ignore[assignment]
-            prepare(config, root / stage, data_dir=DATA, seed=recipe.seed)
+            prepare(recipe.stages[stage], root / stage, data_dir=DATA, seed=recipe.seed)
             prompts.append(root / stage / "train.parquet")
         config = SftConfig.model_validate(base.model_dump(exclude=EDGES))
         output = root / BASE

@@ -19,14 +19,14 @@ from flows.recipe.smoke import apply_profile
 from rl_core.config.base import Settings
 from rl_core.config.model import ScratchModel
 from tasks.kinds.analyze import AnalyzeStage
-from tasks.kinds.data import CountdownStage, Gsm8kStage, KnightsKnavesStage, MathStage
+from tasks.kinds.data import STAGES as DATA_STAGES
 from tasks.kinds.eval import EvalStage
 from tasks.kinds.report import ReportStage
 from tasks.kinds.rl import RlStage
 from tasks.kinds.sft import SftStage
 
 MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
-STAGES = [KnightsKnavesStage, Gsm8kStage, CountdownStage, MathStage, SftStage, RlStage, EvalStage, AnalyzeStage, ReportStage]
+STAGES = [*DATA_STAGES.values(), SftStage, RlStage, EvalStage, AnalyzeStage, ReportStage]
 
 
 @pytest.mark.parametrize("model", [Recipe, ScratchModel, *STAGES, FamilySettings, PatternSettings, Order])

@@ -5,12 +5,12 @@ import pytest
 from flows.recipe.names_elsewhere import INSTEAD_OF, SAME, called_here, said_instead
 from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path
-from tasks.kinds.data import CountdownStage, Gsm8kStage, KnightsKnavesStage, MathStage
+from tasks.kinds.data import STAGES as DATA_STAGES
 from tasks.kinds.eval import EvalStage
 from tasks.kinds.rl import RlStage
 from tasks.kinds.sft import SftStage
 
-CLASSES = [Recipe, KnightsKnavesStage, Gsm8kStage, CountdownStage, MathStage, SftStage, RlStage, EvalStage]
+CLASSES = [Recipe, *DATA_STAGES.values(), SftStage, RlStage, EvalStage]
 
 # Names as they stand in TRL's GRPOConfig, verl's ppo_trainer.yaml and OpenRLHF's train_ppo_ray.
 OF_RL_STAGES = {

@@ -64,7 +64,7 @@ def test_a_new_kind_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
 
 def test_only_their_homes_know_kinds_by_name() -> None:
     """No comparison with the name of a kind, and no isinstance with its settings class, outside tasks/kinds."""
-    classes = {f"{name.capitalize()}Stage" for name in KINDS} | {"KnightsKnavesStage", "Gsm8kStage", "CountdownStage", "MathStage"}
+    classes = {f"{name.capitalize()}Stage" for name in KINDS}
     found = []
     for package in ("flows", "tasks"):
         for path in sorted((ROOT / package).rglob("*.py")):
