@@ -33,7 +33,7 @@ from prefect.utilities.callables import ParameterSchema
 from pydantic import create_model
 
 from flows.recipe.load import load_recipe, shipped
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.recipe.schema import Recipe, RecipeError
 from flows.servers.schedules import Schedule, path_of
 from flows.servers.served import offered
@@ -47,13 +47,13 @@ FORM = ("recipe", "rerun_from", "until", "force", "changes", "profile", "anyway"
 TITLES = {"rerun_from": "Start from", "changes": "Overrides"}
 
 
-def form(recipe: Recipe, given: Order) -> ParameterSchema:
-    """The parameters of a recipe's runs, from the types of `Order`: stages are choices among this recipe's own."""
+def form(recipe: Recipe, given: RunRequest) -> ParameterSchema:
+    """The parameters of a recipe's runs, from the types of `RunRequest`: stages are choices among this recipe's own."""
     names: Any = Literal[tuple(recipe.stages)]
     chosen: dict[str, Any] = {"rerun_from": names | None, "until": names | None, "force": list[names]}
-    fields: dict[str, Any] = {name: (kind, Order.model_fields[name]) for name, kind in chosen.items()}
-    order: type[Order] = create_model("Order", __base__=Order, **fields)
-    known = order.model_json_schema()["properties"]
+    fields: dict[str, Any] = {name: (kind, RunRequest.model_fields[name]) for name, kind in chosen.items()}
+    request: type[RunRequest] = create_model("RunRequest", __base__=RunRequest, **fields)
+    known = request.model_json_schema()["properties"]
     properties = {}
     for position, name in enumerate(FORM):
         entry = known[name] | {"position": position, "title": TITLES.get(name, name.replace("_", " ").capitalize())}
@@ -78,17 +78,17 @@ def deployment(schedule: Schedule) -> RunnerDeployment:
     """
     from flows.experiment import experiment
 
-    recipe = load_recipe(schedule.order.recipe, schedule.order.changes)
+    recipe = load_recipe(schedule.request.recipe, schedule.request.changes)
     made = RunnerDeployment.from_flow(
         experiment,
         name=schedule.name,
-        parameters=schedule.order.model_dump(mode="json", exclude_none=True),
-        description=_about(Path(schedule.order.recipe)),
+        parameters=schedule.request.model_dump(mode="json", exclude_none=True),
+        description=_about(Path(schedule.request.recipe)),
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         tags=[TAG],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    made._parameter_openapi_schema = form(recipe, schedule.order)
+    made._parameter_openapi_schema = form(recipe, schedule.request)
     return made
 
 

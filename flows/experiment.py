@@ -22,7 +22,7 @@ from flows.history.best import move_best
 from flows.planning.checks import check_before_run, check_names
 from flows.planning.plan import Plan, PlannedStage, make_plan
 from flows.recipe.load import resolved
-from flows.recipe.request import DEFAULT_WORKSPACE, Order, Profile
+from flows.recipe.request import DEFAULT_WORKSPACE, Profile, RunRequest
 from flows.runs.display import Display
 from flows.runs.prefect_page import FlowPage
 from flows.runs.record import RunRecord, unclosed
@@ -58,14 +58,14 @@ def experiment(
     data_dir: Path | None = None,
     workspace: Path = DEFAULT_WORKSPACE,
 ) -> str:
-    """Run a recipe; returns the id of the run's record. The parameters are those of `Order`, flat so that a form shows them.
+    """Run a recipe; returns the id of the run's record. The parameters are those of `RunRequest`, flat so that a form shows them.
 
     Raises:
-        InputError: the order, a setting, a file or a model is wrong.
+        InputError: the request, a setting, a file or a model is wrong.
         StageFailed, StageStopped: a stage did not end well; a later run goes on from there.
     """
     hear_signals()
-    order = Order(
+    request = RunRequest(
         recipe=recipe,
         changes=changes or [],
         profile=profile,
@@ -76,8 +76,8 @@ def experiment(
         data_dir=data_dir,
         workspace=workspace,
     )
-    check_served(order)
-    plan = make_plan(order)
+    check_served(request)
+    plan = make_plan(request)
     check_names(plan.recipe)
     check_before_run(plan)
     record = RunRecord.begin(plan)
@@ -157,7 +157,7 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
     try:
         record.note(mlflow={"tracking_uri": lineage.uri, "run_id": lineage.run_id}, made_with=made_with())
         reused = {f"r1flow.reused.{stage.spec.stage}": stage.spec.directory.name for stage in plan.stages if stage.action == "reuse"}
-        profile = {"r1flow.profile": plan.order.profile} if plan.order.profile else {}
+        profile = {"r1flow.profile": plan.request.profile} if plan.request.profile else {}
         tags = {"r1flow.run": record.name, "r1flow.workspace": str(plan.workspace.root), "prefect.flow_run_id": str(flow_run.id)}
         lineage.describe(resolved(plan.recipe), {**tags, **profile, **reused, **record.content["made_with"]}, git_diff())
         _close_earlier(plan.workspace, lineage)

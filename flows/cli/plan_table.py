@@ -64,8 +64,8 @@ def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> 
 
     reused = sum(stage.action == "reuse" for stage in plan.stages)
     text = f"{len(plan.to_run)} of {len(plan.stages)} stages run, {reused} reused"
-    if plan.order.profile:
-        text += f"; profile {plan.order.profile}"
+    if plan.request.profile:
+        text += f"; profile {plan.request.profile}"
     known = [cost.seconds for cost in costs.values() if cost.seconds is not None]
     if known:
         where = f" on {machine.label}" if machine else ""

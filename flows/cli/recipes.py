@@ -9,7 +9,7 @@ import click
 
 from flows.cli.group import anyway_option, data_dir_option, main, profile_option, set_option, stage_options, workspace_option
 from flows.cli.plan_table import print_plan
-from flows.cli.run_request import make_order, run_order
+from flows.cli.run_request import make_request, run_request
 
 if TYPE_CHECKING:
     from flows.recipe.request import Profile
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @anyway_option
 def run(recipe: str, **options: Any) -> None:
     """Run RECIPE: what is not there yet, what was changed, and what depends on it."""
-    run_order(make_order(recipe, options))
+    run_request(make_request(recipe, options))
 
 
 @main.command()
@@ -38,12 +38,12 @@ def resume(run: str, workspace: Path, **options: Any) -> None:
     RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
     """
     from flows.runs.record import find_run
-    from flows.runs.resume import order_of
+    from flows.runs.resume import resume_request
     from tasks.workspace import Workspace
 
     place = Workspace.at(workspace)
     place.create()
-    run_order(order_of(place, find_run(place, run), **options | {"changes": list(options["changes"])}))
+    run_request(resume_request(place, find_run(place, run), **options | {"changes": list(options["changes"])}))
 
 
 @main.command()
@@ -58,7 +58,7 @@ def plan(recipe: str, on: str | None, **options: Any) -> None:
     from tasks.costs.machine import machine_called
 
     machine = None if on is None else machine_called(on)
-    planned = make_plan(make_order(recipe, options))
+    planned = make_plan(make_request(recipe, options))
     check_names(planned.recipe)
     print_plan(planned, make_console(), machine)
 

@@ -1,4 +1,4 @@
-"""An order made of options, and carried out: exit codes and last words for every way in which a run ends."""
+"""A request made of options, and carried out: exit codes and last words for every way in which a run ends."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tasks.interrupts import is_of_a_signal, leave_at_once
 
 if TYPE_CHECKING:
     from flows.planning.plan import Plan
-    from flows.recipe.request import Order
+    from flows.recipe.request import RunRequest
     from tasks.workspace import Workspace
 
 
-def make_order(recipe: str, options: dict[str, Any]) -> Order:
+def make_request(recipe: str, options: dict[str, Any]) -> RunRequest:
     """The order of a recipe and the values of `stage_options`."""
-    from flows.recipe.request import Order
+    from flows.recipe.request import RunRequest
 
-    return Order(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
+    return RunRequest(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
 
 
-def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -> Order:
-    """An order for another process to carry out later: checked now, with absolute paths."""
+def scheduled_request(recipe: str, workspace: Workspace, options: dict[str, Any]) -> RunRequest:
+    """A request for another process to carry out later: checked now, with absolute paths."""
     from flows.planning.checks import check_names
     from flows.planning.plan import make_plan
     from flows.planning.requirements import require_machine
@@ -37,16 +37,16 @@ def standing_order(recipe: str, workspace: Workspace, options: dict[str, Any]) -
         recipe = str(Path(recipe).resolve())
     data_dir = options["data_dir"]
     fixed = {"workspace": workspace.root, "data_dir": data_dir.expanduser().resolve() if data_dir else None}
-    order = make_order(recipe, options | fixed)
-    plan = make_plan(order)
+    request = make_request(recipe, options | fixed)
+    plan = make_plan(request)
     check_names(plan.recipe)
-    if not order.anyway:
+    if not request.anyway:
         require_machine(plan)
-    return order
+    return request
 
 
-def run_order(order: Order) -> None:
-    """Check an order, carry it out, and say where to look; leaves with an exit code if it does not end well.
+def run_request(request: RunRequest) -> None:
+    """Check a request, carry it out, and say where to look; leaves with an exit code if it does not end well.
 
     Raises:
         InputError: a setting, a file or a model is wrong, or another process works on a stage.
@@ -59,7 +59,7 @@ def run_order(order: Order) -> None:
     from flows.servers.prefect_server import has_server
     from tasks.tracking.stage_run import is_told
 
-    plan = make_plan(order)
+    plan = make_plan(request)
     check_names(plan.recipe)
     check_before_run(plan)
     console = make_console()
@@ -73,11 +73,11 @@ def run_order(order: Order) -> None:
     else:
         print_plan(plan, console)
         console.print("starting Prefect and MLflow", style="dim", highlight=False)
-        _carry_out(order, plan)
+        _carry_out(request, plan)
     print_summary(plan, console)
 
 
-def _carry_out(order: Order, plan: Plan) -> None:
+def _carry_out(request: RunRequest, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
     from flows.runs.prefect_states import settling
     from flows.runs.record import own_run
@@ -92,7 +92,7 @@ def _carry_out(order: Order, plan: Plan) -> None:
 
         server.wait()
         with settling(plan.workspace):
-            experiment(**order.model_dump())
+            experiment(**request.model_dump())
     except BaseException as error:
         if is_of_a_signal(error):
             leave_at_once()

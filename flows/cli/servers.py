@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flows.cli.group import FAILED, anyway_option, data_dir_option, main, stage_options, workspace_option
-from flows.cli.run_request import standing_order
+from flows.cli.run_request import scheduled_request
 
 
 @main.command()
@@ -56,8 +56,8 @@ def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options:
         drop_schedule(place, Path(recipe).stem)
         click.echo(f"{Path(recipe).stem} is not scheduled any more")
         return
-    order = standing_order(recipe, place, options)
-    keep_schedule(place, Schedule(order=order, cron=cron, timezone=timezone))
+    request = scheduled_request(recipe, place, options)
+    keep_schedule(place, Schedule(request=request, cron=cron, timezone=timezone))
     when = f"runs at {cron} {timezone}" if cron else "is served"
     hint = "" if Servers(place).running("runner") else "; nothing runs until the servers are up: r1flow up"
     click.echo(f"{Path(recipe).stem} {when}{hint}")

@@ -38,7 +38,7 @@ def check_before_run(plan: Plan) -> None:
     plan.workspace.create(*_written(plan))
     for stage in plan.to_run:
         refuse_if_busy(stage.spec.directory)
-    if not plan.order.anyway:
+    if not plan.request.anyway:
         require_machine(plan)
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     plan.workspace.require_space(int(sum(cost.disk for cost in costs.values()) + SPARE_DISK))

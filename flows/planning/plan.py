@@ -11,7 +11,7 @@ from typing import Any, Literal
 from flows.planning.estimate import pace, token_budget
 from flows.planning.model_files import model_files
 from flows.recipe.load import load_recipe
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.recipe.schema import Recipe, RecipeError
 from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_ins
 from rl_core.config.model import ScratchModel
@@ -47,7 +47,7 @@ class Plan:
     """Every stage of a recipe in the order of execution."""
 
     recipe: Recipe
-    order: Order
+    request: RunRequest
     workspace: Workspace
     stages: list[PlannedStage]
 
@@ -61,34 +61,34 @@ class Plan:
         return [stage for stage in self.stages if stage.runs]
 
 
-def make_plan(order: Order) -> Plan:
-    """Plan an order. Writes nothing but remembered digests, and those only into a workspace that is there.
+def make_plan(request: RunRequest) -> Plan:
+    """Plan a request. Writes nothing but remembered digests, and those only into a workspace that is there.
 
     Raises:
-        InputError: the recipe or the order is wrong, a file is missing, or with `rerun_from` an earlier stage would have to run.
+        InputError: the recipe or the request is wrong, a file is missing, or with `rerun_from` an earlier stage would have to run.
     """
-    recipe = apply_profile(load_recipe(order.recipe, order.changes), order.profile)
-    workspace = Workspace.at(order.workspace)
-    data_dir = order.data_dir.expanduser().resolve() if order.data_dir else None
+    recipe = apply_profile(load_recipe(request.recipe, request.changes), request.profile)
+    workspace = Workspace.at(request.workspace)
+    data_dir = request.data_dir.expanduser().resolve() if request.data_dir else None
     if data_dir and not data_dir.is_dir():
-        raise InputError(f"--data-dir {order.data_dir}: no such directory")
-    data_dir = data_directory(data_dir, order.profile)
+        raise InputError(f"--data-dir {request.data_dir}: no such directory")
+    data_dir = data_directory(data_dir, request.profile)
     digests = Digests(workspace.digests)
-    for option, name in _named(order):
+    for option, name in _named(request):
         if name not in recipe.stages:
             raise RecipeError(f"{option} {name}: the recipe has no such stage; {nearest(name, recipe.stages)}")
     specs = make_specs(recipe, workspace, data_dir, digests)
-    meant = _meant(recipe, order)
-    forced = set(order.force) | ({order.rerun_from} if order.rerun_from else set())
+    meant = _meant(recipe, request)
+    forced = set(request.force) | ({request.rerun_from} if request.rerun_from else set())
     stages: dict[str, PlannedStage] = {}
     for name, spec in specs.items():
         reasons, anew = _why(spec, stages, forced, digests)
         action: Action = "reuse" if not reasons else "run" if anew or not (spec.directory / SPEC).exists() else "continue"
         stages[name] = PlannedStage(spec, action if name in meant else "skip", reasons, anew)
-    if order.rerun_from:
-        _require_ancestors(recipe, order.rerun_from, stages)
+    if request.rerun_from:
+        _require_ancestors(recipe, request.rerun_from, stages)
     digests.save()
-    return Plan(recipe, order, workspace, list(stages.values()))
+    return Plan(recipe, request, workspace, list(stages.values()))
 
 
 def make_specs(recipe: Recipe, workspace: Workspace, data_dir: Path | None, digests: Digests) -> dict[str, StageSpec]:
@@ -172,27 +172,27 @@ def _upstream(spec: StageSpec) -> Upstream:
     )
 
 
-def _named(order: Order) -> Iterable[tuple[str, str]]:
-    if order.rerun_from:
-        yield "--from", order.rerun_from
-    if order.until:
-        yield "--until", order.until
-    for name in order.force:
+def _named(request: RunRequest) -> Iterable[tuple[str, str]]:
+    if request.rerun_from:
+        yield "--from", request.rerun_from
+    if request.until:
+        yield "--until", request.until
+    for name in request.force:
         yield "--force", name
 
 
-def _meant(recipe: Recipe, order: Order) -> set[str]:
-    """The stages that an order is about, those among them that can be reused included."""
+def _meant(recipe: Recipe, request: RunRequest) -> set[str]:
+    """The stages that a request is about, those among them that can be reused included."""
     meant = set(recipe.stages)
-    if order.rerun_from:
-        following = {order.rerun_from} | recipe.descendants(order.rerun_from)
+    if request.rerun_from:
+        following = {request.rerun_from} | recipe.descendants(request.rerun_from)
         meant = following.union(*(recipe.ancestors(name) for name in following))
-    if order.until:
-        needed = {order.until} | recipe.ancestors(order.until)
-        if order.rerun_from and order.rerun_from not in needed:
-            raise RecipeError(f"--from {order.rerun_from} --until {order.until}: {order.until} does not need {order.rerun_from}")
+    if request.until:
+        needed = {request.until} | recipe.ancestors(request.until)
+        if request.rerun_from and request.rerun_from not in needed:
+            raise RecipeError(f"--from {request.rerun_from} --until {request.until}: {request.until} does not need {request.rerun_from}")
         meant &= needed
-    for name in order.force:
+    for name in request.force:
         if name not in meant:
             raise RecipeError(f"--force {name}: the stage lies outside of --from and --until; leave one of them out")
     return meant

@@ -117,7 +117,7 @@ def require_machine(plan: Plan) -> None:
         return
     name, stage, machine, _, reasons = failing[0]
     changes = [remedy(plan.recipe, other, settings, model, where, cost) for other, settings, where, cost, _ in failing]
-    tries = [] if plan.order.profile else ["--profile smoke"]
+    tries = [] if plan.request.profile else ["--profile smoke"]
     if all(changes) and sum(map(len, changes)) <= 2 * MOST_CHANGES:
         tries.insert(0, " ".join(f"--set {quote(change)}" for found in changes for change in found))
     others = f"; {', '.join(other for other, *_ in failing[1:])} as well" if len(failing) > 1 else ""

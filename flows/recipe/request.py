@@ -13,8 +13,8 @@ Profile = Literal["smoke"]
 DEFAULT_WORKSPACE = Path("runs")
 
 
-class Order(Settings):
-    """One run of a recipe. Also the parameter of the Prefect flow, and so the form in its UI."""
+class RunRequest(Settings):
+    """One run of a recipe that is asked for. Also the parameter of the Prefect flow, and so the form in its UI."""
 
     recipe: str = Field(description="Name of a shipped recipe, or a path.")
     changes: list[str] = Field([], description="path=value, such as stages.five.temperature=0.9.")

@@ -57,7 +57,7 @@ class RunRecord:
                 "run": name,
                 "experiment": plan.recipe.name,
                 "recipe": resolved(plan.recipe),
-                "order": plan.order.model_dump(mode="json"),
+                "order": plan.request.model_dump(mode="json"),
                 "stages": stages,
                 "started": time.time(),
                 "heartbeat": time.time(),

@@ -1,17 +1,17 @@
-"""An order to go on with a recorded run."""
+"""A request to go on with a recorded run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.recipe.smoke import data_directory
 from rl_core.errors import InputError
 from tasks.workspace import RECORDS, Workspace
 
 
-def order_of(
+def resume_request(
     workspace: Workspace,
     run: dict[str, Any],
     *,
@@ -20,7 +20,7 @@ def order_of(
     until: str | None = None,
     anyway: bool = False,
     data_dir: Path | None = None,
-) -> Order:
+) -> RunRequest:
     """The recipe as it was in that run, whatever has become of its file since, with changes on top.
 
     What the run has finished is found by its fingerprints; `rerun_from` refuses where a stage before it would have to be made again.
@@ -34,7 +34,7 @@ def order_of(
     except OSError as error:
         raise InputError(f"{recipe}: {error.strerror}; the recipe of the run is kept there") from error
     before = run["order"]
-    return Order(
+    return RunRequest(
         recipe=str(recipe),
         changes=changes,
         rerun_from=rerun_from,

@@ -120,7 +120,7 @@ def places(plan: Plan) -> list[tuple[str, str]]:
     manifest = read_manifest(last.spec.directory) if last else None
     if last and manifest:
         found.append(("checkpoint", str(last.spec.directory / manifest["result"]["checkpoint"])))
-    if plan.order.profile:
-        found.append(("profile", f"{plan.order.profile}: shows that all parts work together; the scores mean nothing"))
+    if plan.request.profile:
+        found.append(("profile", f"{plan.request.profile}: shows that all parts work together; the scores mean nothing"))
     found += [(place["title"], place["where"]) for place in where_to_look(plan.workspace)]
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from rl_core.config.base import Settings
 from rl_core.errors import InputError
 from tasks.workspace import Workspace, read_json, write_json
@@ -16,14 +16,14 @@ from tasks.workspace import Workspace, read_json, write_json
 class Schedule(Settings):
     """A recipe, when it runs, and with which options."""
 
-    order: Order
+    request: RunRequest = Field(alias="order")  # as files of schedules have it
     cron: str | None = Field(None, description="Without it the recipe is offered in the UI, and nothing more.")
     timezone: str = "UTC"
 
     @property
     def name(self) -> str:
         """The deployment's name."""
-        return Path(self.order.recipe).stem
+        return Path(self.request.recipe).stem
 
 
 def path_of(workspace: Workspace) -> Path:
@@ -82,4 +82,4 @@ def check(schedule: Schedule) -> None:
 def _write(workspace: Workspace, schedules: dict[str, Schedule]) -> None:
     path = path_of(workspace)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_json(path, {name: entry.model_dump(mode="json") for name, entry in schedules.items()})
+    write_json(path, {name: entry.model_dump(mode="json", by_alias=True) for name, entry in schedules.items()})

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from flows.recipe.load import shipped
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.servers.schedules import Schedule, read_schedules
 from rl_core.errors import InputError
 from tasks.workspace import Workspace
@@ -20,11 +20,11 @@ SERVED = "R1FLOW_SERVED"  # in the runner's environment: the workspace
 
 def offered(workspace: Workspace) -> dict[str, Schedule]:
     """Every shipped recipe, and what was scheduled, by the deployment's name."""
-    known = {name: Schedule(order=Order(recipe=name, workspace=workspace.root)) for name in shipped()}
+    known = {name: Schedule(request=RunRequest(recipe=name, workspace=workspace.root)) for name in shipped()}
     return known | read_schedules(workspace)
 
 
-def check_served(order: Order) -> None:
+def check_served(request: RunRequest) -> None:
     """Refuse what a runner does not offer; outside of one everything is allowed.
 
     Raises:
@@ -34,11 +34,11 @@ def check_served(order: Order) -> None:
     if not root:
         return
     workspace = Workspace.at(Path(root))
-    if Workspace.at(order.workspace) != workspace:
-        raise InputError(f"workspace {order.workspace}: this runner works in {root}; r1flow up --workspace DIR serves another one")
-    allowed = [schedule.order for schedule in offered(workspace).values() if schedule.order.recipe == order.recipe]
+    if Workspace.at(request.workspace) != workspace:
+        raise InputError(f"workspace {request.workspace}: this runner works in {root}; r1flow up --workspace DIR serves another one")
+    allowed = [schedule.request for schedule in offered(workspace).values() if schedule.request.recipe == request.recipe]
     if not allowed:
-        raise InputError(f"recipe {order.recipe}: this runner does not offer it; r1flow schedule {quote(order.recipe)} does")
-    if order.data_dir not in [None, *(known.data_dir for known in allowed)]:
-        command = f"r1flow schedule {quote(order.recipe)} --data-dir {quote(str(order.data_dir))}"
-        raise InputError(f"data_dir {order.data_dir}: this runner does not offer it; {command} does")
+        raise InputError(f"recipe {request.recipe}: this runner does not offer it; r1flow schedule {quote(request.recipe)} does")
+    if request.data_dir not in [None, *(known.data_dir for known in allowed)]:
+        command = f"r1flow schedule {quote(request.recipe)} --data-dir {quote(str(request.data_dir))}"
+        raise InputError(f"data_dir {request.data_dir}: this runner does not offer it; {command} does")

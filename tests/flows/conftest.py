@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.planning.plan import Plan, make_plan
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from tasks.costs.machine import this_machine
 from tasks.stage.digests import Digests
 from tasks.stage.spec import StageSpec, at_work, write_manifest
@@ -27,8 +27,8 @@ def plan_of(tmp_path: Path) -> Callable[..., Plan]:
     """Plans the mini recipe in a workspace of its own."""
 
     def plan_of(*changes: str, **options: object) -> Plan:
-        order = {"recipe": str(MINI), "changes": list(changes), "workspace": tmp_path / "runs"} | options
-        return make_plan(Order.model_validate(order))
+        request = {"recipe": str(MINI), "changes": list(changes), "workspace": tmp_path / "runs"} | options
+        return make_plan(RunRequest.model_validate(request))
 
     return plan_of
 

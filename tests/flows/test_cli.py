@@ -154,11 +154,11 @@ def test_a_broken_row_of_a_benchmark_is_found_before_training(tmp_path: Path) ->
 
 def test_a_stage_in_work_is_refused(tmp_path: Path) -> None:
     from flows.planning.plan import make_plan
-    from flows.recipe.request import Order
+    from flows.recipe.request import RunRequest
     from tasks.stage.lease import Lease
 
     runs = tmp_path / "runs"
-    spec = make_plan(Order(recipe=str(MINI), workspace=runs)).stages[1].spec
+    spec = make_plan(RunRequest(recipe=str(MINI), workspace=runs)).stages[1].spec
     spec.directory.mkdir(parents=True)
     lease = Lease(spec.directory)
     lease.take()

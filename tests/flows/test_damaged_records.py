@@ -51,7 +51,7 @@ def mutations(text: str) -> Iterator[str]:
 def test_no_damaged_record_ends_in_a_traceback(made: Plan) -> None:
     workspace = Workspace(made.workspace.root)
     actions: list[Callable[[], object]] = [
-        lambda: check_before_run(make_plan(made.order)),
+        lambda: check_before_run(make_plan(made.request)),
         lambda: print_status(workspace, Console(file=io.StringIO())),
         lambda: garbage(workspace, 1),
         lambda: list(described(workspace, find(workspace, "mini/scores"))),
@@ -82,5 +82,5 @@ def test_what_is_damaged_is_made_again(made: Plan) -> None:
     """A manifest that cannot be read is none: the stage goes on from what is there."""
     directory: Path = made.stages[0].spec.directory
     (directory / "manifest.json").write_text("{")
-    again = make_plan(made.order)
+    again = make_plan(made.request)
     assert {stage.spec.stage: stage.action for stage in again.stages}["puzzles"] == "continue"

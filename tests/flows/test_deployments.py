@@ -24,7 +24,7 @@ server.start()
 from prefect.client.orchestration import get_client
 from prefect.states import Scheduled
 from flows.deployments import _apply
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.servers.schedules import Schedule
 
 async def main():
@@ -36,7 +36,7 @@ async def main():
         missed, by_hand = [await client.create_flow_run_from_deployment(deployment, state=due) for _ in range(2)]
         with sqlite3.connect(workspace.prefect_home / "prefect.db") as database:  # as the scheduler makes its own
             database.execute("UPDATE flow_run SET auto_scheduled = 1 WHERE id = ?", [str(missed.id)])
-        await _apply(deployment, Schedule(order=Order(recipe="quickstart"), cron="0 2 1 1 *"))
+        await _apply(deployment, Schedule(request=RunRequest(recipe="quickstart"), cron="0 2 1 1 *"))
         print(json.dumps([run.id == by_hand.id for run in await client.read_flow_runs()]))
 
 asyncio.run(main())

@@ -96,7 +96,7 @@ def test_the_recipe_of_a_chain_makes_the_same_stages(made: PlanOf, workspace: Wo
     for stage in ("scores", "warm"):
         recipe = tmp_path / "again.yaml"
         recipe.write_text(yaml.safe_dump(resolved(rebuild(chain(workspace, find(workspace, f"mini/{stage}").stage)))))
-        again = make_plan(made().order.model_copy(update={"recipe": str(recipe)}))
+        again = make_plan(made().request.model_copy(update={"recipe": str(recipe)}))
         assert again.to_run == []
         assert again.stages[-1].spec.stage == stage
 

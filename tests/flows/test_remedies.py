@@ -37,7 +37,7 @@ from flows.planning.plan import Plan, make_plan
 from flows.recipe.load import load_recipe
 from flows.recipe.schema import RecipeError
 from flows.runs.record import RunRecord, find_run
-from flows.runs.resume import order_of
+from flows.runs.resume import resume_request
 from flows.servers.doctor import _workspace
 from flows.servers.schedules import Schedule, check, keep_schedule, path_of, read_schedules
 from rl_core.errors import InputError
@@ -215,7 +215,7 @@ def test_a_run_without_results_can_be_gone_on_with(plan_of: Callable[..., Plan])
         compare_runs(plan.workspace, names, None, print)
     for error in (one, two):
         run = find_run(plan.workspace, str(error.value).rpartition(" ")[2])
-        assert len(make_plan(order_of(plan.workspace, run, changes=[])).to_run) == 6
+        assert len(make_plan(resume_request(plan.workspace, run, changes=[])).to_run) == 6
 
 
 @follows("alone cannot be compared; name another run", "is named twice; give different runs")
@@ -259,7 +259,7 @@ def test_records_that_cannot_be_read(finished: Plan) -> None:
 
 @follows("cannot be read; remove it, and give each schedule again: r1flow schedule RECIPE --cron", "write it as in --cron")
 def test_schedules(finished: Plan) -> None:
-    workspace, schedule = finished.workspace, Schedule(order=finished.order, cron="0 2 * * *", timezone="Europe/Berlin")
+    workspace, schedule = finished.workspace, Schedule(request=finished.request, cron="0 2 * * *", timezone="Europe/Berlin")
     keep_schedule(workspace, schedule)
     for damaged in ("{", "[]", "7", '{"mini": []}', '{"mini": {"cron": 1}}'):
         path_of(workspace).write_text(damaged)

@@ -12,7 +12,7 @@ from flows.cli import main
 from flows.planning.plan import make_plan
 from flows.recipe.commented import commented
 from flows.recipe.load import load_recipe, shipped
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path
 from flows.recipe.smoke import apply_profile
@@ -29,7 +29,7 @@ MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
 STAGES = [*DATA_STAGES.values(), SftStage, RlStage, EvalStage, AnalyzeStage, ReportStage]
 
 
-@pytest.mark.parametrize("model", [Recipe, ScratchModel, *STAGES, FamilySettings, PatternSettings, Order])
+@pytest.mark.parametrize("model", [Recipe, ScratchModel, *STAGES, FamilySettings, PatternSettings, RunRequest])
 def test_every_setting_is_described_in_a_line(model: type[Settings]) -> None:
     fields = by_path(model)
     assert fields
@@ -53,7 +53,7 @@ def test_what_is_shown_is_planned_like_what_it_was_made_of(tmp_path: Path) -> No
     path = tmp_path / "shown.yaml"
     path.write_text(shown.stdout)
     plans = [
-        make_plan(Order(recipe=str(recipe), changes=changes, workspace=tmp_path / "runs"))
+        make_plan(RunRequest(recipe=str(recipe), changes=changes, workspace=tmp_path / "runs"))
         for recipe, changes in ((MINI, ["warm.learning_rate={schedule: cosine, peak: 1e-6, end: 0}"]), (path, []))
     ]
     assert [stage.spec.fingerprint for stage in plans[0].stages] == [stage.spec.fingerprint for stage in plans[1].stages]

@@ -14,7 +14,7 @@ from flows.planning.plan import Plan, make_plan
 from flows.recipe.schema import RecipeError
 from flows.recipe.smoke import STAND_IN
 from flows.runs.record import RunRecord, find_run
-from flows.runs.resume import order_of
+from flows.runs.resume import resume_request
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import StageSpec, at_work
@@ -68,7 +68,7 @@ def ended(request: pytest.FixtureRequest, plan_of: Callable[..., Plan], make: Ca
 def resume(tmp_path: Path, **options: object) -> dict[str, str]:
     """Actions by stage."""
     workspace = Workspace.at(tmp_path / "runs")
-    plan = make_plan(order_of(workspace, find_run(workspace, "mini"), **{"changes": [], **options}))  # type: ignore[arg-type]
+    plan = make_plan(resume_request(workspace, find_run(workspace, "mini"), **{"changes": [], **options}))  # type: ignore[arg-type]
     return {stage.spec.stage: stage.action for stage in plan.stages}
 
 
@@ -104,7 +104,7 @@ def test_a_resumed_run_has_the_recipe_it_had_whatever_became_of_the_file(tmp_pat
     RunRecord.begin(before).end("stopped")
     recipe.write_text("name: other")
     workspace = Workspace.at(tmp_path / "runs")
-    again = make_plan(order_of(workspace, find_run(workspace, "mini"), changes=[]))
+    again = make_plan(resume_request(workspace, find_run(workspace, "mini"), changes=[]))
     assert [stage.spec.fingerprint for stage in again.stages] == [stage.spec.fingerprint for stage in before.stages]
 
 
@@ -119,7 +119,7 @@ def test_a_run_in_work_is_refused(tmp_path: Path, plan_of: Callable[..., Plan]) 
     lease.take()
     workspace = Workspace.at(tmp_path / "runs")
     with pytest.raises(StageBusy):
-        check_before_run(make_plan(order_of(workspace, find_run(workspace, "mini"), changes=[])))
+        check_before_run(make_plan(resume_request(workspace, find_run(workspace, "mini"), changes=[])))
     lease.release("done")
 
 
@@ -147,7 +147,7 @@ def test_a_run_in_the_smoke_profile_goes_on_with_the_same_problems(
     RunRecord.begin(plan).end("failed", "out of luck")
     make(plan.stages[0].spec)
     workspace = Workspace.at(tmp_path / "runs")
-    again = make_plan(order_of(workspace, find_run(workspace, "open_r1-smoke"), changes=[]))
+    again = make_plan(resume_request(workspace, find_run(workspace, "open_r1-smoke"), changes=[]))
     assert [stage.action for stage in again.stages[:2]] == ["reuse", "run"]
     assert again.stages[0].spec.data_dir == STAND_IN
 
@@ -156,7 +156,7 @@ def test_a_run_in_the_smoke_profile_goes_on_with_the_same_problems(
 def test_what_was_to_run_anyway_goes_on_anyway(before: bool, now: bool, then: bool, plan_of: Callable[..., Plan], tmp_path: Path) -> None:
     RunRecord.begin(plan_of(anyway=before)).end("stopped")
     workspace = Workspace.at(tmp_path / "runs")
-    assert order_of(workspace, find_run(workspace, "mini"), changes=[], anyway=now).anyway is then
+    assert resume_request(workspace, find_run(workspace, "mini"), changes=[], anyway=now).anyway is then
 
 
 def test_a_run_of_a_variant_goes_on_without_the_recipe_that_it_extends(tmp_path: Path, plan_of: Callable[..., Plan]) -> None:
@@ -167,6 +167,6 @@ def test_a_run_of_a_variant_goes_on_without_the_recipe_that_it_extends(tmp_path:
     RunRecord.begin(plan).end("failed")
     base.unlink()
     variant.unlink()
-    again = make_plan(order_of(plan.workspace, find_run(plan.workspace, "variant"), changes=[]))
+    again = make_plan(resume_request(plan.workspace, find_run(plan.workspace, "variant"), changes=[]))
     assert {stage.spec.fingerprint for stage in again.stages} == {stage.spec.fingerprint for stage in plan.stages}
     assert again.recipe == plan.recipe

@@ -128,18 +128,18 @@ def test_what_was_found_is_known_to_the_plan(made: Plan) -> None:
     """The command that is printed helps: size and time alone would tell nothing."""
     path = directory_of(made, "cold") / "checkpoints" / "step-000002" / "model.safetensors"
     flip(path)
-    assert [stage.spec.stage for stage in make_plan(made.order).to_run if stage.spec.kind == "sft"] == []
+    assert [stage.spec.stage for stage in make_plan(made.request).to_run if stage.spec.kind == "sft"] == []
     [finding] = [found for found in findings(made, "damaged") if found.what.startswith("mini/cold")]
     [record] = made.workspace.run_records()
     assert finding.remedy == f"r1flow resume mini/{record.stem} --workspace {made.workspace.root}"
-    assert [stage.action for stage in make_plan(made.order).stages if stage.spec.stage == "cold"] == ["continue"]
+    assert [stage.action for stage in make_plan(made.request).stages if stage.spec.stage == "cold"] == ["continue"]
 
 
 def test_a_stage_whose_spec_is_damaged_goes_on_and_writes_it_again(made: Plan) -> None:
     spec = directory_of(made, "warm") / "spec.json"
     flip(spec, spec.read_bytes().index(b"fingerprint"))
     assert "spec.json is cut" in damaged(made)[f"mini/{spec.parent.name}"]
-    [stage] = [stage for stage in make_plan(made.order).stages if stage.spec.stage == "warm"]
+    [stage] = [stage for stage in make_plan(made.request).stages if stage.spec.stage == "warm"]
     assert (stage.action, stage.reasons) == ("continue", ["spec.json is missing or damaged"])
 
 
@@ -216,7 +216,7 @@ def test_workspaces_of_before_have_records_without_digests(made: Plan) -> None:
         if (content := read_sealed(path)) is not None:
             write_json(path, content)
     assert damaged(made) == {}
-    assert make_plan(made.order).to_run == [stage for stage in make_plan(made.order).stages if stage.spec.kind in ("analyze", "report")]
+    assert make_plan(made.request).to_run == [stage for stage in make_plan(made.request).stages if stage.spec.kind in ("analyze", "report")]
 
 
 def test_cells(made: Plan) -> None:

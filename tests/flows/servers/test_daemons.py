@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from flows.recipe.load import load_recipe
-from flows.recipe.request import Order
+from flows.recipe.request import RunRequest
 from flows.servers.daemons import Listen, ServerError, Servers
-from flows.servers.schedules import Schedule, drop_schedule, keep_schedule, read_schedules
+from flows.servers.schedules import Schedule, drop_schedule, keep_schedule, path_of, read_schedules
 from rl_core.errors import InputError
 from tasks.workspace import Workspace
 from tests.end_to_end.command import plain_environment
@@ -59,14 +59,15 @@ def test_down_of_nothing(tmp_path: Path) -> None:
 )
 def test_a_wrong_schedule_is_refused(tmp_path: Path, cron: str, timezone: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        keep_schedule(Workspace(tmp_path), Schedule(order=Order(recipe="quickstart"), cron=cron, timezone=timezone))
+        keep_schedule(Workspace(tmp_path), Schedule(request=RunRequest(recipe="quickstart"), cron=cron, timezone=timezone))
     assert read_schedules(Workspace(tmp_path)) == {}
 
 
 def test_schedules_are_kept_and_dropped(tmp_path: Path) -> None:
-    schedule = Schedule(order=Order(recipe="quickstart", until="warmup"), cron="0 2 * * *", timezone="Europe/Berlin")
+    schedule = Schedule(request=RunRequest(recipe="quickstart", until="warmup"), cron="0 2 * * *", timezone="Europe/Berlin")
     keep_schedule(Workspace(tmp_path), schedule)
     assert read_schedules(Workspace(tmp_path)) == {"quickstart": schedule}
+    assert json.loads(path_of(Workspace(tmp_path)).read_text())["quickstart"]["order"]["until"] == "warmup"  # as earlier versions wrote it
     drop_schedule(Workspace(tmp_path), "quickstart")
     with pytest.raises(InputError, match="no schedule for quickstart; known: none"):
         drop_schedule(Workspace(tmp_path), "quickstart")
@@ -75,7 +76,7 @@ def test_schedules_are_kept_and_dropped(tmp_path: Path) -> None:
 def test_the_form_offers_the_recipes_own_stages(tmp_path: Path) -> None:
     from flows.deployments import form
 
-    schema = form(load_recipe(str(MINI)), Order(recipe=str(MINI), workspace=tmp_path))
+    schema = form(load_recipe(str(MINI)), RunRequest(recipe=str(MINI), workspace=tmp_path))
     stages = ["puzzles", "cold", "warm", "scores", "cot", "report"]
     properties = schema.properties
     assert properties["rerun_from"]["enum"] == properties["until"]["enum"] == properties["force"]["items"]["enum"] == stages
@@ -85,7 +86,7 @@ def test_the_form_offers_the_recipes_own_stages(tmp_path: Path) -> None:
     # What a form may send is what the flow takes.
     from flows.experiment import experiment
 
-    assert set(properties) == set(Order.model_fields) == set(experiment.parameters.properties)
+    assert set(properties) == set(RunRequest.model_fields) == set(experiment.parameters.properties)
 
 
 @pytest.fixture(scope="module")
