@@ -20,7 +20,7 @@ from rl_core.training.journal import Stopped, StopRequest
 from rl_core.training.lora import kept_apart
 from rl_core.workers.local_ray import on_loopback
 from rl_core.workers.placement import check_paths, here, layout, meeting_point, reserve, show_devices
-from rl_core.workers.ray_sessions import mark_session, remove_dead_sessions, remove_session
+from rl_core.workers.ray_sessions import mark_sessions, remove_dead_sessions, remove_session, session_folder
 from rl_core.workers.start import Models, WorkerLost, make_engine, make_policy, memory_in_use
 
 if TYPE_CHECKING:
@@ -58,9 +58,11 @@ class RayWorkers:
             local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
         # Without an address Ray would join whatever cluster was last started on this machine.
         remove_dead_sessions()
+        if not address:
+            mark_sessions()
         with nullcontext() if address else on_loopback():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
-        self.session = None if address else mark_session()
+        self.session = None if address else session_folder()
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
             self._start()
