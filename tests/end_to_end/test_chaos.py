@@ -20,10 +20,10 @@ from tests.end_to_end.chaos.trial import run_chaos
 @pytest.mark.slow
 @pytest.mark.follows("run again to go on from the last checkpoint")
 def test_a_run_that_is_struck_again_and_again_makes_what_it_would_have_made(tmp_path: Path) -> None:
-    report = run_chaos(5, seed=2, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
+    report = run_chaos(3, seed=340, ray=False, folder=tmp_path, stages=("puzzles", "cold"))
     assert not report.faults, report.faults
-    assert len(report.events) == 5
-    assert len({event.kind for event in report.events}) >= 3
+    assert len(report.events) == 3
+    assert {event.kind for event in report.events} >= {"kill", "flip a bit"}
 
 
 @pytest.fixture
