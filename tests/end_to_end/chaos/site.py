@@ -70,6 +70,7 @@ class Site:
     shared: set[str] = field(default_factory=set)  # files of shared memory that these have used
     looked: float = 0.0  # when
     started: int = 0  # runs
+    runs: list[Run] = field(default_factory=list)  # all of them
     hosts: set[str] = field(default_factory=set)  # on which runs were started
     damaged: set[tuple[str, int]] = field(default_factory=set)  # stage and step of checkpoints before a later one: nobody makes them again
     seconds: dict[str, float] = field(default_factory=dict)  # that a stage takes when nothing disturbs it
@@ -96,7 +97,9 @@ class Site:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return Run(process, log)
+        run = Run(process, log)
+        self.runs.append(run)
+        return run
 
     def finish(self, run: Run) -> int:
         """Wait for a run's end; returns its exit code."""
@@ -105,6 +108,14 @@ class Site:
             os.killpg(run.process.pid, signal.SIGKILL)
             raise Broken(f"a run hangs; see {run.log}")
         return run.process.returncode
+
+    def give_up(self) -> None:
+        """Kill whatever is still at work."""
+        for run in filter(lambda run: run.alive, self.runs):
+            for process in [*self.look(run), psutil.Process(run.process.pid)]:
+                with suppress(psutil.Error):
+                    process.kill()
+            run.process.wait()
 
     def look(self, run: Run) -> list[psutil.Process]:
         """Processes that a run has started and that are there."""

@@ -94,6 +94,7 @@ def run_chaos(
                 check_nothing_left(site)
                 print(f"round {number}: bit for bit as undisturbed", flush=True)
             except Broken as fault:
+                site.give_up()
                 report.faults[number] = str(fault)
                 print(f"round {number}: FAULT {fault}", flush=True)
                 shutil.copytree(site.disk, folder / f"round-{number:02}" / "found", symlinks=True, ignore_dangling_symlinks=True)
