@@ -64,7 +64,7 @@ def read(connection: duckdb.DuckDBPyConnection, table: str, source: str, stage: 
         FROM ({source}))"""
     rewards = "if(count(reward) > 1, max(reward) - min(reward), NULL)" if table == "rollouts" else "NULL"
     place = ", ".join(_place(table))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE being_read AS {read_responses(keyed, keywords)}")
+    read_responses(connection, "being_read", keyed, keywords)
     groups = connection.sql(
         f"""
         SELECT stage_run, experiment, stage, {place}, prompt_id, any_value(difficulty) AS difficulty, count(*)::INTEGER AS responses,

@@ -32,7 +32,8 @@ def read(response: str, gold: str = "7", outcome: str = "wrong", prompt: str = "
     kinds = {name: pa.int32() if name.endswith(("start", "end")) else pa.string() for name in row}
     with duckdb.connect() as connection:
         connection.register("one", pa.table({name: pa.array([value], kinds[name]) for name, value in row.items()}))
-        (found,) = connection.sql(read_responses("one", shipped())).to_arrow_table().to_pylist()
+        read_responses(connection, "being_read", "one", shipped())
+        (found,) = connection.sql("FROM being_read").to_arrow_table().to_pylist()
     return found
 
 
