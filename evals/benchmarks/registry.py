@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import random
 from collections import ChainMap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,20 @@ from rl_core.environments.registry import ENVIRONMENTS
 from rl_core.nearest import nearest
 
 
-def _published() -> dict[str, ProblemSet]:
-    modules = [importlib.import_module(f"{benchmarks.__name__}.{entry.name}") for entry in pkgutil.iter_modules(benchmarks.__path__)]
-    return {found.name: found for module in modules for found in getattr(module, "BENCHMARKS", ())}
+def by_name(found: Iterable[ProblemSet]) -> dict[str, ProblemSet]:
+    """Published sets by name; raises TypeError where two have the same, or an environment has it for a benchmark of its own."""
+    known: dict[str, ProblemSet] = {}
+    for problems in found:
+        if problems.name in known or problems.name in _OWN:
+            raise TypeError(f"two benchmarks are called {problems.name!r}")
+        known[problems.name] = problems
+    return known
 
 
-PROBLEM_SETS = _published()
-BENCHMARKS: ChainMap[str, Any] = ChainMap(PROBLEM_SETS, {name: found for name, found in ENVIRONMENTS.items() if found.is_benchmark})
+_OWN = {name: found for name, found in ENVIRONMENTS.items() if found.is_benchmark}
+_MODULES = [importlib.import_module(f"{benchmarks.__name__}.{entry.name}") for entry in pkgutil.iter_modules(benchmarks.__path__)]
+PROBLEM_SETS = by_name(found for module in _MODULES for found in getattr(module, "BENCHMARKS", ()))
+BENCHMARKS: ChainMap[str, Any] = ChainMap(PROBLEM_SETS, _OWN)
 NAMES = tuple(BENCHMARKS)
 
 

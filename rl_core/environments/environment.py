@@ -74,6 +74,10 @@ class Environment(Generic[Config]):
     def check(self, config: Config) -> None:
         """Look up what the settings name; raises InputError for an unknown set."""
 
+    def in_words(self, gold: str) -> str | None:
+        """A gold answer for people to read, where it is in a form for the verifier; None: it is in no such form."""
+        return None
+
     def inputs(self, config: Config, data_dir: Path | None) -> list[Path]:
         """The local files that a data stage reads; empty if it generates its data or loads it from the hub.
 

@@ -74,6 +74,14 @@ class KnightsKnaves(Environment[KnightsKnavesData]):
     def judge(self, task: str, response: str, gold: str, read: Reader | None, rules: Rules) -> Verdict:
         return knights_knaves.judge(response, gold, logic_rl=Rule.LOGIC_RL in rules)
 
+    def in_words(self, gold: str) -> str | None:
+        """`Zoey knight, Liam knave`."""
+        try:
+            parsed = json.loads(gold)
+            return ", ".join(f"{name} {role}" for name, role in zip(parsed["names"], parsed["roles"], strict=True))
+        except (ValueError, TypeError, KeyError):
+            return None
+
     def inputs(self, config: KnightsKnavesData, data_dir: Path | None) -> list[Path]:
         return files_or_nothing(
             config.source, data_dir, "kk/{n}ppl", lambda data_dir, split: [public_file(data_dir, people, split) for people in config.people]

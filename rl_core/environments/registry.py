@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rl_core import environments
@@ -13,13 +13,28 @@ from rl_core.environments.environment import Environment
 from rl_core.errors import InputError
 
 
-def _found() -> dict[str, Environment[Any]]:
-    modules = (importlib.import_module(f"{environments.__name__}.{entry.name}") for entry in pkgutil.iter_modules(environments.__path__))
-    return {module.ENVIRONMENT.name: module.ENVIRONMENT for module in modules if hasattr(module, "ENVIRONMENT")}
+def by_task(found: Iterable[Environment[Any]]) -> dict[str, Environment[Any]]:
+    """Families by the tasks that they judge.
+
+    Raises:
+        TypeError: a task has two of them, or the settings of one are not those of a data stage of its name.
+    """
+    known: dict[str, Environment[Any]] = {}
+    for environment in found:
+        where = type(environment).__module__
+        for task in (environment.name, *environment.tasks):
+            if task in known:
+                raise TypeError(f"{where}: the task {task!r} is that of {type(known[task]).__module__}, too; rename one of them")
+            known[task] = environment
+        fields = environment.settings.model_fields if environment.settings else None
+        if fields is not None and (fields["task"].default != environment.name or not {"train", "test"} <= fields.keys()):
+            raise TypeError(f"{where}: `settings` wants `task` with the default {environment.name!r}, `train` and `test`")
+    return known
 
 
-ENVIRONMENTS = _found()
-_BY_TASK = {task: found for found in ENVIRONMENTS.values() for task in (found.name, *found.tasks)}
+_MODULES = [importlib.import_module(f"{environments.__name__}.{entry.name}") for entry in pkgutil.iter_modules(environments.__path__)]
+_BY_TASK = by_task(module.ENVIRONMENT for module in _MODULES if hasattr(module, "ENVIRONMENT"))
+ENVIRONMENTS = {found.name: found for found in _BY_TASK.values()}
 
 
 def environment_of(task: str) -> Environment[Any]:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,11 @@ def test_the_real_puzzles(data_dir: Path) -> None:
     problems = registry.load(BenchmarkSettings(name="knights_knaves", people=[3], limit=20), data_dir)
     public = registry.load(BenchmarkSettings(name="knights_knaves", people=[3]), data_dir)
     assert [problem.prompt_id for problem in problems] == [problem.prompt_id for problem in public[:20]]
+
+
+def test_a_name_has_one_benchmark() -> None:
+    aime = registry.PROBLEM_SETS["aime24"]
+    with pytest.raises(TypeError, match="two benchmarks are called 'aime24'"):
+        registry.by_name([aime, replace(aime, rows=31)])
+    with pytest.raises(TypeError, match="two benchmarks are called 'countdown'"):
+        registry.by_name([replace(aime, name="countdown")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from evals.analytics.figures.draw import checkpoint_order
 from evals.analytics.figures.plotting import rows
 from evals.analytics.keywords import Keyword
 from evals.benchmarks.registry import label_of, subset_of
+from rl_core.environments.registry import ENVIRONMENTS
 
 if TYPE_CHECKING:
     import duckdb
@@ -163,11 +163,7 @@ def solution_of(gold: str | None) -> str | None:
     """The gold answer in words: `Zoey knight, Liam knave` of a puzzle, else as it is."""
     if gold is None:
         return None
-    try:
-        parsed = json.loads(gold)
-        return ", ".join(f"{name} {role}" for name, role in zip(parsed["names"], parsed["roles"], strict=True))
-    except (ValueError, TypeError, KeyError):
-        return gold
+    return next((words for found in ENVIRONMENTS.values() if (words := found.in_words(gold)) is not None), gold)
 
 
 def read_with(connection: duckdb.DuckDBPyConnection, stage_run: str) -> list[Keyword]:

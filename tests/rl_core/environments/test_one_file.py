@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from evals.benchmarks.registry import BENCHMARKS
-from rl_core.environments.registry import ENVIRONMENTS
+from rl_core.environments.countdown import Countdown, CountdownData
+from rl_core.environments.registry import ENVIRONMENTS, by_task
 from tests.end_to_end.command import ROOT, plain_environment
 
 PACKAGES = ("flows", "tasks", "evals", "rl_core")
@@ -129,11 +131,31 @@ def test_only_their_homes_know_families_by_name() -> None:
 def test_what_an_environment_says_of_itself_goes_together(name: str) -> None:
     environment = ENVIRONMENTS[name]
     assert environment.name == name
-    if environment.settings:
-        assert environment.settings.model_fields["task"].default == name
-        assert {"train", "test"} <= environment.settings.model_fields.keys()
     for setting, field in environment.options.model_fields.items():
         assert field.default is None, f"{setting}: other benchmarks have no value for it"
         assert f"{name} only" in str(field.description)
     assert environment.is_benchmark <= environment.made_to_order
     assert environment.published is None
+
+
+class Copy(Countdown):
+    """A file that was copied: its name is changed, that of its settings is not."""
+
+    name = "sums"
+
+
+class SumsData(CountdownData):
+    task: Literal["sums"] = "sums"
+
+
+class Renamed(Copy):
+    settings = SumsData
+
+
+@pytest.mark.follows("too; rename one of them")
+def test_a_copy_that_is_not_renamed_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"the task 'countdown' is that of rl_core.environments.countdown, too; rename one of them"):
+        by_task([Countdown(), Countdown()])
+    with pytest.raises(TypeError, match=r"`settings` wants `task` with the default 'sums', `train` and `test`"):
+        by_task([Countdown(), Copy()])
+    assert by_task([Countdown(), Renamed()]).keys() == {"countdown", "sums"}
