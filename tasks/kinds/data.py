@@ -33,8 +33,7 @@ TRAIN, TEST = 16, 4  # prompts of a smoke run
 def _stage_class(settings: type[TrainingData]) -> type[TrainingData]:
     """The settings of a family of problems as those of a stage."""
     kind: Any = (Literal["data"], Field(description="The kind of stage."))
-    about = f"Prompts: {settings.__doc__}"
-    return create_model(f"{settings.__name__}Stage", __base__=settings, __doc__=about, __module__=__name__, kind=kind)
+    return create_model(f"{settings.__name__}Stage", __base__=settings, __doc__=settings.__doc__, __module__=__name__, kind=kind)
 
 
 STAGES = {name: _stage_class(found.settings) for name, found in ENVIRONMENTS.items() if found.settings}
