@@ -408,6 +408,7 @@ def start(path: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_process_says_what_is_wrong_in_one_line(checkpoints: list[NamedCheckpoint], tmp_path: Path, data_dir_of_two: Path) -> None:
     good = job(checkpoints, tmp_path / "out", data_dir_of_two).model_dump(mode="json")
     cases = {

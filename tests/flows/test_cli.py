@@ -81,6 +81,7 @@ def test_show_prints_a_recipe_that_is_the_same() -> None:
     assert "# warm: 1 steps of 2 x 2 responses, 0.05 passes over 40 prompts" in answer.stdout
 
 
+@pytest.mark.slow
 def test_show_and_plan_of_a_profile(tmp_path: Path) -> None:
     answer = r1flow("show", "logic_rl", "--profile", "smoke", "--set", "warmup.temperature=0.9")
     assert check(yaml.safe_load(answer.stdout)) == smoke(load_recipe("logic_rl", ["warmup.temperature=0.9"]))
@@ -100,6 +101,7 @@ def test_plan_says_what_runs_and_why(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_refusals_before_anything_starts(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
 
@@ -134,6 +136,7 @@ def test_a_hub_model_out_of_reach_is_refused_at_once(tmp_path: Path) -> None:
     assert line.endswith("give another name, or a directory with --set model=DIR")
 
 
+@pytest.mark.slow
 def test_a_prefect_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
     answer = r1flow("run", MINI, "--workspace", tmp_path, PREFECT_API_URL="http://127.0.0.1:1/api")
     assert answer.returncode == 2
@@ -175,6 +178,7 @@ def warehouse(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_sql_as_table_csv_json_and_parquet(warehouse: Path) -> None:
     def sql(*arguments: object) -> subprocess.CompletedProcess[str]:
         return r1flow("sql", "FROM answers", "--workspace", warehouse, *arguments)

@@ -149,6 +149,7 @@ def test_a_process_whose_owner_is_killed_is_told_and_ends(pair_of: Callable[[str
     assert pair.told
 
 
+@pytest.mark.slow
 def test_a_process_of_a_suspended_owner_works_on_until_the_stage_is_taken_over(
     pair_of: Callable[[str, str], Pair], lease: HeldLease
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_process_of_a_suspended_owner_works_on_until_the_stage_is_taken_over(
     assert pair.ends(10)
 
 
+@pytest.mark.slow
 def test_a_process_on_a_cluster_ends_when_its_owner_gives_no_sign_of_life(pair_of: Callable[[str, str], Pair], lease: HeldLease) -> None:
     pair = pair_of("cluster", "patient")
     for _ in range(8):

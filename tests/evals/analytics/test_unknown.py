@@ -102,6 +102,7 @@ def test_the_page_says_unknown_and_claims_nothing(minimal: tuple[Path, str]) -> 
         assert [figure.name for figure in draw(connection)] == []  # no step, no outcome: nothing to draw over
 
 
+@pytest.mark.slow
 def test_a_known_part_is_not_spread_over_the_rest(tmp_path: Path) -> None:
     rows = [
         {"step": 1, "prompt": "q", "response": "a b", "reward": 1.0, "finish_reason": "stop", "response_tokens": 2},
@@ -122,6 +123,7 @@ def test_a_known_part_is_not_spread_over_the_rest(tmp_path: Path) -> None:
     assert "the reward (1 of 3 responses)" in page
 
 
+@pytest.mark.slow
 def test_the_remedies_that_the_page_names_work(tmp_path: Path) -> None:
     row = {"prompt": "q", "response": "a", "n": 3, "end": "length", "ok": True, "points": 0.5, "at": 4}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
@@ -159,6 +161,7 @@ def test_one_benchmark_with_and_one_without_verdicts(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["#" * 240, "答案是答案是" * 60, " ".join(f"Step {number}: wait." for number in range(80))])
 @pytest.mark.parametrize("known", ["ending", "verdict", "nothing"])
 def test_a_collapse_into_any_loop_is_found(tmp_path: Path, text: str, known: str) -> None:

@@ -36,6 +36,7 @@ def test_nothing_to_show_yet(plan: Plan, record: RunRecord) -> None:
         write_report(plan.workspace, record.content, None)
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_running_stage_are_shown_and_it_is_said_that_it_runs(plan: Plan, record: RunRecord, tmp_path: Path) -> None:
     specs = {stage.spec.stage: stage.spec for stage in plan.stages}
     digests = Digests(plan.workspace.root / ".digests.json")

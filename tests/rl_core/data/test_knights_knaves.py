@@ -112,6 +112,7 @@ def test_names_come_from_the_first_few() -> None:
     assert names == set(kk.NAMES[:8])
 
 
+@pytest.mark.slow
 def test_when_all_are_used_puzzles_come_again_in_other_words() -> None:
     prompts = kk.generate(2, 400, "train", 0)
     assert len({prompt.question for prompt in prompts}) == 400

@@ -102,6 +102,7 @@ def test_nothing_to_score() -> None:
         assert pool.score([], resolve("logic_rl")) == []
 
 
+@pytest.mark.slow
 def test_leaving_kills_busy_workers_and_leaves_none() -> None:
     code = f"""
 import threading, psutil, time

@@ -75,6 +75,7 @@ def test_a_mode_that_is_left_out_is_said_and_bounds_the_context(tmp_path: Path, 
     assert context_length(config) == 262_144 - 8_192  # within one chunk it is plain attention
 
 
+@pytest.mark.slow
 @pytest.mark.follows("lower lora.rank, or use engine: transformers")
 @pytest.mark.parametrize(("rank", "room"), [(1, 1), (4, 8), (64, 64), (100, 128), (512, 512)])
 def test_room_for_adapters_is_the_least_that_vllm_takes(rank: int, room: int, tiny_checkpoint: Path) -> None:
@@ -86,6 +87,7 @@ def test_room_for_adapters_is_the_least_that_vllm_takes(rank: int, room: int, ti
         assert generate_all(TransformersEngine(str(tiny_checkpoint), lora=Lora(rank=600)), [Request([5, 6], 1, 0)], Sampling(0.0, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.follows("take a model of such layers, or a GPU")
 @pytest.mark.parametrize(
     ("kind", "settings"),

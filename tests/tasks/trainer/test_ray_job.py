@@ -30,6 +30,7 @@ from tasks.trainer.train import train
 
 pytestmark = pytest.mark.xdist_group("engines")
 STEPS = 60
+AGENT_PORT = 52365  # ray.dashboard: the default of --dashboard-agent-listen-port
 
 
 def test_an_http_address_is_one_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +79,7 @@ def head(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
     ports = (free_port(), free_port())
     options = ["--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1", "--include-dashboard=true"]
     options += [f"--port={ports[0]}", f"--dashboard-port={ports[1]}", "--disable-usage-stats"]
+    _wait_for_agent_port()
     log = (tmp_path_factory.mktemp("head") / "log").open("w")
     process = subprocess.Popen([sys.executable, "-m", "ray.scripts.scripts", "start", *options], stdout=log, stderr=log)
     address = f"http://127.0.0.1:{ports[1]}"
@@ -97,6 +99,18 @@ def head(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
         process.wait(90)
         patch.undo()
         _forget_token()
+
+
+def _wait_for_agent_port() -> None:
+    """Every Ray of a machine has its agent at the same port; one that has just ended may hold it for a while, and jobs find no agent."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_server(("127.0.0.1", AGENT_PORT)).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"another Ray's agent is at port {AGENT_PORT}"
+            time.sleep(0.5)
 
 
 def _forget_token() -> None:

@@ -21,6 +21,7 @@ def drawn(database: Path) -> list[plotting.Figure]:
         return drawing.draw(connection)
 
 
+@pytest.mark.slow
 def test_draws_every_figure(drawn: list[plotting.Figure]) -> None:
     assert [figure.name for figure in drawn] == [
         "reward",
@@ -43,6 +44,7 @@ def test_draws_every_figure(drawn: list[plotting.Figure]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_pictures_are_whole(drawn: list[plotting.Figure], tmp_path: Path) -> None:
     for figure in drawn:
         png, svg = figure.write(tmp_path)
@@ -54,6 +56,7 @@ def test_pictures_are_whole(drawn: list[plotting.Figure], tmp_path: Path) -> Non
         assert figure.caption
 
 
+@pytest.mark.slow
 def test_every_colour_of_a_drawing_has_a_dark_one(drawn: list[plotting.Figure]) -> None:
     for figure in drawn:
         drawing_itself = figure.svg.partition("</style>")[2]
@@ -85,6 +88,7 @@ def panels(figure: plotting.Figure) -> int:
     return len(re.findall(r'<g id="axes_\d+">', figure.svg))
 
 
+@pytest.mark.slow
 def test_health_shows_clipping_and_learning_rate_and_sft_its_curves(tmp_path: Path) -> None:
     """Panels of what was logged; a metric that is 0 throughout, as KL without a reference, has none."""
     stages = []
@@ -112,11 +116,13 @@ def test_health_shows_clipping_and_learning_rate_and_sft_its_curves(tmp_path: Pa
     assert "'clip_fraction', 'learning_rate'" in drawn["health"].sql
 
 
+@pytest.mark.slow
 def test_captions_name_queries_that_run(drawn: list[plotting.Figure], database: Path) -> None:
     for figure in drawn:
         assert query.run(database, figure.sql).num_rows > 0, figure.name
 
 
+@pytest.mark.slow
 def test_equal_data_equal_pictures(drawn: list[plotting.Figure], database: Path) -> None:
     with query.connect(database) as connection:
         again = drawing.draw(connection)
@@ -130,6 +136,7 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
         assert drawing.draw(connection) == []
 
 
+@pytest.mark.slow
 def test_whole_benchmarks_share_a_figure(experiment: list[StageRun], tmp_path: Path) -> None:
     directory = tmp_path / "scores"
     directory.mkdir()

@@ -23,6 +23,7 @@ def page(experiment: list[StageRun], tmp_path_factory: pytest.TempPathFactory) -
     return comparison.write(output / "a.duckdb", output, runs=runs, recipes=recipes, reading=[{"title": "SQL", "where": "r1flow sql"}])
 
 
+@pytest.mark.slow
 def test_page_tells_settings_scores_and_partings(page: Path) -> None:
     text = page.read_text()
     assert "<code>b</code>" in text
@@ -34,6 +35,7 @@ def test_page_tells_settings_scores_and_partings(page: Path) -> None:
     assert text.count('<img src="data:image/svg+xml;base64,') == len(list((page.parent / "figures").glob("*.svg"))) == 6
 
 
+@pytest.mark.slow
 def test_scores_by_part_of_the_benchmark(page: Path) -> None:
     with query.connect(page.parent / "a.duckdb") as connection:
         found = comparison.score_differences(connection, "quickstart/one", "quickstart/two")
@@ -57,6 +59,7 @@ def test_settings_that_differ() -> None:
     assert comparison.differing({"x": {"a": 1, "b": 1}, "y": {"a": 1, "b": 2}, "z": {"a": 1}}) == [("b", [1, 2, None])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("late", "step"), [([0.9, 0.8] * 4, 11), ([0.1, 0.2] * 4, None)])
 def test_where_runs_part(late: list[float], step: int | None, page: Path) -> None:
     """Ten steps alike, then five that differ or not; eight groups a step."""

@@ -62,6 +62,7 @@ def page(files: list[Path]) -> Page:
     return Page(files[0].read_text())
 
 
+@pytest.mark.slow
 def test_writes_the_page_and_the_figures(files: list[Path]) -> None:
     assert files[0].name == "report.html"
     assert len(files) == 1 + 2 * 17
@@ -70,6 +71,7 @@ def test_writes_the_page_and_the_figures(files: list[Path]) -> None:
     assert files[0].stat().st_size < 2_000_000
 
 
+@pytest.mark.slow
 def test_loads_nothing(files: list[Path], page: Page) -> None:
     for tag, name, value in page.attributes:
         if name in ("src", "href", "srcset", "action", "data", "poster"):
@@ -78,6 +80,7 @@ def test_loads_nothing(files: list[Path], page: Page) -> None:
     assert not re.search(r"url\(|@import|https?://", files[0].read_text())
 
 
+@pytest.mark.slow
 def test_policy_allows_only_its_own_script(files: list[Path], page: Page) -> None:
     import base64
     import hashlib
@@ -88,6 +91,7 @@ def test_policy_allows_only_its_own_script(files: list[Path], page: Page) -> Non
     assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
+@pytest.mark.slow
 def test_says_what_was_learned(page: Page, database: Path) -> None:
     (row,) = query.run(
         database,
@@ -117,6 +121,7 @@ def test_suggested_queries_run(database: Path) -> None:
         assert query.run(database, sql).num_columns > 1
 
 
+@pytest.mark.slow
 def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     stage = StageRun(experiment="e", stage="s", kind="data", fingerprint="f" * 64, directory=tmp_path, position=0)
     publishing.build(Part([stage]), tmp_path / "a.duckdb")
@@ -126,6 +131,7 @@ def test_sections_without_data_are_left_out(tmp_path: Path) -> None:
     assert not any(value in ("scores", "samples", "curves") for _, name, value in page.attributes if name == "id")
 
 
+@pytest.mark.slow
 def test_model_text_cannot_act(experiment: list[StageRun], tmp_path: Path) -> None:
     attack = "<script>alert(1)</script><img src=x onerror=alert(2)></div></article></pre>"
     stages = []
@@ -148,6 +154,7 @@ def test_model_text_cannot_act(experiment: list[StageRun], tmp_path: Path) -> No
     assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in page.text
 
 
+@pytest.mark.slow
 def test_equal_data_equal_page(files: list[Path], database: Path, tmp_path: Path) -> None:
     again = write(database, tmp_path)
     assert [path.name for path in again] == [path.name for path in files]

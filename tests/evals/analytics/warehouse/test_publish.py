@@ -446,6 +446,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.follows("make room, and run the same command again")
 @pytest.mark.parametrize("room", [0, 100_000, 1_000_000])
 @pytest.mark.parametrize("there", [False, True])
@@ -538,6 +539,7 @@ def contents(database: Path) -> dict[str, list[tuple]]:
         return {table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in tables}
 
 
+@pytest.mark.slow
 def test_order_and_repetition_of_ingest_do_not_matter(experiment: list[StageRun], tmp_path: Path) -> None:
     one, other = tmp_path / "one.duckdb", tmp_path / "other.duckdb"
     chosen = [experiment[3], experiment[2], experiment[1]]
@@ -565,6 +567,7 @@ def test_only_new_files_are_read_again(tmp_path: Path) -> None:
     assert publishing.publish([Part([stage])], database)["rollouts"] == 5
 
 
+@pytest.mark.slow
 def test_a_writer_that_was_killed_leaves_the_old_rows_and_the_next_one_is_whole(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     database, whole = tmp_path / "a.duckdb", tmp_path / "whole.duckdb"
