@@ -102,11 +102,14 @@ class VllmEngine:
         import torch
 
         with _environment(tensor_parallel):
+            os.environ["VLLM_RPC_BASE_PATH"] = str(self.directory)  # of its sockets, which stay when it is killed
             from vllm.config.weight_transfer import WeightTransferConfig
             from vllm.engine.arg_utils import EngineArgs
+            from vllm.envs import disable_envs_cache
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.llm_engine import LLMEngine
 
+            disable_envs_cache()  # of an earlier engine of this process, which had another directory
             arguments = EngineArgs(
                 model=str(self.directory),
                 skip_tokenizer_init=True,

@@ -35,6 +35,7 @@ def engine(vllm: None, tiny_checkpoint: Path) -> Iterator[VllmEngine]:
     before = dict(os.environ)
     started = VllmEngine(str(tiny_checkpoint))
     assert not orphan.exists()
+    assert any(path.is_socket() for path in started.directory.iterdir())
     assert dict(os.environ) == before
     yield started
     started.close()
