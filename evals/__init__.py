@@ -1,1 +1,1 @@
-"""Judging checkpoints and reading their minds; knows no Prefect or MLflow."""
+"""Evaluates checkpoints and analyses their responses; imports no Prefect or MLflow."""

@@ -30,10 +30,10 @@ OnProgress = Callable[[int, int, dict[str, float]], None]  # responses done, all
 class Progress:
     """Where an evaluation stands, over all of its cells."""
 
-    def __init__(self, job: EvalJob, cells: list[Cell], tell: OnProgress | None) -> None:
+    def __init__(self, job: EvalJob, cells: list[Cell], on_progress: OnProgress | None) -> None:
         self.total = sum(len(cell.benchmark.problems) * (mode.samples or PILOT) for cell in cells for mode in cell.modes)
         self.journal = Journal(job.output, self.total, Fence(job.lease))
-        self.tell = tell
+        self.on_progress = on_progress
         self.done = 0
         self.journal.progress(0, {})
 
@@ -49,8 +49,8 @@ class Progress:
 
     def report(self, metrics: dict[str, float]) -> None:
         self.journal.progress(self.done, metrics)
-        if self.tell:
-            self.tell(self.done, self.total, metrics)
+        if self.on_progress:
+            self.on_progress(self.done, self.total, metrics)
 
 
 class Work:

@@ -87,7 +87,7 @@ class Cell:
 
     @contextmanager
     def at_work(self) -> Iterator[Partial]:
-        """Hold the cell and go on from what is there of it.
+        """Take the lease of the cell and continue from the responses that it has.
 
         Raises:
             CellBusy: another process holds it.

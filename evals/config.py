@@ -121,7 +121,7 @@ class NamedCheckpoint(Settings):
 
 
 class EvalJob(Job):
-    """What the evaluation process is told: `python -m evals.run JOB.json`."""
+    """The job of the evaluation process: `python -m evals.run JOB.json`."""
 
     config: EvalConfig
     checkpoints: list[NamedCheckpoint] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""What a result was made with, so that two scores can be told comparable or not."""
+"""What a result was made with, to decide whether two scores are comparable."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def score_table(cells: Sequence[ScoredCell]) -> list[dict[str, Any]]:
     """One entry per cell, subset and measure.
 
     One sample per problem has Wilson's interval, the others the bootstrap over problems. `detectable` is the smallest difference that a
-    comparison with such a score can tell.
+    comparison with such a score can show.
     """
     table = []
     for cell in cells:

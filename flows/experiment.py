@@ -1,7 +1,7 @@
-"""The Prefect flow: a plan carried out, one task per stage.
+"""The Prefect flow: carries out a plan, one task per stage.
 
-Whether a stage is reused is for its manifest to say, not for Prefect's result cache: tasks persist nothing and are never cached. Stages
-run one after another in the main thread, which alone can be interrupted by a cancellation.
+Manifests decide whether a stage is reused, not Prefect's result cache: tasks persist nothing and are never cached. Stages run one after
+another in the main thread, for a cancellation can interrupt no other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tasks.kinds import KINDS
 from tasks.provenance import git_diff, made_with
 from tasks.run import run_stage
 from tasks.stage.digests import Digests
-from tasks.stage.spec import ending, said, set_aside, why_not_done
+from tasks.stage.spec import ending, message_of, set_aside, why_not_done
 from tasks.tracking.experiment_run import Lineage
 from tasks.workspace import Workspace, write_record
 
@@ -89,7 +89,7 @@ def experiment(
         FlowPage(plan, lineage, display) as page,
     ):
         context = RunContext(plan.workspace, resolved(plan.recipe), lineage, Digests(plan.workspace.digests), page.progress)
-        # All at once and first: if the run stops halfway, the next one must not reuse what was to be made anew.
+        # All of them before the first stage: if the run stops halfway, the next one must not reuse what was to be made again.
         for stage in plan.to_run:
             if stage.anew:
                 set_aside(stage.spec.directory)
@@ -99,13 +99,13 @@ def experiment(
         if plan.recipe.best and all(stage.action != "skip" for stage in plan.stages if stage.spec.stage == plan.recipe.best.stage):
             try:
                 page.say(move_best(plan, plan.recipe.best))
-            except InputError as error:  # the run has made what it should; a name can be given by hand
+            except InputError as error:  # the stages are done; a checkpoint can be promoted by hand
                 display.warn(f"nothing is promoted: {error}")
     return record.name
 
 
 class _Body:
-    """What a task does. Prefect looks into the containers and models among a task's arguments; it lets a plain object be."""
+    """What a task does. Prefect copies containers and models among a task's arguments, but not a plain object."""
 
     def __init__(self, stage: PlannedStage, context: RunContext, page: FlowPage) -> None:
         self.stage = stage
@@ -145,7 +145,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        record.end(ending(error), said(error))
+        record.end(ending(error), message_of(error))
         raise
     record.end("done")
 
@@ -174,7 +174,7 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
 
 
 def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
-    """End the MLflow runs of runs that were killed, or whose end MLflow did not hear."""
+    """Close the MLflow runs of runs that were killed, or that ended while MLflow did not answer."""
     for path, record in unclosed(workspace):
         status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
         if not lineage.close(record["mlflow"]["run_id"], status):

@@ -9,7 +9,7 @@ from typing import Any
 
 Metrics = Sequence[Mapping[str, float]]  # a row per step, as in metrics.jsonl
 
-MOST = 0.5  # share of steps or responses from which something is said
+MOST = 0.5  # share of steps or responses from which a warning is given
 UNREADABLE = 0.9  # share of responses without a readable answer: a model that has yet to learn the format has many
 LATE = 0.1  # share of answers that missed the verifier's deadline
 SKIPPED = 0.05  # share of updates

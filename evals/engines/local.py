@@ -165,9 +165,9 @@ def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequen
         )
     longest = max(lengths)
     remedy = f"; max_tokens up to {context - longest:,} leaves room for all" if longest < context else ""
-    told = f"{len(lengths) - len(fitting):,} of {len(lengths):,} problems are too long for the model's context of {context:,} tokens"
+    count = f"{len(lengths) - len(fitting):,} of {len(lengths):,} problems are too long for the model's context of {context:,} tokens"
     print(
-        f"warning: {where}: {told} with max_tokens {max_tokens:,} (the longest has {longest:,}); they are not asked, and count as not "
+        f"warning: {where}: {count} with max_tokens {max_tokens:,} (the longest has {longest:,}); they are not asked, and count as not "
         f"solved{remedy}",
         flush=True,
     )

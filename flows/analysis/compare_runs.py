@@ -44,7 +44,7 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
     build_several(parts, output / DATABASE)
     recipes = {label: _flat(record["recipe"]) for label, record in zip(labels, records, strict=True)}
     runs = {label: [stage.stage for stage in part.stages] for label, part in zip(labels, parts, strict=True)}
-    page = write(output / DATABASE, output, runs=runs, recipes=recipes, reading=where_to_look(workspace))
+    page = write(output / DATABASE, output, runs=runs, recipes=recipes, links=where_to_look(workspace))
     try:
         lineage = Lineage(workspace, records[0]["experiment"], f"comparison of {' and '.join(labels)}", warn)
     except TrackingError as error:

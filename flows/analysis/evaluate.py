@@ -186,8 +186,8 @@ def grade_file(
     for outcome, count in outcomes.most_common():
         console.print(f"  {outcome:<12} {count:>8,}", highlight=False)
     if outcomes.by_text:
-        told = f"golds that cannot be read: {outcomes.by_text:,}, compared as texts (column {BY_TEXT}; --strict refuses them)"
-        console.print(told, highlight=False, soft_wrap=True)
+        note = f"golds that cannot be read: {outcomes.by_text:,}, compared as texts (column {BY_TEXT}; --strict refuses them)"
+        console.print(note, highlight=False, soft_wrap=True)
     console.print(f"written to {output}", highlight=False, soft_wrap=True)
 
 

@@ -64,11 +64,11 @@ def analyze(
         "map": roles,
         "correct_from": "unknown without a verdict" if correct_from is None else correct_from,
     }
-    page = write(output / DATABASE, output, recipe=settings, title=name, reading=_reading(counts, output))[0]
+    page = write(output / DATABASE, output, recipe=settings, title=name, links=_links(counts, output))[0]
     return page, counts.lines()
 
 
-def _reading(counts: Counts, output: Path) -> list[dict[str, Any]]:
+def _links(counts: Counts, output: Path) -> list[dict[str, Any]]:
     """Where to go on, and what the files do not say."""
     found = [{"title": "SQL", "where": f"r1flow sql --database {quote(str(output / DATABASE))} @queries", "note": "every response"}]
     for missing, total, title, remedy, what in (

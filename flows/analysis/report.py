@@ -38,7 +38,7 @@ def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None)
     (output / WRITTEN).unlink(missing_ok=True)
     database = output / "analysis.duckdb"
     build(part, database)
-    written = write(database, output, recipe=run["recipe"], title=recipe.name, reading=where_to_look(workspace), underway=underway)
+    written = write(database, output, recipe=run["recipe"], title=recipe.name, links=where_to_look(workspace), underway=underway)
     digests = Digests(workspace.digests)
     files = {path.relative_to(output).as_posix(): path for path in [database, *written]}
     write_record(

@@ -41,7 +41,7 @@ def sql(query: str | None, parameters: tuple[str, ...], **options: Any) -> None:
 @click.option("--follow", is_flag=True, help="Go on bringing in what training writes, until Ctrl-C.")
 @workspace_option
 def ingest(follow: bool, workspace: Path) -> None:
-    """Bring what the stages have written so far into the workspace's warehouse; what is there already is not read again."""
+    """Bring what the stages have written so far into the workspace's warehouse; what is already in it is not read again."""
     from flows.analysis.ingest import ingest as bring_in
     from tasks.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""The group of commands, and what several of them share: options, exit codes, errors in one line."""
+"""The group of commands, and what they share: options, exit codes, errors in one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Output(click.Path):
 
 
 class Command(click.Command):
-    """A command to which nothing blank is given: mostly a variable of a shell that is not set."""
+    """A command that refuses blank values, which mostly come from a shell variable that is not set."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
@@ -77,22 +77,22 @@ class Commands(click.Group):
 
 @contextmanager
 def _in_one_line() -> Iterator[None]:
-    """Print an error that a person can mend, or an interruption, as one line, and leave with its code."""
+    """Print an error of the input, or an interruption, as one line, and exit with its code."""
     try:
         yield
-    except (click.exceptions.Exit, click.Abort, click.ClickException, SystemExit) as left:  # the cause has been told
+    except (click.exceptions.Exit, click.Abort, click.ClickException, SystemExit) as left:  # the cause has been printed
         _drop_frames(left.__context__)
         raise
     except Exception as error:
-        told = STOPPED_BY_HAND if is_interrupted() else _told(error)
-        if told is None:
+        found = STOPPED_BY_HAND if is_interrupted() else _code_and_line(error)
+        if found is None:
             raise
         _drop_frames(error)
     except KeyboardInterrupt:
-        told = STOPPED_BY_HAND
+        found = STOPPED_BY_HAND
     else:
         return
-    code, line = told
+    code, line = found
     if code == INTERRUPTED:
         leave_at_once()
     click.echo(visible(without_secrets(line)), err=True)
@@ -100,18 +100,18 @@ def _in_one_line() -> Iterator[None]:
 
 
 def _drop_frames(error: BaseException | None) -> None:
-    """Of an error that has been told, and of those it came of.
+    """Drop the frames of an error that has been printed, and of those that caused it.
 
-    Prefect keeps a flow's error to the end of the process. A connection in one of its frames would be kept, too, and DuckDB would print
-    dozens of lines about that as the interpreter ends.
+    Prefect keeps a flow's error to the end of the process. With it a connection in one of its frames would be kept, and DuckDB would print
+    dozens of lines about that as the interpreter exits.
     """
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 
 
-def _told(error: Exception) -> tuple[int, str] | None:
-    """Exit code and line of an error that a person can mend; None for one that is a defect and keeps its traceback."""
+def _code_and_line(error: Exception) -> tuple[int, str] | None:
+    """Exit code and line of an error of the input; None for a defect, which keeps its traceback."""
     if isinstance(error, ValueError):
         return (BAD_INPUT, f"error: {error}") if type(error).__module__.partition(".")[0] in OUR_PACKAGES else None
     if isinstance(error, OSError) and error.errno != errno.EPIPE:  # then whoever read the output has enough, and click leaves quietly

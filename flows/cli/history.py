@@ -155,9 +155,9 @@ def import_run(archive: Path, workspace: Path) -> None:
     run, placed = take_in(taken, archive)
     click.echo(f"{run}: {', '.join(placed) or 'all of it was there already'}")
     try:
-        told = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
+        reported = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
     except TrackingError as error:
-        click.echo(f"note: {error}; the run is here all the same, and the same command tells MLflow later", err=True)
+        click.echo(f"note: {error}; the run is here all the same, and the same command reports it to MLflow later", err=True)
         return
-    if told:
-        click.echo(f"told to MLflow at {taken.tracking_uri}: {', '.join(told)}")
+    if reported:
+        click.echo(f"reported to MLflow at {taken.tracking_uri}: {', '.join(reported)}")

@@ -78,7 +78,7 @@ def _in_all(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> 
 
 
 def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> Iterator[tuple[str, str | None]]:
-    """What the stages want beside what is there, a line for those that want the same, and then what does not fit."""
+    """What stages need and what the machine has, one line for stages that need the same; then what does not fit."""
     from flows.planning.estimate import machine_of
     from flows.planning.requirements import model_stages, short_of, wanted, wants_of
     from tasks.costs.models import describe_model

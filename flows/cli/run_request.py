@@ -1,4 +1,4 @@
-"""A request made of options, and carried out: exit codes and last words for every way in which a run ends."""
+"""Makes a run request of options and carries it out: exit code and last line for every way in which a run ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_request(recipe: str, options: dict[str, Any]) -> RunRequest:
-    """The order of a recipe and the values of `stage_options`."""
+    """The request for a recipe, with the values of `stage_options`."""
     from flows.recipe.request import RunRequest
 
     return RunRequest(recipe=recipe, **{name: list(value) if isinstance(value, tuple) else value for name, value in options.items()})
@@ -54,20 +54,20 @@ def run_request(request: RunRequest) -> None:
     from flows.console import make_console
     from flows.planning.checks import check_before_run, check_names
     from flows.planning.plan import make_plan
-    from flows.runs.prefect_states import unsettled
+    from flows.runs.prefect_states import unreported
     from flows.runs.record import RunRecord, unclosed
     from flows.servers.prefect_server import has_server
-    from tasks.tracking.stage_run import is_told
+    from tasks.tracking.stage_run import is_reported
 
     plan = make_plan(request)
     check_names(plan.recipe)
     check_before_run(plan)
     console = make_console()
     # A run that was killed after its last stage has left runs open in Prefect and MLflow, and `best` where it was.
-    left_open = any(record["state"] == "running" for _, record in unsettled(plan.workspace)) or any(unclosed(plan.workspace))
-    untold = not is_told(plan.workspace, [stage.spec.directory for stage in plan.stages if stage.action == "reuse"])
-    if not plan.to_run and not has_server() and not left_open and not untold:
-        # The embedded server takes seconds to start, only to hear that nothing happened.
+    left_open = any(record["state"] == "running" for _, record in unreported(plan.workspace)) or any(unclosed(plan.workspace))
+    missing_in_mlflow = not is_reported(plan.workspace, [stage.spec.directory for stage in plan.stages if stage.action == "reuse"])
+    if not plan.to_run and not has_server() and not left_open and not missing_in_mlflow:
+        # Nothing happens: not worth the seconds in which the embedded server starts.
         RunRecord.begin(plan).end("done")
         console.print(f"all {len(plan.stages)} stages are reused: nothing has changed since they were made", highlight=False)
     else:
@@ -79,7 +79,7 @@ def run_request(request: RunRequest) -> None:
 
 def _carry_out(request: RunRequest, plan: Plan) -> None:
     """Run the flow, and leave with the exit code that fits if it does not end well."""
-    from flows.runs.prefect_states import settling
+    from flows.runs.prefect_states import reporting_ends
     from flows.runs.record import own_run
     from flows.servers.prefect_server import PrefectServer
     from tasks.stage.lease import StageFailed
@@ -91,7 +91,7 @@ def _carry_out(request: RunRequest, plan: Plan) -> None:
         from flows.experiment import experiment
 
         server.wait()
-        with settling(plan.workspace):
+        with reporting_ends(plan.workspace):
             experiment(**request.model_dump())
     except BaseException as error:
         if is_of_a_signal(error):
@@ -110,8 +110,8 @@ def _carry_out(request: RunRequest, plan: Plan) -> None:
         record = own_run(plan.workspace, plan.recipe.name)
         if not isinstance(error, Exception) or server.answers() or record is None or record["state"] == "running":
             raise
-        # Prefect could not be told how the run ended. The run has ended all the same, and its record says how.
-        click.echo("warning: Prefect's server went away; the next command tells it how this run ended", err=True)
+        # Prefect does not know how the run ended. Its record does.
+        click.echo("warning: Prefect's server went away; the next command reports to it how this run ended", err=True)
         if record["state"] != "done":
             click.echo(f"{record['state']}: {record['error']}", err=True)
             sys.exit(FAILED if record["state"] == "failed" else STOPPED)

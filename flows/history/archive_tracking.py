@@ -1,4 +1,4 @@
-"""A run that was taken in from another machine, told to this workspace's MLflow: its stages, curves, checkpoints and scores."""
+"""Reports an imported run to this workspace's MLflow: its stages, curves, checkpoints and scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.workspace import RECORDS, Workspace, write_record
 
 
 def announce(workspace: Workspace, name: str, warn: Callable[[str], None]) -> list[str]:
-    """Tell MLflow of the finished stages of a run that it has not heard of; returns their names, in the order of the recipe.
+    """Report to MLflow the finished stages of a run that it does not have; returns their names, in the order of the recipe.
 
     Args:
         name: `EXPERIMENT/RUN`.

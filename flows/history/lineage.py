@@ -28,7 +28,7 @@ LISTS = {"data", "checkpoints", "of"}  # roles that name several stages
 
 @dataclass(frozen=True)
 class Made:
-    """A stage that was made, as its directory tells."""
+    """A finished stage, as its directory says."""
 
     directory: Path
     spec: dict[str, Any]
@@ -52,7 +52,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a person asked about: a stage, and where they said so a checkpoint of it or some of its scores."""
+    """What a person asked about: a stage, or a checkpoint of it, or some of its scores."""
 
     stage: Made
     checkpoint: Path | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flows.recipe.names_elsewhere import called_here, said_instead
+from flows.recipe.names_elsewhere import advice_for, called_here
 from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path, settings_in
 from rl_core.config.base import Settings
@@ -79,7 +79,7 @@ def walk(location: tuple[int | str, ...], document: Any) -> tuple[list[str], Any
 
 
 def _weight(problem: Any, document: dict[str, Any]) -> tuple[bool, int, bool]:
-    """Which problem to tell of.
+    """Which problem to report.
 
     An unknown key of the whole recipe is the first, for all others may come of it. Of the complaints of a union's members, the one that got
     furthest into what was written is about the member meant.
@@ -93,7 +93,7 @@ def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
     """What an unknown key stands for: by its name in other trainers, by a slip, or as a key that has its place elsewhere."""
     name, known = path[-1], _known_keys(path, document)
     full = ".".join([name, *_only_keys(place)])
-    if text := said_instead(full):
+    if text := advice_for(full):
         return text
     if len(path) == 1 and name.startswith((".", "_")):
         return f"keys that are there for their anchors alone begin with `{UNREAD}`"
@@ -116,7 +116,7 @@ def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
 
 def of_stages(name: str, document: dict[str, Any]) -> str | None:
     """The settings of stages that another trainer calls `name`, or that are called so."""
-    if text := said_instead(name):
+    if text := advice_for(name):
         return text
     stages = document.get("stages")
     found = []

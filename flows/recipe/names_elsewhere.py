@@ -116,7 +116,7 @@ SAME: dict[str, str] = {
     "model": "model_name_or_path model_name model.path pretrain base_model actor_rollout_ref.model.path",
     "seed": "random_seed data_seed",
 }
-# What has no setting here, and what there is.
+# Settings of others that have none here, and what to use.
 INSTEAD: dict[str, str] = {
     "top_p top_k min_p repetition_penalty": "training samples from the model's own distribution; there is `temperature`",
     "output_dir save_path default_local_dir ckpt_path": "everything is kept in --workspace",
@@ -150,8 +150,8 @@ def called_here(name: str, model: type[Settings]) -> str | None:
     return None
 
 
-def said_instead(name: str) -> str | None:
-    """What there is in place of a setting of other trainers that has none here."""
+def advice_for(name: str) -> str | None:
+    """What to use where a setting of another trainer has none here."""
     return INSTEAD_OF.get(_plain(name).rpartition(".")[2])
 
 

@@ -24,7 +24,7 @@ from flows.servers.daemons import Servers
 from tasks.format import clock
 from tasks.kinds import KINDS
 from tasks.stage.records import MLFLOW, read_record
-from tasks.stage.spec import StageSpec, read_manifest, said
+from tasks.stage.spec import StageSpec, message_of, read_manifest
 from tasks.tracking.experiment_run import Lineage, page
 from tasks.trainer.local_process import Progress
 
@@ -33,7 +33,7 @@ SILENCE = 60.0  # seconds without requests after one that failed
 
 
 class FlowPage:
-    """Tells Prefect what the display tells the terminal. A context manager: as it ends it writes the summary."""
+    """Shows in Prefect what the display shows in the terminal. A context manager: at its end it writes the summary."""
 
     def __init__(self, plan: Plan, lineage: Lineage, display: Display) -> None:
         self._plan = plan
@@ -53,7 +53,7 @@ class FlowPage:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None or isinstance(error, Exception):
-            self._summarize(said(error) if error else None)
+            self._summarize(message_of(error) if error else None)
 
     def reused(self, stage: PlannedStage) -> None:
         self._display.reused(stage)
@@ -157,7 +157,7 @@ class FlowPage:
         except Exception as error:  # its HTTP client's, the server's, Prefect's own
             self._silent_until = time.monotonic() + SILENCE
             if not self._warned:
-                self._display.warn(f"Prefect does not answer ({said(error)}); the run goes on")
+                self._display.warn(f"Prefect does not answer ({message_of(error)}); the run goes on")
             self._warned = True
             logging.raiseExceptions = False  # Prefect's log handlers would say the same at every line
             return None

@@ -1,7 +1,7 @@
-"""Leaves no run open in Prefect whose process is gone, and sends what it could not be told while it was away.
+"""Brings the state of flow runs in Prefect up to date with the records of the runs.
 
-The record of a run (`flows/runs/record.py`) says how it ended. Prefect may know better or worse: a killed process says nothing, a server
-that was down heard nothing, and Ctrl-C is a crash to Prefect where a person means a cancellation.
+The record of a run (`flows/runs/record.py`) says how it ended. Prefect may not know: a killed process sends nothing, a server that was down
+received nothing, and Prefect takes Ctrl-C for a crash, where a person means a cancellation.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ STATES = {
 
 
 @contextmanager
-def settling(workspace: Workspace) -> Iterator[None]:
-    """Settle what earlier runs left, and afterwards how this one ended."""
-    settle_runs(workspace)
+def reporting_ends(workspace: Workspace) -> Iterator[None]:
+    """Report how earlier runs ended, and afterwards how this one did."""
+    report_ends(workspace)
     try:
         yield
     finally:
-        settle_runs(workspace)
+        report_ends(workspace)
 
 
-def settle_runs(workspace: Workspace) -> int:
-    """Set the state of every flow run of the current Prefect server that has ended otherwise; returns how many records were settled.
+def report_ends(workspace: Workspace) -> int:
+    """Set the state of every flow run of the current Prefect server that has ended otherwise; returns how many were reported.
 
-    A server that does not answer is no error: they are settled next time.
+    A server that does not answer is no error: they are reported next time.
     """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    settled = 0
-    for path, record in unsettled(workspace):
+    reported = 0
+    for path, record in unreported(workspace):
         try:
             with get_client(sync_client=True) as client:
-                _settle(client, record)
+                _report(client, record)
         except ObjectNotFound:  # a run of another server
             continue
         except Exception:  # of its HTTP client, or of the server
-            return settled
+            return reported
         record["prefect"]["settled"] = True
         write_record(path, record)
-        settled += 1
-    return settled
+        reported += 1
+    return reported
 
 
-def unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Records of runs that have ended and whose end Prefect has not heard."""
+def unreported(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Records of runs that have ended and whose end Prefect does not know yet."""
     for path in workspace.run_records():
         record = read_record(path)
         known = (record or {}).get("prefect")
@@ -70,7 +70,7 @@ def unsettled(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield path, record
 
 
-def _settle(client: SyncPrefectClient, record: dict[str, Any]) -> None:
+def _report(client: SyncPrefectClient, record: dict[str, Any]) -> None:
     from prefect.client.schemas.objects import State, StateType
 
     identity = UUID(record["prefect"]["flow_run_id"])

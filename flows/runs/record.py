@@ -36,7 +36,7 @@ class RunRecord:
 
     @classmethod
     def begin(cls, plan: Plan) -> RunRecord:
-        """Record that a plan is being carried out."""
+        """Record that a run of a plan begins."""
         folder = plan.workspace.root / plan.recipe.name / RECORDS
         folder.mkdir(parents=True, exist_ok=True)
         name = _next_name(folder)
@@ -79,7 +79,7 @@ class RunRecord:
         write_record(self.path, self.content)
 
     def _beat(self) -> None:
-        """From now until its end, renew the file's time: hosts that cannot see this process know by it that it works."""
+        """From now until its end, renew the file's time: so other hosts know that this process is alive."""
 
         def beat() -> None:
             while not self.ended.wait(HEARTBEAT):
@@ -95,7 +95,7 @@ class RunRecord:
 
 
 def _next_name(folder: Path) -> str:
-    """The time of day, or a little after the last run's where the clock was set back since: names tell the order of runs."""
+    """The time of day, or just after the last run where the clock was set back: runs are in the order of their names."""
     earlier = [_moment(path.stem) + timedelta(milliseconds=1) for path in folder.glob("*.json")]
     return max([datetime.now(), *earlier]).strftime(NAME)[:-3]
 
@@ -140,7 +140,7 @@ def own_run(workspace: Workspace, experiment: str) -> dict[str, Any] | None:
 
 
 def unclosed(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Records of runs that have ended and whose end the workspace's MLflow has not heard."""
+    """Records of runs that have ended and whose end the workspace's MLflow does not know yet."""
     for path in workspace.run_records():
         record = read_record(path)
         known = (record or {}).get("mlflow")

@@ -82,23 +82,23 @@ def stage_rows(workspace: Workspace, experiment: str) -> list[list[str]]:
 
 
 def describe(directory: Path) -> tuple[str, float]:
-    """The state of a stage in words and when it was last heard of (seconds since the epoch)."""
+    """The state of a stage in words, and when it was last seen (seconds since the epoch)."""
     manifest = read_manifest(directory)
     if manifest:
         return f"done in {clock(manifest.get('seconds', 0.0))}", manifest.get("finished", 0.0)
     state: dict[str, Any] = read_record(directory / STATE) or {}
-    heard = state.get("heartbeat", 0.0)
+    last_seen = state.get("heartbeat", 0.0)
     owner = holder(directory / STATE, state)
     step = _last_step(directory / PROGRESS)
     if owner:
-        return f"running{step}, process {owner['pid']} on {owner['host']}", heard
+        return f"running{step}, process {owner['pid']} on {owner['host']}", last_seen
     if (trainer := orphan(state)) is not None:
-        return f"left behind{step}: its run is gone, its trainer (process {trainer}) writes a checkpoint and ends", heard
+        return f"left behind{step}: its run is gone, its trainer (process {trainer}) writes a checkpoint and ends", last_seen
     if state.get("state") == "failed":
-        return f"failed{step}", heard
+        return f"failed{step}", last_seen
     if state.get("state") == "stopped":
-        return f"stopped{step}", heard
-    return f"interrupted{step}", heard  # its process is gone without a word
+        return f"stopped{step}", last_seen
+    return f"interrupted{step}", last_seen  # its process ended without a record
 
 
 def _run_state(path: Path, run: dict[str, Any]) -> str:

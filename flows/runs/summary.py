@@ -45,7 +45,7 @@ def score_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
 def score_table(scores: list[dict[str, Any]], comparisons: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: checkpoints down, benchmarks across, shares in percent with their 95 % intervals.
 
-    `~` marks a score whose difference from the row above is noise. The last row has the smallest difference that a column can tell.
+    `~` marks a score whose difference from the row above is noise. The last row has the smallest difference that a column can show.
     """
     # A benchmark with parts is shown by its parts.
     divided = {score["benchmark"] for score in scores if score["subset"]}
@@ -97,7 +97,7 @@ def _cell(score: dict[str, Any] | None, change: dict[str, Any] | None) -> str:
 
 
 def _tells(entries: list[dict[str, Any]]) -> str:
-    """The smallest difference that every comparison of a column can tell, in points."""
+    """The smallest difference that every comparison of a column can show, in points."""
     found = [entry["detectable"] for entry in entries if "detectable" in entry]
     return f"{100 * max(found):.1f}" if found else "-"
 

@@ -43,7 +43,7 @@ MISSING = "is missing"
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of one stage, cell, record or database."""
+    """What was found in one stage, cell, record or database."""
 
     state: State
     what: str  # a path in the workspace
@@ -54,11 +54,11 @@ class Finding:
 class Verification:
     """One walk over a workspace."""
 
-    def __init__(self, workspace: Workspace, tell: Callable[[str], None]) -> None:
-        """`tell` is called with what is read next."""
+    def __init__(self, workspace: Workspace, on_progress: Callable[[str], None]) -> None:
+        """`on_progress` is called with what is read next."""
         self.workspace = workspace
         self.read = 0  # bytes
-        self._tell = tell
+        self._on_progress = on_progress
         self._whole: set[Path] = set()  # stages that are done and sound
         self._digests = Digests(workspace.digests)
 
@@ -157,7 +157,7 @@ class Verification:
         problems: dict[str, str] = {}
         outputs = manifest["outputs"]
         for name, recorded in outputs.items():
-            self._tell(f"{self._name(directory / name)} ({storage(recorded['bytes'])})")
+            self._on_progress(f"{self._name(directory / name)} ({storage(recorded['bytes'])})")
             problems |= damage(directory, manifest | {"outputs": {name: recorded}}, self._digests, again=True)
             self.read += recorded["bytes"]
         for name in outputs:
@@ -174,7 +174,7 @@ class Verification:
         """What is wrong with what a stage has made so far."""
         problems: dict[str, str] = {}
         for checkpoint in sorted(path for path in directory.glob("checkpoints/step-*") if path.is_dir()):
-            self._tell(self._name(checkpoint))
+            self._on_progress(self._name(checkpoint))
             self.read += sum(path.stat().st_size for path in checkpoint.rglob("*") if path.is_file())
             problems |= {f"checkpoints/{checkpoint.name}/{name}": "does not match its digest" for name in damaged_files(checkpoint)}
         for step in damaged_steps(directory):
@@ -195,7 +195,7 @@ class Verification:
     def _cells(self) -> Iterator[Finding]:
         sound = 0
         for directory in sorted(path for path in self.workspace.cells.glob("*") if path.is_dir()):
-            self._tell(self._name(directory))
+            self._on_progress(self._name(directory))
             what, again = self._name(directory), f"rm -r {_quoted(directory)}"
             if (directory / PARTIAL).exists() or not (directory / CELL).exists():
                 lost = damaged_lines(directory / PARTIAL) if (directory / PARTIAL).exists() else 0
@@ -233,7 +233,7 @@ class Verification:
 
     def _databases(self, experiments: list[str]) -> Iterator[Finding]:
         """The warehouse, MLflow's database and Prefect's."""
-        self._tell(self.workspace.warehouse.name)
+        self._on_progress(self.workspace.warehouse.name)
         made = [path.parent for path in self.workspace.root.glob(f"*/*/{MANIFEST}") if re.fullmatch(STAGE_DIRECTORY, path.parent.name)]
         kinds = [KINDS.get((read_manifest(directory) or {}).get("kind", "")) for directory in made]
         wanted = any(kind is not None and kind.publishes for kind in kinds)
@@ -242,12 +242,12 @@ class Verification:
             self.workspace.warehouse,
             ["ingest"],
         )
-        self._tell(self.workspace.mlflow_file.name)
+        self._on_progress(self.workspace.mlflow_file.name)
         resumed = [f"resume {name}" for name in experiments if self.workspace.run_records(name)]
         yield from self._database(
             check_mlflow(self.workspace, [path for path in made if path in self._whole]), self.workspace.mlflow_file, resumed
         )
-        self._tell(self.workspace.prefect_file.name)
+        self._on_progress(self.workspace.prefect_file.name)
         yield from self._database(check_prefect(self.workspace), self.workspace.prefect_home, [])  # its log must not be left to a new one
 
     def _database(self, found: tuple[State, str] | None, path: Path, commands: list[str]) -> Iterator[Finding]:

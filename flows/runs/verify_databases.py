@@ -54,20 +54,20 @@ def check_mlflow(workspace: Workspace, stages: list[Path]) -> Judged | None:
     path = workspace.mlflow_file
     if workspace.tracking_uri != workspace.own_mlflow_database:
         return None
-    told = {directory: notes for directory in stages if (notes := read_record(directory / MLFLOW)) and _is_closed(notes)}
+    reported = {directory: notes for directory in stages if (notes := read_record(directory / MLFLOW)) and _is_closed(notes)}
     if not path.exists():
-        return ("damaged", "is missing; a new one is made of the stages' files") if told else None
+        return ("damaged", "is missing; a new one is made of the stages' files") if reported else None
     try:
         with _opened(path) as connection:
             if trouble := _structure(connection):
                 return "damaged", f"{trouble}; a new one is made of the stages' files"
-            for directory, notes in told.items():
+            for directory, notes in reported.items():
                 if trouble := _differs(connection, directory, notes):
                     text = f"{trouble} of stage {directory.parent.name}/{directory.name}"
                     return "damaged", f"{text}; a new one is made of the stages' files"
     except sqlite3.DatabaseError as error:
         return _failed(error, "a new one is made of the stages' files")
-    return "sound", f"agrees with {len(told)} stages"
+    return "sound", f"agrees with {len(reported)} stages"
 
 
 def check_prefect(workspace: Workspace) -> Judged | None:

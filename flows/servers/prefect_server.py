@@ -25,7 +25,7 @@ LEAST = 10_000_000  # bytes that its database needs
 PATIENCE = 120.0  # seconds; the first start migrates a fresh database, slowly on a busy machine
 CLIENT = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines tell what happens; the API keeps Prefect's
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines say what happens; Prefect's are kept by its API
     "PREFECT_CLIENT_MAX_RETRIES": "2",  # 6 s; the default waits a minute, at every request, for a server that is gone
 }
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)

@@ -1,6 +1,6 @@
-"""What the runner of `r1flow up` carries out: the recipes that the operator offers, in the operator's workspace, on the operator's data.
+"""What the runner of `r1flow up` runs: the recipes that the operator offers, in the operator's workspace, on the operator's data.
 
-A form in Prefect's UI shows these as fixed, but whoever reaches the API can send others; so the flow itself looks.
+Prefect's form shows these as fixed, but whoever reaches the API can send others. So the flow checks them itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def offered(workspace: Workspace) -> dict[str, Schedule]:
 
 
 def check_served(request: RunRequest) -> None:
-    """Refuse what a runner does not offer; outside of one everything is allowed.
+    """Refuse a request that a runner does not offer. Outside of a runner everything is allowed.
 
     Raises:
         InputError: another workspace, recipe or data directory than those that are offered.

@@ -46,7 +46,7 @@ class RayWorkers:
         self.weights: Any = None
         self.adapters: Any = None
         self.engines: list[Any] = []
-        self.met: list[Any] = []  # engines that the training processes send weights to, from device to device
+        self.connected: list[Any] = []  # engines that the training processes send weights to, from device to device
         resources = config.resources
         address = resources.cluster or os.environ.get("RAY_ADDRESS")
         self.on_cluster = bool(address)
@@ -237,13 +237,13 @@ class RayWorkers:
         Raises:
             WorkerLost: it was not done in time. Over NCCL who waits for one that died does so for ever.
         """
-        if self.met != engines:
-            self.met = []
+        if self.connected != engines:
+            self.connected = []
             address = self.ray.get(self.trainers[0].run.remote(meeting_point))
             form = self.ray.get(engines[0].attribute.remote("form"))
             to = self.transfer, engines, self.config.resources.tensor_parallel, form, address
             self._all("meet the engines", [actor.meet.remote(*to) for actor in self.trainers], WorkerLost)
-            self.met = list(engines)
+            self.connected = list(engines)
         self._all("bring the weights to the engines", [actor.send.remote() for actor in self.trainers], WorkerLost)
 
     def save(self, directory: Path) -> None:

@@ -46,8 +46,8 @@ class Report(Kind[ReportStage]):
         from tasks.kinds.analyze import DATABASE
 
         analysis = next(above for above in spec.upstream["of"] if (above.directory / DATABASE).exists())
-        reading = where_to_look(Workspace(spec.workspace))
-        written = write(analysis.directory / DATABASE, spec.directory, recipe=work.recipe, title=spec.experiment, reading=reading)
+        links = where_to_look(Workspace(spec.workspace))
+        written = write(analysis.directory / DATABASE, spec.directory, recipe=work.recipe, title=spec.experiment, links=links)
         return {"files": [str(Path(path).relative_to(spec.directory)) for path in written]}
 
     def note(self, spec: StageSpec, manifest: Mapping[str, Any]) -> str:

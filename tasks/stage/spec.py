@@ -183,7 +183,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
         write_record(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
         yield lease
     except BaseException as error:
-        lease.release(ending(error), said(error))
+        lease.release(ending(error), message_of(error))
         raise
     lease.release("done")
 
@@ -194,7 +194,7 @@ def ending(error: BaseException) -> Literal["stopped", "failed"]:
     return "stopped" if stopped else "failed"
 
 
-def said(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """An error in one line for a record."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted from the keyboard"

@@ -271,7 +271,7 @@ class StageRecord:
                 self._client.log_artifact(self._run, str(path), path.parent.relative_to(self._directory).as_posix())
 
 
-def is_told(workspace: Workspace, directories: Iterable[Path]) -> bool:
+def is_reported(workspace: Workspace, directories: Iterable[Path]) -> bool:
     """Whether the workspace's store has heard of finished stages, as far as their notes and its file tell, without asking it."""
     uri = workspace.tracking_uri
     file = workspace.mlflow_file if uri == workspace.own_mlflow_database else Path(uri.removeprefix("sqlite:///"))

@@ -128,7 +128,7 @@ def measure(rollouts: int) -> None:
         for view, seconds in sorted(slowest.items(), key=lambda pair: -pair[1])[:5]:
             print(f"  view {view:<28} {seconds:6.2f} s")
         began = time.perf_counter()
-        page.write(database, root / "report", recipe={}, title="scale", reading=[])
+        page.write(database, root / "report", recipe={}, title="scale", links=[])
         print(f"  report {time.perf_counter() - began:.1f} s")
         print(f"  peak memory of all of it {_peak():.2f} GB")
         shutil.rmtree(root / "report")

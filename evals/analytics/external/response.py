@@ -1,4 +1,4 @@
-"""One response as far as a file tells of it."""
+"""One response, as far as a file describes it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Response:
 
 def finish_reason(value: Any) -> FinishReason | None:
     """`stop` and `length` under the names that engines give them; None for anything else, such as `tool_calls` or `content_filter`."""
-    said = str(value).lower()
-    return "length" if said in CUT_OFF else "stop" if said in ENDED else None
+    reason = str(value).lower()
+    return "length" if reason in CUT_OFF else "stop" if reason in ENDED else None
 
 
 def verdict(value: Any) -> bool | None:

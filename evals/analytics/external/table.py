@@ -137,7 +137,7 @@ def _reward(row: Row, column: str | None, parts: list[str]) -> tuple[float | Non
 def _ask(row: Row, taken: set[str], file: File) -> None:
     """Note that neither reward nor verdict is known, and the column that might be one."""
     usable = [name for name, cell in row.items() if isinstance(cell, bool | int | float) and name not in taken and _TELLING.search(name)]
-    hint = f"; column {usable[0]} may tell: --map reward={usable[0]} or --map correct={usable[0]}" if usable else ""
+    hint = f"; column {usable[0]} may say: --map reward={usable[0]} or --map correct={usable[0]}" if usable else ""
     file.note(f"rewards and verdicts are unknown{hint or ': --map reward=COLUMN or --map correct=COLUMN names them'}")
 
 

@@ -148,7 +148,7 @@ def _keywords(connection: duckdb.DuckDBPyConnection) -> Figure | None:
 def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     caption = (
         "Signs of collapse: entropy that runs to zero or jumps, a growing KL or gradient, many clipped tokens, a gap between the trainer's "
-        "and the sampler's log-probs. The learning rate tells what was meant to change."
+        "and the sampler's log-probs. The learning rate shows what was meant to change."
     )
     return _panels(connection, "rl", HEALTH, "health", "Health of the training", caption)
 

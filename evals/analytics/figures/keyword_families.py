@@ -54,7 +54,7 @@ def _over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         return finish(
             canvas,
             "families",
-            "mind",
+            "thinking",
             "Keyword families",
             "Share of rollouts whose thinking has at least one word of a family, by step. What the families stand for is listed below.",
             sql,
@@ -94,10 +94,10 @@ def _by_outcome(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         return finish(
             canvas,
             "families-by-outcome",
-            "mind",
+            "thinking",
             "Keyword families by outcome",
             "Share of responses with at least one word of a family, among those that end right and among the others. Where the marks lie "
-            f"on each other the family tells nothing about success. {INTERVALS}",
+            f"on each other the family says nothing about success. {INTERVALS}",
             sql,
         )
 
@@ -136,7 +136,7 @@ def _by_difficulty(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         return finish(
             canvas,
             "families-by-difficulty",
-            "mind",
+            "thinking",
             "Keyword families by difficulty",
             "Share of responses with at least one word of a family by the difficulty that the data names (number of people, level, …), for "
             f"each task in training and each benchmark. {INTERVALS}",

@@ -69,7 +69,7 @@ class Figure:
     """One picture: `svg` for page and print, `png` for other tools; `caption` says what to see, `sql` where the numbers are."""
 
     name: str
-    section: str  # training | checkpoints | mind
+    section: str  # training | checkpoints | thinking
     title: str
     caption: str
     sql: str

@@ -24,7 +24,7 @@ CURVES = {
     "reflection": ("keywords_by_step", "reflection", "Reflection keywords", "per response"),
     "repetition": ("degeneration_by_step", "repetition", "Repeated 4-grams", "share"),
 }
-MOST_PARTS = 12  # of a benchmark: more are too small to tell anything
+MOST_PARTS = 12  # of a benchmark: more are too small to show anything
 IN_A_ROW = 3  # steps that a difference must last to count as a parting
 # The stage runs of a run: a stage that two runs share belongs to both.
 MEMBERS = "(SELECT run, unnest(stage_runs) AS stage_run FROM runs)"
@@ -59,7 +59,7 @@ class ScoreDifference:
 
 
 def write(
-    database: Path, output: Path, *, runs: dict[str, list[str]], recipes: dict[str, dict[str, Any]], reading: list[dict[str, Any]]
+    database: Path, output: Path, *, runs: dict[str, list[str]], recipes: dict[str, dict[str, Any]], links: list[dict[str, Any]]
 ) -> Path:
     """Write `comparison.html` and `figures/*` (PNG and SVG); returns the page.
 
@@ -89,7 +89,7 @@ def write(
     for figure in figures:
         figure.write(output / "figures")
     page = output / "comparison.html"
-    page.write_text(environment().get_template("comparison.html").render(content, reading=reading, **embedded("zoom.js")), encoding="utf-8")
+    page.write_text(environment().get_template("comparison.html").render(content, links=links, **embedded("zoom.js")), encoding="utf-8")
     return page
 
 

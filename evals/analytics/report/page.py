@@ -63,7 +63,7 @@ def write(
     *,
     recipe: dict[str, Any],
     title: str,
-    reading: list[dict[str, Any]],
+    links: list[dict[str, Any]],
     underway: Sequence[tuple[str, str]] = (),
 ) -> list[Path]:
     """Write `report.html` and `figures/*` (PNG and SVG) below `output`.
@@ -71,7 +71,7 @@ def write(
     Args:
         database: a warehouse that holds one experiment.
         recipe: the resolved recipe, printed as YAML.
-        reading: where to look next: dictionaries with `title`, `where` (a path or a command) and, if it helps, `note`.
+        links: where to look next: dictionaries with `title`, `where` (a path or a command) and, if it helps, `note`.
         underway: stages that are not finished, and their state in words.
 
     Returns:
@@ -114,7 +114,7 @@ def write(
             totals={name: _sum(context["costs"], name) for name in ("responses", "prompt_tokens", "response_tokens")},
             turning={row["family"] for row in context["patterns"] if row["turn"]},
             queries=QUERIES,
-            reading=reading,
+            links=links,
             recipe=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110),
             style=(TEMPLATES / "report.css").read_text(),
             underway=underway,

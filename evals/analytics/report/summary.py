@@ -80,7 +80,7 @@ def results(connection: duckdb.DuckDBPyConnection) -> list[Result]:
 
 
 def verdicts(found: list[Result]) -> list[Remark]:
-    """The results in words: one sentence for all parts where a metric rose, one where it fell, one where nothing can be told."""
+    """The results in words: one sentence for all parts where a metric rose, one where it fell, one where nothing can be concluded."""
     words: dict[Tone, str] = {"better": "rose", "worse": "fell", "noise": "moved within noise"}
     grouped: dict[tuple[str, str, str, Tone], list[Result]] = {}
     for metric, first, last in dict.fromkeys((result.metric, result.first, result.last) for result in found):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # DuckDB 1.5 tools read this format; the one 2.0 writes by default opens only in 2.0.
 STORAGE_VERSION = "v1.5.0"
 MEMORY = "1200MB"  # of the engine while it writes
-COUNTED = ("stages", "rollouts", "eval_samples", "metrics", "scores", "comparisons")  # tables whose rows are told
+COUNTED = ("stages", "rollouts", "eval_samples", "metrics", "scores", "comparisons")  # tables whose rows are reported
 
 
 @dataclass(frozen=True)

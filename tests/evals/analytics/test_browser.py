@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no 
 
 
 def test_page_draws_and_its_browser_works_by_keyboard(database: Path, tmp_path: Path) -> None:
-    page_file, *_ = write(database, tmp_path, recipe={}, title="quickstart", reading=[])
+    page_file, *_ = write(database, tmp_path, recipe={}, title="quickstart", links=[])
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -46,7 +46,7 @@ def test_page_draws_and_its_browser_works_by_keyboard(database: Path, tmp_path: 
 @pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_figures_open_large_and_follow_the_colour_scheme(database: Path, tmp_path: Path, scheme: str, light: bool, width: int) -> None:
-    page_file, *_ = write(database, tmp_path, recipe={}, title="quickstart", reading=[], underway=[("anneal", "running")])
+    page_file, *_ = write(database, tmp_path, recipe={}, title="quickstart", links=[], underway=[("anneal", "running")])
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)

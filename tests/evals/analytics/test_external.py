@@ -119,7 +119,7 @@ def test_a_note_names_its_files_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "told"),
     [
-        ("my_score", "; column my_score may tell: --map reward=my_score or --map correct=my_score"),
+        ("my_score", "; column my_score may say: --map reward=my_score or --map correct=my_score"),
         ("points", ": --map reward=COLUMN or --map correct=COLUMN names them"),
     ],
 )

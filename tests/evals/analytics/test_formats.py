@@ -69,7 +69,7 @@ def test_one_line_asks_for_what_may_be_a_reward(tmp_path: Path) -> None:
     path = lines(tmp_path / "rows.jsonl", *({"prompt": "q", "response": "a", "task_id": 7, "final_score_v2": 0.5} for _ in range(3)))
     found, notes = read(path)
     assert notes == [
-        "rewards and verdicts are unknown; column final_score_v2 may tell: --map reward=final_score_v2 or --map correct=final_score_v2"
+        "rewards and verdicts are unknown; column final_score_v2 may say: --map reward=final_score_v2 or --map correct=final_score_v2"
     ]
     found, notes = read(path, reward="final_score_v2")
     assert ([one.reward for one in found], notes) == ([0.5] * 3, [])

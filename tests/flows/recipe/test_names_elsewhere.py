@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.recipe.names_elsewhere import INSTEAD_OF, SAME, called_here, said_instead
+from flows.recipe.names_elsewhere import INSTEAD_OF, SAME, advice_for, called_here
 from flows.recipe.schema import Recipe
 from flows.recipe.setting_paths import by_path
 from tasks.kinds.data import STAGES as DATA_STAGES
@@ -67,8 +67,8 @@ def test_a_name_means_what_the_kind_of_stage_has() -> None:
 
 
 def test_what_has_no_setting_is_said() -> None:
-    assert said_instead("trainer.test_freq") == "evaluation is a stage of kind eval, which names `checkpoints`"
-    assert said_instead("learning_rate") is None
+    assert advice_for("trainer.test_freq") == "evaluation is a stage of kind eval, which names `checkpoints`"
+    assert advice_for("learning_rate") is None
 
 
 def test_every_path_of_the_table_is_a_setting_and_no_name_of_it_is_one() -> None:

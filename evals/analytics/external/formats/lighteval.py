@@ -41,7 +41,7 @@ def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
             prompt=prompt_text(prompt),
             response=f"<think>{thought}</think>\n{text}" if thought else text,
             gold=prompt_text(gold),
-            # Of several answers the metric is that of the best one or their mean: only where it is 0 it tells of each.
+            # Of several answers the metric is that of the best one or their mean: only where it is 0 it holds for each.
             correct=right if len(texts) == 1 or right is False else None,
             benchmark=task,
         )

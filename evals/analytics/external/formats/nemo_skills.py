@@ -37,8 +37,8 @@ def _model(folder: str) -> str:
 
 def _judged(row: Row) -> Row:
     """With the verdict of a judge model, and without a count of no tokens, which stands for an unknown one."""
-    said = re.search(r"Judg[e]?ment:\s*(yes|no)\b", str(row.get("judgement", "")), re.IGNORECASE)
-    return row | {"judged": said[1] if said else None, "num_generated_tokens": row.get("num_generated_tokens") or None}
+    judgement = re.search(r"Judg[e]?ment:\s*(yes|no)\b", str(row.get("judgement", "")), re.IGNORECASE)
+    return row | {"judged": judgement[1] if judgement else None, "num_generated_tokens": row.get("num_generated_tokens") or None}
 
 
 FORMAT = Format("NeMo-Skills", recognises=lambda row, file: "generation" in row and bool(row.keys() & OWN), read=_read, columns=True)

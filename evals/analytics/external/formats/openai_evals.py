@@ -29,15 +29,15 @@ def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
     names = spec.get("completion_fns") or [spec.get("model")]
     for key, events in sampled.items():
         texts = [text for data in events for text in _texts(data["sampled"])]
-        said = judged.get(key, {}) if len(texts) == 1 else {}  # of several samples a match need not be about this one
+        match = judged.get(key, {}) if len(texts) == 1 else {}  # of several samples a match need not be about this one
         for data in events:
             for text in _texts(data["sampled"]):
                 yield Response(
                     prompt=prompt_text(data.get("prompt")),
                     response=response_text(text)[0],
-                    gold=_answer(said.get("expected")),
-                    extracted=_answer(said.get("picked")),
-                    correct=verdict(said.get("correct")),
+                    gold=_answer(match.get("expected")),
+                    extracted=_answer(match.get("picked")),
+                    correct=verdict(match.get("correct")),
                     benchmark=str(spec.get("eval_name") or file.path.stem),
                     checkpoint=str(names[0]) if names[0] else None,
                 )

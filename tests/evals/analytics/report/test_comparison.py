@@ -20,7 +20,7 @@ def page(experiment: list[StageRun], tmp_path_factory: pytest.TempPathFactory) -
     build_several(parts, output / "a.duckdb")
     recipes = {"quickstart/one": {"a": 1, "b": 2}, "quickstart/two": {"a": 1, "b": "<b>3</b>", "c": 4}}
     runs = {label: [] for label in recipes}
-    return comparison.write(output / "a.duckdb", output, runs=runs, recipes=recipes, reading=[{"title": "SQL", "where": "r1flow sql"}])
+    return comparison.write(output / "a.duckdb", output, runs=runs, recipes=recipes, links=[{"title": "SQL", "where": "r1flow sql"}])
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 def write(database: Path, output: Path) -> list[Path]:
     reading = [{"title": "All rollouts", "where": "runs/warehouse.duckdb", "note": "in SQL"}, {"title": "Charts", "where": "mlflow ui"}]
-    return write_page(database, output, recipe=RECIPE, title="quickstart", reading=reading)
+    return write_page(database, output, recipe=RECIPE, title="quickstart", links=reading)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_says_what_was_learned(page: Page, database: Path) -> None:
         "Training reward rose in warmup",
         "One problem, every checkpoint",
         "step N, N., first",
-        "Reading the mind",
+        "Chain of thought",
         "language switching",
         "What it cost",
         "kind: sft",
@@ -144,7 +144,7 @@ def test_model_text_cannot_act(experiment: list[StageRun], tmp_path: Path) -> No
         rows = [row | {"response": attack, "prompt": attack, "gold": attack, "think_end": 20, "answer_start": None} for row in rows]
         pq.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA), path)
     publishing.build(Part(stages), tmp_path / "a.duckdb")
-    html = write_page(tmp_path / "a.duckdb", tmp_path, recipe={"name": attack}, title=attack, reading=[{"title": attack, "where": attack}])[
+    html = write_page(tmp_path / "a.duckdb", tmp_path, recipe={"name": attack}, title=attack, links=[{"title": attack, "where": attack}])[
         0
     ]
     text = html.read_text()
