@@ -144,9 +144,7 @@ def test_model_text_cannot_act(experiment: list[StageRun], tmp_path: Path) -> No
         rows = [row | {"response": attack, "prompt": attack, "gold": attack, "think_end": 20, "answer_start": None} for row in rows]
         pq.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA), path)
     publishing.build(Part(stages), tmp_path / "a.duckdb")
-    html = write_page(tmp_path / "a.duckdb", tmp_path, recipe={"name": attack}, title=attack, links=[{"title": attack, "where": attack}])[
-        0
-    ]
+    html = write_page(tmp_path / "a.duckdb", tmp_path, recipe={"name": attack}, title=attack, links=[{"title": attack, "where": attack}])[0]
     text = html.read_text()
     page = Page(text)
     assert text.count("<script>") == 1
