@@ -12,11 +12,6 @@ from rl_core.environments.registry import environment_of
 from rl_core.rewards.verify import judged_by_text
 
 
-def inputs(config: TrainingData, data_dir: Path | None) -> list[Path]:
-    """The local files that the stage reads; see `Environment.inputs`."""
-    return environment_of(config.task).inputs(config, data_dir)
-
-
 def prepare(config: TrainingData, output: Path, *, data_dir: Path | None, seed: int) -> dict[str, Any]:
     """Write both splits into `output` and describe them. `seed` bears on the training problems alone.
 

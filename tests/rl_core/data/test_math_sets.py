@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from rl_core.data import math_sets
-from rl_core.data.prepare import inputs, prepare
+from rl_core.data.prepare import prepare
 from rl_core.data.prompts import DataError, read_prompts
+from rl_core.environments.math import ENVIRONMENT as MATH
 from rl_core.environments.math import MathData
 from rl_core.outcome import Outcome
 from rl_core.rewards.verify import verify
@@ -147,18 +148,18 @@ def test_a_broken_file_is_named(tmp_path: Path, text: bytes, message: str) -> No
 )
 def test_what_is_missing_is_said_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unknown set 'deepscale'; did you mean 'deepscaler'\?"):
-        inputs(MathData(dataset="deepscale"), None)
+        MATH.inputs(MathData(dataset="deepscale"), None)
     with pytest.raises(
         DataError, match=r"deepscaler/train.{parquet,json,jsonl}: no such file; put the set 'deepscaler' there or leave out"
     ):
-        inputs(MathData(dataset="deepscaler"), tmp_path)
+        MATH.inputs(MathData(dataset="deepscaler"), tmp_path)
     with pytest.raises(DataError, match=r"set 'aime' is not on the hub: give a directory with aime_train/"):
-        inputs(MathData(dataset="aime"), None)
+        MATH.inputs(MathData(dataset="aime"), None)
     with pytest.raises(DataError, match=r"set 'dapo' has no levels \(there are some in math\); remove `levels`"):
-        inputs(MathData(dataset="dapo", levels=[3]), None)
-    assert inputs(MathData(dataset="dapo"), None) == []
+        MATH.inputs(MathData(dataset="dapo", levels=[3]), None)
+    assert MATH.inputs(MathData(dataset="dapo"), None) == []
     directory(tmp_path, ROWS)
-    assert inputs(MathData(dataset="math"), tmp_path) == [tmp_path / "math_train" / "train.json"]
+    assert MATH.inputs(MathData(dataset="math"), tmp_path) == [tmp_path / "math_train" / "train.json"]
 
 
 def test_the_public_sets_read_whole(data_dir: Path) -> None:

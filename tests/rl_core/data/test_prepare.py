@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from rl_core.data.knights_knaves import generate
-from rl_core.data.prepare import inputs, prepare
+from rl_core.data.prepare import prepare
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.splits import HELD_OUT_SEED
+from rl_core.environments.knights_knaves import ENVIRONMENT as PUZZLES
 from rl_core.environments.knights_knaves import KnightsKnavesData
 from rl_core.environments.registry import read_settings
 
@@ -78,7 +79,7 @@ def test_a_benchmark_is_what_the_data_stage_holds_out(tmp_path: Path) -> None:
 
 def test_public_files_stand_in_where_they_are(tmp_path, data_dir) -> None:
     config = KnightsKnavesData(people=[3], train=50, test=10)
-    assert len(inputs(config, data_dir)) == 2
+    assert len(PUZZLES.inputs(config, data_dir)) == 2
     assert prepare(config, tmp_path, data_dir=data_dir, seed=0)["source"] == "files"
 
 
@@ -86,12 +87,12 @@ def test_public_files_stand_in_where_they_are(tmp_path, data_dir) -> None:
 def test_files_that_are_asked_for_must_be_there(tmp_path) -> None:
     config = KnightsKnavesData(people=[3], source="files")
     with pytest.raises(DataError, match="needs a data directory"):
-        inputs(config, None)
+        PUZZLES.inputs(config, None)
     with pytest.raises(DataError, match=r"3ppl.train.parquet: no such file; put it there, or set source: generate"):
-        inputs(config, tmp_path)
-    assert inputs(KnightsKnavesData(people=[3]), tmp_path) == []
-    assert inputs(KnightsKnavesData(people=[3], source="generate"), tmp_path) == []
+        PUZZLES.inputs(config, tmp_path)
+    assert PUZZLES.inputs(KnightsKnavesData(people=[3]), tmp_path) == []
+    assert PUZZLES.inputs(KnightsKnavesData(people=[3], source="generate"), tmp_path) == []
     (tmp_path / "kk" / "3ppl").mkdir(parents=True)
     for split in ("train", "test"):
         (tmp_path / "kk" / "3ppl" / f"{split}.parquet").write_bytes(b"")
-    assert len(inputs(config, tmp_path)) == 2
+    assert len(PUZZLES.inputs(config, tmp_path)) == 2
