@@ -28,7 +28,7 @@ OnProgress = Callable[[int, int, dict[str, float]], None]  # responses done, all
 
 
 class Progress:
-    """Where an evaluation stands, over all of its cells."""
+    """The progress of an evaluation over all of its cells."""
 
     def __init__(self, job: EvalJob, cells: list[Cell], on_progress: OnProgress | None) -> None:
         self.total = sum(len(cell.benchmark.problems) * (mode.samples or PILOT) for cell in cells for mode in cell.modes)
@@ -176,6 +176,6 @@ def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, c
 
 
 def seed_of(seed: int, problem: Prompt) -> int:
-    """A problem has the same random numbers in every evaluation with the same seed, beside whatever other problems."""
+    """A problem has the same random numbers in every evaluation with the same seed, whatever other problems there are."""
     digest = hashlib.sha256(f"{seed}/{problem.prompt_id}".encode()).digest()
     return int.from_bytes(digest[:7], "big")

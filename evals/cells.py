@@ -30,7 +30,7 @@ from rl_core.rollout.engine import Sampling
 from rl_core.rollout.records import SAMPLE_SCHEMA
 from rl_core.seal import sealed, unseal
 
-CELL_VERSION = 2  # bumped by hand when the same identity comes to give other samples or verdicts
+CELL_VERSION = 2  # raised by hand when code gives other samples or verdicts for the same identity
 CELL, SAMPLES, PARTIAL = "cell.json", "samples.parquet", "partial.jsonl"
 Row = dict[str, Any]
 

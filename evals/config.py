@@ -33,7 +33,7 @@ else:  # settings that one benchmark alone has
 
 
 class BenchmarkSettings(_WithOptions):
-    """One benchmark of an evaluation; a bare name stands for its defaults."""
+    """One benchmark of an evaluation; a bare name takes its defaults."""
 
     samples: int | None = Field(None, ge=1, description="Sampled responses per problem; overrides the evaluation's own.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")

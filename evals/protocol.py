@@ -44,7 +44,7 @@ class Protocol(Settings):
     benchmarks: Cited[list[str]]
 
     def settings(self) -> dict[str, Any]:
-        """The settings of an evaluation (`EvalConfig`) that a protocol stands for."""
+        """The settings of an evaluation (`EvalConfig`) that a protocol fixes."""
         found: dict[str, Any] = {name: getattr(self, name).value for name in ("template", "reader", "rules", "stop", "top_p", "max_tokens")}
         if self.temperature.value == 0:
             return found | {"greedy": True, "samples": 0}

@@ -1,4 +1,4 @@
-"""The terminal, or what stands for it."""
+"""The terminal, or a file or pipe in its place."""
 
 from __future__ import annotations
 

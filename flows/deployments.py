@@ -127,7 +127,7 @@ class _Served:
         await self._withdraw(set(wanted))
 
     async def _withdraw(self, wanted: set[str]) -> None:
-        """Runs of a deployment that nobody serves would wait for ever."""
+        """Delete a deployment that no runner serves: its runs would wait for ever."""
         async with get_client() as client:
             for found in await client.read_deployments():
                 if TAG in found.tags and found.name not in wanted:
@@ -161,7 +161,7 @@ async def _drop_missed(client: PrefectClient, deployment: UUID) -> None:
 
 
 async def serve(workspace: Workspace) -> None:
-    """Be the runner until SIGTERM. While Prefect's server is away what runs goes on, and nothing new starts."""
+    """Be the runner until SIGTERM. While Prefect's server does not answer, runs continue and no new one starts."""
     path_of(workspace).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         runner = Runner(name=TAG, query_seconds=GLANCE, pause_on_shutdown=False)

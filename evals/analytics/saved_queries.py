@@ -39,7 +39,7 @@ def _read(path: Path) -> SavedQuery:
 
 
 def expand(text: str, parameters: dict[str, str], known: dict[str, SavedQuery]) -> tuple[str, dict[str, str]]:
-    """SQL and parameters of what was typed: `@name` stands for the saved query, whose defaults hold where nothing is given, and
+    """SQL and parameters of what was typed: `@name` means the saved query, with its defaults where nothing is given, and
     `@queries` for a list of them.
 
     Raises:

@@ -32,7 +32,7 @@ TOO_LONG = re.compile("context_length_exceeded|maximum context length|model's co
 
 
 class EndpointError(InputError):
-    """The endpoint refuses or fails for good; what was answered is kept, and the same command goes on."""
+    """The endpoint refuses, or does not recover. Finished responses are kept, and the same command continues."""
 
 
 class _TooLong(Exception):

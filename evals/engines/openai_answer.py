@@ -1,4 +1,4 @@
-"""What an endpoint answers, whatever it sends: of OpenAI's form, or in a line what it is instead."""
+"""Reads the answer of an endpoint: of OpenAI's form, or an error that says in one line what it is."""
 
 from __future__ import annotations
 

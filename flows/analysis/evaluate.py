@@ -157,7 +157,7 @@ def grade_file(
     strict: bool,
     workers: int | None,
 ) -> None:
-    """Grade a file and print how often each outcome occurs. `rules` come beside those of the protocol."""
+    """Grade a file and print how often each outcome occurs. `rules` are added to those of the protocol."""
     from evals.answer_readers import LENIENT
     from evals.grade import BY_TEXT, grade
     from evals.statistics import wilson

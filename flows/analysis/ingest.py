@@ -1,4 +1,4 @@
-"""The workspace's warehouse brought up to date, also while training goes on."""
+"""Brings the workspace's warehouse up to date, also during training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def parts(workspace: Workspace) -> list[Part]:
 
 
 def ingest(workspace: Workspace, *, follow: bool) -> Iterator[dict[str, int]]:
-    """Bring in what is new; yields the rows by table after every publication, once at least. `follow` goes on until it is interrupted.
+    """Read what is new into the warehouse; yields the rows by table after every publication, at least once.
+
+    `follow` goes on until it is interrupted.
 
     Raises:
         WarehouseError: a file of a stage or the warehouse is broken.

@@ -1,4 +1,4 @@
-"""A report outside of a run: from whatever a run has finished, and what its running stage has made so far."""
+"""The report of a run at any time: of its finished stages, and of the steps so far of the one that runs."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def interactive(database: Path, own: Path, form: str, *, files: bool) -> None:
         question, waiting = waiting, ""
         try:
             sql, parameters = _read(question)
-            with connect(database, files=files) as connection:  # anew for every question: a new snapshot may be there
+            with connect(database, files=files) as connection:  # again for every question: there may be a new snapshot
                 write_table(ask(connection, *expand(sql, parameters, known)), form, None, console)
         except (QueryError, ValueError) as error:
             console.print(f"error: {error}", style="red", highlight=False, markup=False)

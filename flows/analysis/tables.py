@@ -44,7 +44,7 @@ def write_table(table: pa.Table, form: str, output: Path | None, console: Consol
             with output.open("wb") as file:
                 _write(table, form, file)
     except OSError as error:
-        error.filename = str(output)  # one that comes while it is written names no file
+        error.filename = str(output)  # an error while writing names no file
         raise
 
 

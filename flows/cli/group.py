@@ -114,7 +114,7 @@ def _code_and_line(error: Exception) -> tuple[int, str] | None:
     """Exit code and line of an error of the input; None for a defect, which keeps its traceback."""
     if isinstance(error, ValueError):
         return (BAD_INPUT, f"error: {error}") if type(error).__module__.partition(".")[0] in OUR_PACKAGES else None
-    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # then whoever read the output has enough, and click leaves quietly
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # the reader of a pipe has closed it: click exits quietly
         return BAD_INPUT, f"error: {error.filename or 'the output'}: {error.strerror or error}{_remedy(error)}"
     return None
 

@@ -37,7 +37,7 @@ def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
                 yaml.safe_dump(resolved(rebuild(chain(place, subject.stage))), sort_keys=False, allow_unicode=True, width=110)
             )
         except OSError as error:
-            error.filename = str(recipe)  # one that comes while it is written names no file
+            error.filename = str(recipe)  # an error while writing names no file
             raise
         click.echo(f"recipe {recipe}")
 

@@ -27,7 +27,7 @@ def make_request(recipe: str, options: dict[str, Any]) -> RunRequest:
 
 
 def scheduled_request(recipe: str, workspace: Workspace, options: dict[str, Any]) -> RunRequest:
-    """A request for another process to carry out later: checked now, with absolute paths."""
+    """A request that another process runs later: checked now, with absolute paths."""
     from flows.planning.checks import check_names
     from flows.planning.plan import make_plan
     from flows.planning.requirements import require_machine

@@ -85,7 +85,7 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
         aside.replace(output)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        error.filename = str(output)  # one that comes while it is written names no file
+        error.filename = str(output)  # an error while writing names no file
         raise
     return [f"{name}{' with its checkpoint' if name == chosen or whole else ''}" for name in stages]
 
@@ -153,7 +153,7 @@ def _unpack(
 
 
 def _place(folder: Path, experiment: Path) -> list[str]:
-    """Rename stage by stage; what is there already stays as it is."""
+    """Rename stage by stage; stages that exist already are left as they are."""
     experiment.mkdir(exist_ok=True)
     placed = []
     for path in sorted(folder.iterdir()):

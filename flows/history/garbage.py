@@ -48,7 +48,7 @@ def garbage(workspace: Workspace, keep_runs: int) -> list[Garbage]:
 
 
 def remove(items: list[Garbage]) -> None:
-    """Delete them. What somebody has begun to work on meanwhile stays, and is an error after all others have gone."""
+    """Delete them. A stage on which work has begun since is kept; it is an error after all others are deleted."""
     busy: InputError | None = None
     for item in items:
         try:
@@ -94,7 +94,7 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _require_records(folder: Path) -> None:
-    """Raises an error if the records of runs have gone or cannot be read: a search for them finds none, and says nothing."""
+    """Raises an error if the records of runs are missing or cannot be read: a search for them would find none without an error."""
     try:
         os.listdir(folder)
     except FileNotFoundError as error:
@@ -105,7 +105,7 @@ def _require_records(folder: Path) -> None:
 
 
 def _require_known(state: Path) -> None:
-    """Raises InputError if a stage's `state.json` is there and cannot be read: somebody may be at work."""
+    """Raises InputError if a stage's `state.json` cannot be read: a process may be working on it."""
     if state.exists() and read_record(state) is None:
         raise InputError(f"{state}: cannot be read, so nobody knows whether the stage is in work; remove the file if it is not")
 

@@ -33,7 +33,7 @@ def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
 
 
 def promote(workspace: Workspace, subject: Subject, target: str, facts: dict[str, str] | None = None) -> dict[str, Any]:
-    """Give a checkpoint a name and an alias; an alias that stands elsewhere moves. Returns what is recorded of it, `facts` included.
+    """Give a checkpoint a name and an alias; an alias of another checkpoint is moved. Returns what is recorded of it, `facts` included.
 
     Raises:
         InputError: no such checkpoint, one that is damaged, one that MLflow does not know, a name it does not take.

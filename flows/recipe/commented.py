@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from flows.recipe.schema import Recipe
 from rl_core.config.base import Settings
 
-COLUMN = 44  # where descriptions stand
+COLUMN = 44  # of descriptions
 FIRST = ("kind", "task", "start", "reference", "checkpoints", "of", "data")  # of a stage: what it is and what it is made of
 STEP = "  "
 

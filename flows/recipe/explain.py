@@ -16,7 +16,7 @@ from tasks.kind import MODEL, StageSettings
 from tasks.kinds import KINDS
 
 BY_NAME = ("stages", "defaults")  # mappings whose keys a person chooses, or kinds of stages, and whose values are settings of stages
-UNREAD = "x-"  # begins the keys of a file that are there for their anchors alone
+UNREAD = "x-"  # begins keys of a file that only hold anchors
 OF_FILES = ("defaults", "extends")  # keys of a file that are no settings: nothing of them is left when it is read
 
 
@@ -90,7 +90,7 @@ def _weight(problem: Any, document: dict[str, Any]) -> tuple[bool, int, bool]:
 
 
 def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
-    """What an unknown key stands for: by its name in other trainers, by a slip, or as a key that has its place elsewhere."""
+    """What an unknown key means: a name in other trainers, a typing error, or a key that belongs elsewhere."""
     name, known = path[-1], _known_keys(path, document)
     full = ".".join([name, *_only_keys(place)])
     if text := advice_for(full):

@@ -154,7 +154,7 @@ def _set(document: dict[str, Any], change: str) -> None:
         value = read_yaml(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {change}: the value is not valid YAML: {_first_line(error)}") from error
-    # `five.steps` stands for `stages.five.steps`: plans and errors are read and typed again.
+    # `five.steps` stands for `stages.five.steps`: people type what plans and errors show.
     stages = document.get("stages")
     if keys[0] not in (*Recipe.model_fields, "defaults") and isinstance(stages, dict) and len(keys) > 1:
         if keys[0] not in stages:

@@ -1,4 +1,4 @@
-"""Recipes on top of each other: of settings written twice, which count."""
+"""Merging recipes: which of two values of a setting counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def merged(below: Any, above: Any) -> Any:
 
 
 def extended(base: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
-    """A recipe on top of the one that it extends; what is null in `stages` and `defaults` is removed.
+    """A recipe merged into the one that it extends; what is null in `stages` and `defaults` is removed.
 
     Raises:
         RecipeError: a stage is removed that is not there.

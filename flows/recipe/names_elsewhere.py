@@ -10,7 +10,7 @@ from __future__ import annotations
 from flows.recipe.setting_paths import by_path
 from rl_core.config.base import Settings
 
-# Path in a stage, or in the recipe: names elsewhere. A name may stand for several paths; the first that a stage has is meant.
+# Path in a stage or recipe: names in other trainers. A name may mean several paths: the first that the stage has.
 SAME: dict[str, str] = {
     "learning_rate": "lr actor_learning_rate actor_lr peak_lr max_lr",
     "learning_rate.schedule": "lr_scheduler_type lr_scheduler lr_schedule scheduler warmup_style",

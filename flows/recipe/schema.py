@@ -32,7 +32,7 @@ else:
 
 
 class Best(Settings):
-    """By what score of which evaluation a checkpoint becomes `NAME@best` in MLflow's registry. No part of what a stage is."""
+    """By which score a checkpoint becomes `NAME@best` in MLflow's registry. No part of any fingerprint."""
 
     stage: str = Field(description="An eval stage.")
     benchmark: str = Field(description="One that it evaluates.")

@@ -22,7 +22,7 @@ def settings_in(annotation: Any) -> type[Settings] | None:
 
 
 def by_path(model: type[Settings]) -> dict[str, FieldInfo]:
-    """Every setting of a class and of the classes inside it; elements of a list bear its path."""
+    """Every setting of a class and of the classes inside it; elements of a list have its path."""
     found: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
         found[name] = field

@@ -37,7 +37,7 @@ def _apart(value: Any) -> Any:
 class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.flat: set[int] = set()  # mappings whose merge keys were carried out, by identity
+        self.flat: set[int] = set()  # mappings whose merge keys are resolved, by identity
 
     def get_single_node(self) -> yaml.Node | None:
         try:
@@ -49,7 +49,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Carry out the merge keys of a mapping. Refuses a key given twice, which PyYAML takes the last value of.
+        """Resolve the merge keys of a mapping. Refuses a key given twice, where PyYAML takes the last value.
 
         Once only: afterwards a mapping has the keys merged into it beside its own, and these may be the same.
         """

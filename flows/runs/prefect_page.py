@@ -180,7 +180,7 @@ def pictures(plan: Plan, mlflow: str, store: str) -> str:
 
 
 def _place(files: list[str], figure: Path) -> tuple[int, str]:
-    """Figures stand in the order of the report: reward and scores first."""
+    """Figures are in the order of the report: reward and scores first."""
     name = f"figures/{figure.name}"
     return files.index(name) if name in files else len(files), name
 

@@ -103,7 +103,7 @@ def _next_name(folder: Path) -> str:
 def _moment(name: str) -> datetime:
     try:
         return datetime.strptime(name, NAME)
-    except ValueError:  # of a file that is no run's, or of a run that was taken in
+    except ValueError:  # a file that is no run's, or an imported run
         return datetime.min
 
 

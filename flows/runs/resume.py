@@ -21,7 +21,7 @@ def resume_request(
     anyway: bool = False,
     data_dir: Path | None = None,
 ) -> RunRequest:
-    """The recipe as it was in that run, whatever has become of its file since, with changes on top.
+    """A request for the recipe as it was in that run, whatever happened to its file since, with changes.
 
     What the run has finished is found by its fingerprints; `rerun_from` refuses where a stage before it would have to be made again.
     """

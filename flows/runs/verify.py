@@ -123,9 +123,9 @@ class Verification:
             problems |= self._outputs(directory, manifest)
         elif not problems:
             problems = self._unfinished(directory)
-        if _in_work(directory) or read_manifest(directory) != manifest:  # somebody has begun to work on it
+        if _in_work(directory) or read_manifest(directory) != manifest:  # a process has begun to work on it
             return Finding("in work", what, describe(directory)[0]) if directory.is_dir() else None
-        if problems.keys() == {STATE} and manifest:  # nobody writes it again
+        if problems.keys() == {STATE} and manifest:  # it is never written again
             again = f"rm {_quoted(directory / STATE)}"
         if not manifest and not problems:
             return Finding("unfinished", what, describe(directory)[0], again)

@@ -21,7 +21,7 @@ WAIT = 5.0  # seconds for a process that just writes a SQLite database
 
 
 def check_warehouse(workspace: Workspace, *, wanted: bool) -> Judged | None:
-    """Reads every row: DuckDB keeps a checksum of each block. None where there is none and nobody needs one.
+    """Reads every row: DuckDB keeps a checksum of each block. None where there is no database and none is needed.
 
     Args:
         wanted: a finished stage has written it.
@@ -71,7 +71,7 @@ def check_mlflow(workspace: Workspace, stages: list[Path]) -> Judged | None:
 
 
 def check_prefect(workspace: Workspace) -> Judged | None:
-    """Its structure alone: what is in it nobody else knows."""
+    """Its structure alone, for nothing else has its content."""
     path = workspace.prefect_file
     if not path.exists():
         return None

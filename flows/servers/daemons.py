@@ -222,7 +222,7 @@ def answers(url: str, path: str = "") -> bool:
         with urlopen(f"{url.rstrip('/')}{path}/health", timeout=5):
             return True
     except HTTPError as error:
-        return error.code < 500  # a server that wants a login first is there
+        return error.code < 500  # a server that asks for a login is up
     except (OSError, ValueError, HTTPException):  # the last for an address with a wrong port
         return False
 
@@ -236,7 +236,7 @@ def _names_of_this_machine() -> list[str]:
 
 
 def _paths() -> list[str]:
-    """Where this package was found, so that its servers find it, too, whatever directory they are started in."""
+    """Where this package was found, so that servers find it in whatever directory they are started."""
     root = str(Path(__file__).parents[2])
     given = os.environ.get("PYTHONPATH", "")
     return [root, *(path for path in given.split(os.pathsep) if path and path != root)]

@@ -130,7 +130,7 @@ def serve_for(parent: int, listener: int) -> None:
 
 
 def _serve(*, ephemeral: bool, sockets: list[socket.socket] | None = None, **listen: Any) -> None:
-    """Prefect's server behind the guard, after one at a time of this Prefect home has made or migrated its database.
+    """Prefect's server behind the guard. Of this Prefect home one at a time makes or migrates the database first.
 
     Args:
         ephemeral: without the UI and the services that only matter beyond a run.

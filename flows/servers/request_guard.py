@@ -1,4 +1,4 @@
-"""Refuses what a web page of somebody else makes a browser send to a server on this machine.
+"""Refuses requests that a foreign web page makes a browser send to a server on this machine.
 
 A browser says with each such request where the page is from (Origin) and which name it asked for (Host). A page elsewhere has another
 origin; one whose name was pointed at this machine (DNS rebinding) asks for a name that is not this machine's. Programs send no origin.

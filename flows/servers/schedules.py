@@ -47,7 +47,7 @@ def read_schedules(workspace: Workspace) -> dict[str, Schedule]:
 
 
 def keep_schedule(workspace: Workspace, schedule: Schedule) -> None:
-    """Add a schedule, in the place of another one for the same name.
+    """Add a schedule; it replaces one of the same name.
 
     Raises:
         InputError: the cron line or the time zone is wrong.

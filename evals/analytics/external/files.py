@@ -1,4 +1,4 @@
-"""The rows of a file, whatever holds them: JSON lines, JSON, CSV, Parquet, the zip archives of Inspect."""
+"""The rows of a file of any format: JSON lines, JSON, CSV, Parquet, the zip archives of Inspect."""
 
 from __future__ import annotations
 

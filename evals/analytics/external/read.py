@@ -1,4 +1,4 @@
-"""The responses of a file, whatever framework has written it."""
+"""The responses of a file of any framework."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables with a response in each row, or with a column of lists, as formats of columns that bear names."""
+"""Tables with a response in each row, or with a column of lists: formats recognised by the names of their columns."""
 
 from __future__ import annotations
 

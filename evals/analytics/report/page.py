@@ -135,7 +135,7 @@ def embedded(*names: str) -> dict[str, str]:
 
 
 def environment() -> Environment:
-    """Templates that escape whatever is put into them."""
+    """Templates that escape every value."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -230,7 +230,7 @@ def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _tables(lines: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The averages, which lead, and what repeated samples could give, which waits behind a fold."""
+    """The averages, which are shown first, and metrics of repeated samples, which are folded."""
     return {
         "main": [line for line in lines if _is_main(line)],
         "pass@k: at least one of k samples is right; maj@k: the most frequent answer is": [line for line in lines if not _is_main(line)],

@@ -239,5 +239,5 @@ def percent(share: float | None) -> str:
 
 def signed(value: float) -> str:
     """One decimal with its sign; a true minus, and no sign on zero."""
-    value = round(value, 6)  # 24.75 and 56.5 - 31.75 are to read alike wherever they stand
+    value = round(value, 6)  # 24.75 and 56.5 - 31.75 must be written alike everywhere
     return "0.0" if abs(value) < 0.05 else f"{value:+.1f}".replace("-", MINUS)

@@ -1,4 +1,4 @@
-"""The schema's versions: numbered SQL files, carried out in order, each once."""
+"""The schema's versions: numbered SQL files, run in order, each once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Bring a database from `version` (0: empty) to the last one and define the views anew; within the caller's transaction."""
+    """Bring a database from `version` (0: empty) to the last one and define the views again, in the caller's transaction."""
     if version and version < SCHEMA_VERSION:
         for (name,) in connection.execute(
             "SELECT view_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database()"

@@ -59,7 +59,7 @@ def build_several(parts: Sequence[Part], database: Path) -> dict[str, int]:
 
 
 def publish(parts: Sequence[Part], database: Path) -> dict[str, int]:
-    """Bring stage runs into the workspace's database and leave the others' rows. What is there and unchanged is not read again.
+    """Read stage runs into the workspace's database and keep the rows of others. Unchanged ones are not read again.
 
     The rows of a stage run are keyed by experiment, stage and fingerprint. Publishers take turns (file lock beside the database). A
     database that turns out to be damaged is set aside, and a new one is made of these stage runs.
@@ -135,7 +135,7 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | No
                 shutil.copyfile(private, new)
             if aside:
                 os.replace(database, database.with_name(aside))
-            # Belongs to the file that goes, and does not fit the one that comes: DuckDB would refuse both.
+            # It belongs to the old file and does not fit the new one: DuckDB would refuse both.
             _log_of(database).unlink(missing_ok=True)
             os.replace(new, database)
     except duckdb.Error as error:

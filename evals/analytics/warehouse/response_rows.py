@@ -127,5 +127,5 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: Batch, keyw
 
 
 def _place(table: str) -> list[str]:
-    """Where a group stands."""
+    """The columns that identify a group, except its prompt."""
     return [column for column in PLACE[table] if column not in ("prompt_id", "sample")]

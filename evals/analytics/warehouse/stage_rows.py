@@ -39,7 +39,7 @@ SCORE_COLUMNS = ("checkpoint", "benchmark", "subset", "mode", "metric", "value",
 COMPARISON_COLUMNS = ("benchmark", "subset", "mode", "metric", "first", "second", "difference", "low", "high", "noise")
 OPTIONAL_COLUMNS = {"subset", "low", "high"}
 RESPONSE_FILES = {"rollouts": ("rollouts/*.parquet", ROLLOUT_SCHEMA), "eval_samples": ("samples/**/*.parquet", SAMPLE_SCHEMA)}
-COMMIT = 16  # batches of a transaction, whose rows stay in memory; nobody else sees the file before all of them are in
+COMMIT = 16  # batches of a transaction, whose rows stay in memory; no other process sees the file before the end
 AGAIN = "run its stage again: r1flow run RECIPE --force STAGE"
 BATCH = 2048  # responses that are read together: what bounds the memory of reading
 
@@ -59,7 +59,7 @@ def changes(known: dict[str, tuple[int, int]], stage: StageRun) -> tuple[list[Pa
 
 
 def bring_up_to_date(connection: duckdb.DuckDBPyConnection, stage: StageRun, keywords: Sequence[Keyword]) -> None:
-    """Put the rows of a stage's new files into the tables; all of them anew where a file that is there was changed.
+    """Put the rows of a stage's new files into the tables; all of them again where one of the files was changed.
 
     Raises:
         WarehouseError: a file is broken.
@@ -198,7 +198,7 @@ def _check(path: Path, table: str) -> int:
 
 
 def _family(kind: pa.DataType) -> str:
-    """Types that stand for each other: numbers of any width, text however it is stored."""
+    """Types that are interchangeable: numbers of any width, text however it is stored."""
     import pyarrow as pa
 
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):

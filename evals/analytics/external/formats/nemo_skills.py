@@ -36,7 +36,7 @@ def _model(folder: str) -> str:
 
 
 def _judged(row: Row) -> Row:
-    """With the verdict of a judge model, and without a count of no tokens, which stands for an unknown one."""
+    """With the verdict of a judge model, and without a count of no tokens, which means that it is unknown."""
     judgement = re.search(r"Judg[e]?ment:\s*(yes|no)\b", str(row.get("judgement", "")), re.IGNORECASE)
     return row | {"judged": judgement[1] if judgement else None, "num_generated_tokens": row.get("num_generated_tokens") or None}
 

@@ -18,7 +18,7 @@ NAMES = {
     "step": ["step", "gen_step"],
     "advantage": ["advantage", "advantages"],
 }
-# Reward functions that come with the two, which do not all bear the word; those that say whether the answer is right stand first.
+# Reward functions that come with the two, which are not all called so; those that say whether the answer is right come first.
 RIGHT = ("accuracy_reward", "reasoning_accuracy_reward", "accuracy", "MathAccuracy", "math_accuracy")
 SHIPPED = {
     *RIGHT,
