@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.recipe.explain import explain, shown, walk
+from flows.recipe.explain import dotted, explain, shown, walk
 from flows.recipe.merge import Replaced, merged
 from flows.recipe.schema import RecipeError
 from flows.recipe.setting_paths import classes_in
@@ -78,9 +78,9 @@ def refuse_without_effect(document: dict[str, Any], settings: Any, source: str) 
             raise RecipeError(f"{source}: defaults.{kind} would change nothing, for no stage is of this kind")
         for keys in _leaves(given):
             if all(_names(stage, keys) for stage in stages.values()):
-                path = ".".join(keys)
-                names = listed(f"stages.{name}.{path}" for name in stages)
-                raise RecipeError(f"{source}: defaults.{kind}.{path} would change nothing, for every stage names it itself; change {names}")
+                path = dotted(["defaults", kind, *keys])
+                names = listed(dotted(["stages", name, *keys]) for name in stages)
+                raise RecipeError(f"{source}: {path} would change nothing, for every stage names it itself; change {names}")
 
 
 def _taken(document: dict[str, Any], stage: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _check(document: dict[str, Any]) -> None:
         raise RecipeError(f"defaults: {message}, not {shown(defaults)}{other}")
     for kind, settings in defaults.items():
         if kind not in KINDS:
-            raise RecipeError(f"defaults.{kind}: there is no such kind of stage; {nearest(kind, KINDS)}")
+            raise RecipeError(f"{dotted(['defaults', kind])}: there is no such kind of stage; {nearest(kind, KINDS)}")
         if settings is None:
             continue
         if not isinstance(settings, dict):

@@ -33,12 +33,12 @@ def explain(problems: Sequence[Any], document: dict[str, Any], origin: Callable[
     if problem["type"] == "missing":
         path.append(str(problem["loc"][-1]))
     written = origin(path)
-    where = ".".join(key if key.isprintable() else shown(key) for key in written) or "recipe"  # a key may hold a line break
+    where = dotted(written) or "recipe"
     message = problem["msg"].removeprefix("Value error, ")
     context = problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden" if written != path:
-            return f"{where}: {path[1]} has no such setting; add the `task` that it is for to {'.'.join(written[:2])}"
+            return f"{where}: {dotted(path[1:2])} has no such setting; add the `task` that it is for to {'.'.join(written[:2])}"
         case "extra_forbidden":
             return f"{where}: unknown key; {_meant(path, place, document)}"
         case "union_tag_invalid":
@@ -161,6 +161,11 @@ def _known_keys(path: list[str], document: dict[str, Any]) -> list[str]:
 def _stage_class(stage: dict[str, Any]) -> type[Settings]:
     kind = KINDS.get(str(stage.get("kind")))
     return kind.settings_class(stage) if kind else StageSettings
+
+
+def dotted(path: Sequence[Any]) -> str:
+    """A path in a recipe, in one line: a key may hold a line break."""
+    return ".".join(key if isinstance(key, str) and key.isprintable() else shown(key) for key in path)
 
 
 def shown(value: Any) -> str:

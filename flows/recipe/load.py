@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from flows.recipe.defaults import origin, refuse_without_effect, with_defaults
-from flows.recipe.explain import UNREAD, explain, of_stages, shown
+from flows.recipe.explain import UNREAD, dotted, explain, of_stages, shown
 from flows.recipe.merge import SAME_SETTING, Replaced, extended
 from flows.recipe.schema import Best, Recipe, RecipeError
 from flows.recipe.yaml_text import DEEPEST, MOST, count_values, read_yaml
@@ -52,13 +52,13 @@ def check(document: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: an unknown key, a wrong type, a value out of range, a reference to nothing, a cycle.
     """
-    _finite(document, "")
+    _finite(document)
     whole = with_defaults(document)
     try:
         recipe = Recipe.model_validate(whole)
     except ValidationError as error:
         raise RecipeError(explain(error.errors(include_url=False), whole, lambda path: origin(path, document))) from error
-    _check_references(recipe, lambda *path: ".".join(origin(list(path), document)))
+    _check_references(recipe, lambda *path: dotted(origin(list(path), document)))
     recipe.order()
     return recipe
 
@@ -110,7 +110,7 @@ def _read_chain(recipe: str) -> dict[Path, dict[str, Any]]:
         if "extends" not in document:
             return files
         base = document["extends"]
-        if not isinstance(base, str):
+        if not isinstance(base, str) or not base.isprintable():
             raise RecipeError(f"{path}: extends: the name of a shipped recipe or a path is wanted, not {shown(base)}")
         try:
             path = _find(base, path.parent)
@@ -177,11 +177,11 @@ def _set(document: dict[str, Any], change: str) -> None:
         refuse_without_effect(document, value, f"--set {change}")
 
 
-def _finite(value: Any, path: str) -> None:
+def _finite(value: Any, path: tuple[Any, ...] = ()) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise RecipeError(f"{path}: {value} is not a finite number")
+        raise RecipeError(f"{dotted(path)}: {value} is not a finite number")
     for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        _finite(part, f"{path}.{key}" if path else str(key))
+        _finite(part, (*path, key))
 
 
 def _check_best(recipe: Recipe, best: Best) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows.recipe.explain import dotted
 from flows.recipe.schema import RecipeError
 from rl_core.nearest import nearest
 
@@ -32,7 +33,7 @@ def extended(base: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
     if isinstance(below, dict) and isinstance(above, dict):
         for name, stage in above.items():
             if stage is None and name not in below:
-                raise RecipeError(f"stages.{name}: there is no such stage to remove; {nearest(name, below)}")
+                raise RecipeError(f"{dotted(['stages', name])}: there is no such stage to remove; {nearest(name, below)}")
         base = base | {"stages": {name: _shared(stage, above.get(name)) for name, stage in below.items()}}
     whole: dict[str, Any] = merged(base, variant)
     for part in ("stages", "defaults"):

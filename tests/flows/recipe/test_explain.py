@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.recipe.load import check, load_recipe
@@ -95,24 +97,44 @@ def test_what_is_wrong_is_said_in_one_line_with_its_path(change: str, message: s
     assert str(caught.value) == message
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-        max_leaves=6,
-    ),
-    st.sampled_from(["name", "model", "seed", "stages", "warm", "cold", "cot"]),
-    st.sampled_from([None, "kind", "start", "data", "benchmarks", "learning_rate", "of", "resources", "people"]),
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
+KEYS = st.sampled_from([None, "kind", "task", "start", "data", "benchmarks", "learning_rate", "of", "resources", "people"])
+
+
+def one_line_or_recipe(read: Callable[[], object]) -> None:
+    message = ""
+    try:
+        read()
+    except RecipeError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+@given(VALUES, st.sampled_from(["name", "model", "seed", "stages", "warm", "cold", "cot"]), KEYS)
 def test_whatever_stands_somewhere_it_is_a_recipe_or_one_line(value: object, place: str, key: str | None) -> None:
     document = yaml.safe_load(MINI.read_text())
     if place in document and key is None:
         document[place] = value
     elif place in document["stages"]:
         document["stages"][place] = value if key is None else document["stages"][place] | {key: value}
-    message = ""
-    try:
-        check(document)
-    except RecipeError as error:
-        message = str(error)
-    assert "\n" not in message
+    one_line_or_recipe(lambda: check(document))
+
+
+@given(VALUES, st.sampled_from([None, "data", "sft", "rl", "eval", "analyze"]) | st.text(max_size=3), KEYS)
+def test_whatever_stands_in_defaults_it_is_a_recipe_or_one_line(value: object, kind: str | None, key: str | None) -> None:
+    document = yaml.safe_load(MINI.read_text())
+    document["defaults"] = value if kind is None else {kind: value if key is None else {key: value}}
+    one_line_or_recipe(lambda: check(document))
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["extends", "defaults", "stages", "x-a", "best"]) | st.text(max_size=3), VALUES, max_size=3))
+def test_whatever_a_variant_holds_it_is_a_recipe_or_one_line(variant: dict[str, object]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "variant.yaml"
+        path.write_text(yaml.safe_dump({"extends": str(MINI), "name": "variant"} | variant, allow_unicode=True))
+        one_line_or_recipe(lambda: load_recipe(str(path), ["defaults.rl.temperature=0.5", "warm.steps=2"]))
