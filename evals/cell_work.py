@@ -11,7 +11,7 @@ from evals import statistics
 from evals.answer_readers import find_reader
 from evals.cells import Cell, Mode, Partial, Row
 from evals.config import EvalConfig, EvalJob
-from evals.engines.local import EvalEngine, Question, was_asked
+from evals.engines.interface import EvalEngine, Question, was_asked
 from evals.provenance import software
 from rl_core.data.prompts import Prompt
 from rl_core.errors import InputError

@@ -25,7 +25,9 @@ from evals.benchmarks.registry import Benchmark
 from evals.cell_work import OnProgress, Progress, run
 from evals.cells import CELL_VERSION, Cell, Mode, Row, fingerprint_of
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-from evals.engines.local import longest_prompt, start_engine, was_asked
+from evals.engines.interface import was_asked
+from evals.engines.local import longest_prompt
+from evals.engines.start import start_engine
 from evals.scores import ScoredCell, comparison_table, score_table
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError

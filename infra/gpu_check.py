@@ -42,7 +42,8 @@ from rl_core.training.log_probs import response_scores
 from rl_core.training.lora import in_format
 from rl_core.training.policy import Experience, Policy, StepSettings
 from rl_core.training.sequences import TokenSequence, micro_batches
-from rl_core.workers.start import LocalWorkers, Models
+from rl_core.workers.interface import Models
+from rl_core.workers.local import LocalWorkers
 
 TOKENS = 151_936  # rows of Qwen2.5-0.5B's embedding, whose shape the model has
 GROUP = 8

@@ -17,7 +17,7 @@ def _train(job: TrainJob) -> None:
     job.output.mkdir(parents=True, exist_ok=True)
     if job.sft:
         from rl_core.training.sft import train_sft
-        from rl_core.workers.start import use_threads
+        from rl_core.workers.build import use_threads
 
         use_threads(job.sft.resources)
         train_sft(job, job.sft)

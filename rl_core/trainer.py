@@ -30,7 +30,8 @@ from rl_core.training.checkpoint import best, checkpoints, drop_others, latest_w
 from rl_core.training.journal import Journal, Stopped, StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
-from rl_core.workers.start import Models, WorkerLost, Workers, start_workers
+from rl_core.workers.interface import Models, WorkerLost, Workers
+from rl_core.workers.start import start_workers
 
 # Mean |log-prob difference| between engine and trainer after the first sync. Rounding gives about 0.01; weights that did not arrive (a
 # stale copy of a tied output head, say) give about 1.

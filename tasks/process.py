@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,3 +62,41 @@ def _born(process: psutil.Process) -> float:
     import psutil
 
     return process.create_time() - psutil.boot_time()
+
+
+GRACE = 20.0  # seconds from SIGTERM to the end; orchestrators kill 30 s after they asked
+POLL = 0.2
+
+
+def end_group(leader: int, grace: float = GRACE) -> None:
+    """SIGTERM to the leader, time to leave, SIGKILL to its group and to its descendants in other groups."""
+    import psutil
+
+    try:
+        descendants = psutil.Process(leader).children(recursive=True)
+    except psutil.Error:
+        descendants = []
+    try:
+        with suppress(ProcessLookupError):
+            os.kill(leader, signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline and not _has_exited(leader):
+            time.sleep(POLL / 4)
+    finally:  # also when a second Ctrl-C comes
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+        for process in descendants:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def _has_exited(pid: int) -> bool:
+    """Without reaping: until then the number, and that of the group, belong to nobody else."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # no child of ours: an orphan of an earlier owner
+        import psutil
+
+        with suppress(psutil.Error):
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return True

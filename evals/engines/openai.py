@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from evals.engines.local import NOT_ASKED, Question
+from evals.engines.interface import NOT_ASKED, Question
 from evals.engines.openai_answer import NoAnswer, excerpt, parse, read_answer
 from rl_core.data.templates import Template, find_template
 from rl_core.errors import InputError

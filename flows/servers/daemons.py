@@ -115,7 +115,7 @@ class Servers:
 
     def down(self) -> list[Name]:
         """Stop what `up` started, the runner first; returns what was stopped."""
-        from tasks.trainer.local_process import end_group
+        from tasks.process import end_group
 
         stopped = []
         for name in reversed(NAMES):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -111,23 +111,8 @@ class TransformersEngine:
     def _decode(self, batch: list[tuple[int, Request]], sampling: Sampling) -> Iterator[list[_Row]]:
         """The rows of each request of the batch when the last of them is finished."""
         device = self.model.device
-        width = max(len(request.prompt_token_ids) for _, request in batch)
-        tokens_PT = torch.full((len(batch), width), self.tokenizer.pad_token_id or 0)
-        mask_PT = torch.zeros((len(batch), width), dtype=torch.bool)
-        for prompt, (_, request) in enumerate(batch):  # left padding: the last prompt tokens line up
-            tokens_PT[prompt, width - len(request.prompt_token_ids) :] = torch.tensor(request.prompt_token_ids)
-            mask_PT[prompt, width - len(request.prompt_token_ids) :] = True
-        positions_PT = (mask_PT.cumsum(1) - 1).clamp(min=0)
-        cache = DecodingCache(self.model.config)
-        logits_PV = logits_at(
-            self.model,
-            width * torch.arange(1, len(batch) + 1, device=device) - 1,
-            input_ids=tokens_PT.to(device),
-            attention_mask=mask_PT.to(device),
-            position_ids=positions_PT.to(device),
-            past_key_values=cache,
-            use_cache=True,
-        )
+        logits_PV, mask_PT, positions_P, cache = self._read_prompts([request.prompt_token_ids for _, request in batch])
+        width = mask_PT.shape[1]
         rows = {
             index: [
                 _Row(index, sample, _uniforms(request.seed, sample, sampling.max_tokens))
@@ -140,7 +125,7 @@ class TransformersEngine:
         logits_BV = logits_PV[prompt_of_row.to(device)]
         # The mask's columns for tokens still to come are open: a row never pads after its prompt.
         mask_BS = torch.nn.functional.pad(mask_PT[prompt_of_row], (0, sampling.max_tokens), value=True).to(device)
-        positions_B = positions_PT[:, -1][prompt_of_row].to(device)
+        positions_B = positions_P[prompt_of_row].to(device)
         alive = [row for group in rows.values() for row in group]
         writing = {index: len(group) for index, group in rows.items()}  # rows of each request that are not finished
         for step in range(sampling.max_tokens):
@@ -177,6 +162,28 @@ class TransformersEngine:
                 past_key_values=cache,
                 use_cache=True,
             )
+
+    def _read_prompts(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, DecodingCache]:
+        """One pass over prompts: logits of what follows (P, V), which tokens are no padding (P, T), last positions (P,), and the cache."""
+        device = self.model.device
+        width = max(map(len, prompts))
+        tokens_PT = torch.full((len(prompts), width), self.tokenizer.pad_token_id or 0)
+        mask_PT = torch.zeros((len(prompts), width), dtype=torch.bool)
+        for prompt, token_ids in enumerate(prompts):  # left padding: the last prompt tokens line up
+            tokens_PT[prompt, width - len(token_ids) :] = torch.tensor(token_ids)
+            mask_PT[prompt, width - len(token_ids) :] = True
+        positions_PT = (mask_PT.cumsum(1) - 1).clamp(min=0)
+        cache = DecodingCache(self.model.config)
+        logits_PV = logits_at(
+            self.model,
+            width * torch.arange(1, len(prompts) + 1, device=device) - 1,
+            input_ids=tokens_PT.to(device),
+            attention_mask=mask_PT.to(device),
+            position_ids=positions_PT.to(device),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return logits_PV, mask_PT, positions_PT[:, -1], cache
 
     def _sample(self, logits_BV: torch.Tensor, uniforms: list[float], sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
         """Next tokens and their log-probabilities, both (B,), by inversion of the cumulative distribution."""

@@ -20,7 +20,7 @@ from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.reward import Score, resolve
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, response_text
-from rl_core.workers.start import Workers
+from rl_core.workers.interface import Workers
 
 
 @dataclass(frozen=True)

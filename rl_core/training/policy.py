@@ -192,59 +192,73 @@ class Policy:
         metrics: _Totals,
     ) -> float:
         """One optimizer step on rows given with the weight of each of their tokens; returns the gradient norm."""
-        algorithm = self.config.algorithm
         used = [used[index] for index in self.group.share([experiences[row].sequence for row, _ in used])]
         sequences = [experiences[row].sequence for row, _ in used]
 
         def loss(batch: PaddedBatch) -> torch.Tensor:
-            scores = self.backend.run(response_scores, batch, settings.temperature, entropy_gradient=algorithm.entropy_coefficient > 0)
-            device = scores.log_probs_N.device
             rows = [used[index] for index in batch.indices]
-            lengths = [len(experiences[row].sequence.response) for row, _ in rows]
-            rollout_N = torch.cat([torch.tensor(experiences[row].rollout_log_probs) for row, _ in rows]).to(device)
-            advantages_N = torch.cat([advantages[row] for row, _ in rows]).to(device)
-            weights_N = torch.tensor([weight for _, weight in rows]).repeat_interleave(torch.tensor(lengths)).to(device)
-            old_N = torch.cat([old[row] for row, _ in rows]).to(device) if old else scores.log_probs_N.detach()
-            policy = clipped_policy_loss(
-                scores.log_probs_N,
-                old_N,
-                rollout_N,
-                advantages_N,
-                weights_N,
-                lengths,
-                clip_low=algorithm.clip_low,
-                clip_high=algorithm.clip_high,
-                dual_clip=algorithm.dual_clip,
-                ratio=algorithm.ratio,
-                mismatch=algorithm.mismatch,
-                importance_cap=algorithm.importance_cap,
-            )
-            total = policy.loss
-            if algorithm.entropy_coefficient > 0:
-                total = total - algorithm.entropy_coefficient * (weights_N * scores.entropy_N).sum()
-            if reference is not None:
-                reference_N = torch.cat([reference[row] for row, _ in rows]).to(device)
-                kl_N = kl_estimate(scores.log_probs_N, reference_N, algorithm.kl_estimator, algorithm.kl_clamp)
-                total = total + settings.kl_coefficient * (weights_N * kl_N).sum()
-                metrics.add(kl=float(kl_N.detach().sum()))
-            difference_N = old_N - rollout_N
-            importance_N = difference_N.exp()
-            metrics.add(
-                tokens=sum(lengths),
-                loss=float(total.detach()),
-                entropy=float(scores.entropy_N.detach().sum()),
-                clip_fraction=float(policy.clipped),
-                importance_weight=float(policy.importance_N.sum()),
-                rollout_logprob_difference=float(difference_N.abs().sum()),
-                importance=float(importance_N.sum()),
-                importance_squared=float(importance_N.square().sum()),
-            )
-            return total
+            return self._loss(batch, rows, experiences, advantages, old, reference, settings, metrics)
 
         # Of adapted layers only the adapters have gradients of their own: the backward pass costs one forward pass, not two.
         metrics.flops += (2 if self.config.lora else 3) * self._forward(sequences)
         batches = list(micro_batches(sequences, self.backend.tokens_per_batch))
         return self.backend.update(batches, loss, learning_rate=settings.learning_rate)
+
+    def _loss(
+        self,
+        batch: PaddedBatch,
+        rows: Sequence[tuple[int, float]],
+        experiences: Sequence[Experience],
+        advantages: Sequence[torch.Tensor],
+        old: Sequence[torch.Tensor] | None,
+        reference: Sequence[torch.Tensor] | None,
+        settings: StepSettings,
+        metrics: _Totals,
+    ) -> torch.Tensor:
+        """The share of a micro-batch in the loss of an update; `rows`: those of the batch, with the weight of each of their tokens."""
+        algorithm = self.config.algorithm
+        scores = self.backend.run(response_scores, batch, settings.temperature, entropy_gradient=algorithm.entropy_coefficient > 0)
+        device = scores.log_probs_N.device
+        lengths = [len(experiences[row].sequence.response) for row, _ in rows]
+        rollout_N = torch.cat([torch.tensor(experiences[row].rollout_log_probs) for row, _ in rows]).to(device)
+        advantages_N = torch.cat([advantages[row] for row, _ in rows]).to(device)
+        weights_N = torch.tensor([weight for _, weight in rows]).repeat_interleave(torch.tensor(lengths)).to(device)
+        old_N = torch.cat([old[row] for row, _ in rows]).to(device) if old else scores.log_probs_N.detach()
+        policy = clipped_policy_loss(
+            scores.log_probs_N,
+            old_N,
+            rollout_N,
+            advantages_N,
+            weights_N,
+            lengths,
+            clip_low=algorithm.clip_low,
+            clip_high=algorithm.clip_high,
+            dual_clip=algorithm.dual_clip,
+            ratio=algorithm.ratio,
+            mismatch=algorithm.mismatch,
+            importance_cap=algorithm.importance_cap,
+        )
+        total = policy.loss
+        if algorithm.entropy_coefficient > 0:
+            total = total - algorithm.entropy_coefficient * (weights_N * scores.entropy_N).sum()
+        if reference is not None:
+            reference_N = torch.cat([reference[row] for row, _ in rows]).to(device)
+            kl_N = kl_estimate(scores.log_probs_N, reference_N, algorithm.kl_estimator, algorithm.kl_clamp)
+            total = total + settings.kl_coefficient * (weights_N * kl_N).sum()
+            metrics.add(kl=float(kl_N.detach().sum()))
+        difference_N = old_N - rollout_N
+        importance_N = difference_N.exp()
+        metrics.add(
+            tokens=sum(lengths),
+            loss=float(total.detach()),
+            entropy=float(scores.entropy_N.detach().sum()),
+            clip_fraction=float(policy.clipped),
+            importance_weight=float(policy.importance_N.sum()),
+            rollout_logprob_difference=float(difference_N.abs().sum()),
+            importance=float(importance_N.sum()),
+            importance_squared=float(importance_N.square().sum()),
+        )
+        return total
 
     def _forward(self, sequences: Sequence[TokenSequence]) -> float:
         return sum(self.size.forward(len(sequence), len(sequence) / 2) for sequence in sequences)

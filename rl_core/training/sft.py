@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     resumed = latest_whole(job.output / "checkpoints", before=journal.first_damaged())
     tokenizer, model = _start(job, config, prompts, resumed[0] if resumed else None)
     examples = _encode(prompts, config, tokenizer, context_length(model.config))
-    backend = TorchBackend(
-        model,
-        weight_decay=config.weight_decay,
-        adam_betas=config.adam_betas,
-        adam_epsilon=config.adam_epsilon,
-        max_grad_norm=config.max_grad_norm,
-        tokens_per_batch=config.resources.tokens_per_batch,
-        optimizer=config.optimizer,
-    )
+    backend = _backend(config, model)
     sampler = EpochSampler(len(examples), job.seed)
     first, tokens = 0, 0
     if resumed:
@@ -74,25 +67,11 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
         else:
             rows = sampler.take(config.batch_size)
         batch = [examples[index] for index in rows]
-        targets = sum(len(example.response) for example in batch)
-        sums = {"loss": 0.0, "accuracy": 0.0}
-
-        def loss(batch: PaddedBatch, targets: int = targets, sums: dict[str, float] = sums) -> torch.Tensor:
-            scores = backend.run(response_scores, batch, 1.0)
-            total = -scores.log_probs_N.sum()
-            sums["loss"] += float(total.detach())
-            sums["accuracy"] += float(scores.greedy_N.sum())
-            return total / targets
-
         learning_rate = value_at(config.learning_rate, step - 1, config.steps)
-        norm = backend.update(list(micro_batches(batch, backend.tokens_per_batch)), loss, learning_rate=learning_rate)
+        metrics = _update(backend, batch, learning_rate)
         seen = sum(len(example) for example in batch)
         tokens += seen
-        journal.log(
-            step,
-            {name: total / targets for name, total in sums.items()}
-            | {"grad_norm": norm, "learning_rate": learning_rate, "tokens_per_second": seen / (time.time() - began)},
-        )
+        journal.log(step, metrics | {"learning_rate": learning_rate, "tokens_per_second": seen / (time.time() - began)})
         if step % config.checkpoint_every == 0 or step == config.steps or stop.requested:
             state = {"step": step, "drawn": sampler.drawn, "tokens": tokens}
             keep_last = 1 if step == config.steps else 2  # on the way one more: the newest may turn out to be damaged
@@ -113,6 +92,34 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
             "seconds": time.time() - started,
         }
     )
+
+
+def _backend(config: SftConfig, model: Any) -> TorchBackend:
+    return TorchBackend(
+        model,
+        weight_decay=config.weight_decay,
+        adam_betas=config.adam_betas,
+        adam_epsilon=config.adam_epsilon,
+        max_grad_norm=config.max_grad_norm,
+        tokens_per_batch=config.resources.tokens_per_batch,
+        optimizer=config.optimizer,
+    )
+
+
+def _update(backend: TorchBackend, examples: Sequence[TokenSequence], learning_rate: float) -> dict[str, float]:
+    """One optimizer step on worked responses; loss and accuracy are means over their tokens."""
+    targets = sum(len(example.response) for example in examples)
+    sums = {"loss": 0.0, "accuracy": 0.0}
+
+    def loss(batch: PaddedBatch) -> torch.Tensor:
+        scores = backend.run(response_scores, batch, 1.0)
+        total = -scores.log_probs_N.sum()
+        sums["loss"] += float(total.detach())
+        sums["accuracy"] += float(scores.greedy_N.sum())
+        return total / targets
+
+    norm = backend.update(list(micro_batches(examples, backend.tokens_per_batch)), loss, learning_rate=learning_rate)
+    return {name: total / targets for name, total in sums.items()} | {"grad_norm": norm}
 
 
 def _start(job: TrainJob, config: SftConfig, prompts: list[Prompt], resumed: Path | None) -> tuple[Any, Any]:

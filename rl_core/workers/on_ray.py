@@ -18,10 +18,11 @@ from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.vllm_weights import Form, Transfer, transfer_of
 from rl_core.training.journal import Stopped, StopRequest
 from rl_core.training.lora import kept_apart
+from rl_core.workers.build import make_engine, make_policy, memory_in_use
+from rl_core.workers.interface import Models, WorkerLost
 from rl_core.workers.local_ray import on_loopback
 from rl_core.workers.placement import check_paths, here, layout, meeting_point, reserve, show_devices
 from rl_core.workers.ray_sessions import mark_sessions, remove_dead_sessions, remove_session, session_folder
-from rl_core.workers.start import Models, WorkerLost, make_engine, make_policy, memory_in_use
 
 if TYPE_CHECKING:
     from rl_core.training.policy import Experience, StepSettings, TrainedStep

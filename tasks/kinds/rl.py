@@ -47,9 +47,9 @@ from tasks.costs.formulas import (
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
 from tasks.kind import MODEL, ModelKind, Role, Stages, Work
+from tasks.ray_cluster import cluster_of, connect, job_address, require_answer
 from tasks.smoke import THREADS, short_warmup, shorter
 from tasks.stage.spec import StageSpec
-from tasks.trainer.ray_job import cluster_of, connect, job_address, require_answer
 from tasks.trainer.train import prompt_files, reference_model, start_model, train, training_note
 
 # What a small model has to be taught to write for rewards that look for the answer in one place; others find a box.

@@ -29,9 +29,9 @@ from tasks.costs.formulas import (
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
 from tasks.kind import MODEL, ModelKind, Role, Stages, Work
+from tasks.ray_cluster import connect, job_address
 from tasks.smoke import THREADS, short_warmup
 from tasks.stage.spec import StageSpec
-from tasks.trainer.ray_job import connect, job_address
 from tasks.trainer.train import prompt_files, start_model, train, training_note
 
 SMOKE_STEPS, SMOKE_BATCH, SMOKE_TOKENS = 30, 8, 2048

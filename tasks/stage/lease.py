@@ -20,7 +20,8 @@ from typing import Any, Literal
 from rl_core.config.jobs import HeldLease
 from rl_core.errors import InputError
 from rl_core.fence import is_held
-from tasks.process import is_alive, is_here, this_process
+from tasks.process import end_group, is_alive, is_here, this_process
+from tasks.ray_cluster import connect, end_job
 from tasks.stage.records import STATE, read_record
 from tasks.workspace import write_record
 
@@ -205,13 +206,15 @@ def _refuse_if_busy(directory: Path) -> None:
 
 
 def _end_orphan(state: dict[str, Any]) -> None:
-    """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints."""
+    """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints.
+
+    Raises:
+        StageFailed: it may still run.
+    """
     trainer = state.get("trainer")
     if trainer and "job" in trainer:
-        from tasks.trainer.ray_job import end_orphan
-
-        end_orphan(trainer)
+        address, job = trainer["address"], trainer["job"]
+        if not end_job(connect(address), job):
+            raise StageFailed(f"job {job} of {address}, of an earlier attempt, does not stop; end it: ray job stop {job}")
     elif (pid := orphan(state)) is not None:
-        from tasks.trainer.local_process import end_group
-
         end_group(pid)

@@ -23,14 +23,12 @@ from typing import Any
 from rl_core.errors import InputError
 from rl_core.fence import OWNER
 from tasks.interrupts import go_on
-from tasks.process import process_mark
+from tasks.process import POLL, _has_exited, end_group, process_mark
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import LOG, PROGRESS, StageStopped
 
 STOPPED = 75  # exit code of a trainer that stopped in order, with its checkpoint written
 BAD_INPUT = 2
-GRACE = 20.0  # seconds from SIGTERM to the end; orchestrators kill 30 s after they asked
-POLL = 0.2
 
 
 @dataclass(frozen=True)
@@ -91,28 +89,6 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
     judge(process.returncode, directory, begin)
 
 
-def end_group(leader: int, grace: float = GRACE) -> None:
-    """SIGTERM to the leader, time to leave, SIGKILL to its group and to its descendants in other groups."""
-    import psutil
-
-    try:
-        descendants = psutil.Process(leader).children(recursive=True)
-    except psutil.Error:
-        descendants = []
-    try:
-        with suppress(ProcessLookupError):
-            os.kill(leader, signal.SIGTERM)
-        deadline = time.monotonic() + grace
-        while time.monotonic() < deadline and not _has_exited(leader):
-            time.sleep(POLL / 4)
-    finally:  # also when a second Ctrl-C comes
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
-        for process in descendants:
-            with suppress(psutil.Error):
-                process.kill()
-
-
 class Tail:
     """The whole JSON lines that are added to a file from now on."""
 
@@ -138,18 +114,6 @@ def report(progress: Tail, on_progress: Callable[[Progress], None]) -> None:
     if lines:
         last = lines[-1]
         on_progress(Progress(last["step"], last["total"], last["metrics"], last["time"]))
-
-
-def _has_exited(pid: int) -> bool:
-    """Without reaping: until then the number, and that of the group, belong to nobody else."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:  # no child of ours: an orphan of an earlier owner
-        import psutil
-
-        with suppress(psutil.Error):
-            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-        return True
 
 
 def judge(code: int, directory: Path, begin: int) -> None:

@@ -6,10 +6,7 @@ storage that the nodes of the cluster mount at the same path.
 
 from __future__ import annotations
 
-import logging
-import os
 import shlex
-import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -17,80 +14,23 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
 import rl_core
-from rl_core.config.resources import Resources
-from rl_core.errors import InputError
 from tasks.interrupts import go_on
+from tasks.process import GRACE
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import LOG, PROGRESS, StageStopped
-from tasks.trainer.local_process import GRACE, Progress, Tail, judge, report
-from tasks.workspace import named_address
+from tasks.trainer.local_process import Progress, Tail, judge, report
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
+from tasks.ray_cluster import POLL, connect, end_job
 
-POLL = 1.0  # seconds between two looks at a job
 LOG_EVERY = 5.0  # seconds between two looks at its log, which is sent whole
-PORTS = {"https": 443, "http": 80, "ray": 6379}  # where an address names none
-PATIENCE = 10.0  # seconds for a first answer
 FIRST_NODE = 60.0  # seconds for the first node of a cluster to take jobs
 SILENCE = 600.0  # seconds without an answer after which a job counts as lost
-SLACK = 10.0  # seconds that Ray may need beyond the grace to see that a job has ended
 
 Answer = TypeVar("Answer")
-
-
-class ClusterError(InputError):
-    """A Ray cluster cannot be used; one line with its address and the remedy."""
-
-
-def cluster_of(resources: Resources) -> str | None:
-    """The Ray cluster that a stage's workers run on: `cluster` or RAY_ADDRESS; None: one of its own on this machine, or no Ray."""
-    return (resources.cluster or named_address("RAY_ADDRESS")) if resources.ray else None
-
-
-def job_address(resources: Resources) -> str | None:
-    """Where a stage is submitted as a job: `cluster` or RAY_ADDRESS, if that is the http address of a cluster's job interface."""
-    address = cluster_of(resources)
-    return address if address and address.startswith(("http://", "https://")) else None
-
-
-def require_answer(address: str) -> None:
-    """Whether somebody listens at the address of a cluster, which Ray's own clients find out after minutes, or never.
-
-    Raises:
-        ClusterError: nobody does.
-    """
-    if address in ("auto", "local"):  # found by Ray itself
-        return
-    try:
-        parts = urlsplit(address if "://" in address else f"ray://{address}")
-        socket.create_connection((parts.hostname or "", parts.port or PORTS[parts.scheme]), PATIENCE).close()
-    except (OSError, ValueError, KeyError) as error:
-        raise _unreachable(address, error) from error
-
-
-def connect(address: str) -> JobSubmissionClient:
-    """A client of a cluster's job interface.
-
-    Raises:
-        ClusterError: nothing answers there, or it asks for a token.
-    """
-    require_answer(address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    from ray.exceptions import AuthenticationError
-    from ray.job_submission import JobSubmissionClient
-
-    for name in ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # they tell of every upload
-    try:
-        return JobSubmissionClient(address)
-    except AuthenticationError as error:
-        raise ClusterError(f"{address}: the cluster wants its token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN") from error
-    except Exception as error:  # of its HTTP client, and bare ones for another version
-        raise _unreachable(address, error) from error
 
 
 def run_as_job(address: str, module: str, job: Path, lease: Lease, on_progress: Callable[[Progress], None], *, needs_gpu: bool) -> None:
@@ -152,33 +92,6 @@ def _submit(client: JobSubmissionClient, **request: Any) -> None:
         time.sleep(POLL)
 
 
-def end_job(client: JobSubmissionClient, submission: str) -> bool:
-    """Stop a job, with time for its checkpoint; whether it is known to have ended."""
-    try:
-        client.stop_job(submission)
-        deadline = time.monotonic() + GRACE + SLACK
-        while time.monotonic() < deadline:
-            if client.get_job_status(submission).is_terminal():
-                return True
-            time.sleep(POLL / 4)
-    except RuntimeError as error:
-        return "does not exist" in str(error)  # not submitted yet when its owner was killed
-    except Exception:  # of its HTTP client
-        return False
-    return False
-
-
-def end_orphan(trainer: dict[str, Any]) -> None:
-    """Stop the job of a stage whose owner was killed: two in one directory would spoil each other's checkpoints.
-
-    Raises:
-        StageFailed: it may still run.
-    """
-    address, submission = trainer["address"], trainer["job"]
-    if not end_job(connect(address), submission):
-        raise StageFailed(f"job {submission} of {address}, of an earlier attempt, does not stop; end it: ray job stop {submission}")
-
-
 def _follow(client: JobSubmissionClient, submission: str, log: BinaryIO, look: Callable[[], None], lease: Lease) -> Any:
     """Returns what Ray knows of the job after its end. The cluster may fall silent for a while."""
     begin, copied, heard = log.tell(), 0.0, time.monotonic()
@@ -230,8 +143,3 @@ def _has_gpus(address: str) -> bool:
     from ray.util.state import list_nodes
 
     return any((node.resources_total or {}).get("GPU") for node in list_nodes(address))
-
-
-def _unreachable(address: str, error: Exception) -> ClusterError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return ClusterError(f"no Ray cluster answers at {address} ({reason}); start it, or give another address as resources.cluster")

@@ -42,7 +42,7 @@ def overhead(model: str, directory: Path) -> None:
     from evals.cell_work import Progress, Work
     from evals.cells import Partial
     from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-    from evals.engines.local import start_engine
+    from evals.engines.start import start_engine
     from evals.runner import plan
     from rl_core.rewards.pool import ScoringPool
     from rl_core.rollout.engine import Request, Sampling, generate_all

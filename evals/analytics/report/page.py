@@ -85,30 +85,15 @@ def write(
     output.mkdir(parents=True, exist_ok=True)
     with query.connect(database) as connection:
         figures = draw(connection)
-        results = summary.results(connection)
-        context: dict[str, Any] = {
-            "title": title,
-            "figures": figures,
-            "results": results,
-            "remarks": [*summary.verdicts(results), *summary.remarks(connection)],
-            "unit": (unit := length_unit(connection)),
-            "training": _training(connection, unit),
-            "stages": _stages(connection),
-            "evaluations": _evaluations(connection),
-            "failures": _failures(connection),
-            "puzzles": examples.choose(connection),
-            "patterns": rows(connection, PATTERNS),
-            "families": rows(connection, FAMILIES),
-            "histories": rows(connection, HISTORIES),
-            "costs": rows(connection, "SELECT * FROM cost ORDER BY position, stage"),
-            "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started, run"),
-        }
+        context = _shown(connection)
     script = embedded("zoom.js", "report.js")
     page = (
         environment()
         .get_template("report.html")
         .render(
             context,
+            title=title,
+            figures=figures,
             outcome_names=OUTCOME_NAMES,
             seen=[outcome for outcome in OUTCOME_NAMES if any(row[outcome] for row in context["failures"])],
             totals={name: _sum(context["costs"], name) for name in ("responses", "prompt_tokens", "response_tokens")},
@@ -126,6 +111,26 @@ def write(
     html.write_text(page, encoding="utf-8")
     (output / "figures").mkdir(exist_ok=True)
     return [html, *(path for figure in figures for path in figure.write(output / "figures"))]
+
+
+def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What the page shows of a warehouse beside figures."""
+    results, unit = summary.results(connection), length_unit(connection)
+    return {
+        "results": results,
+        "remarks": [*summary.verdicts(results), *summary.remarks(connection)],
+        "unit": unit,
+        "training": _training(connection, unit),
+        "stages": _stages(connection),
+        "evaluations": _evaluations(connection),
+        "failures": _failures(connection),
+        "puzzles": examples.choose(connection),
+        "patterns": rows(connection, PATTERNS),
+        "families": rows(connection, FAMILIES),
+        "histories": rows(connection, HISTORIES),
+        "costs": rows(connection, "SELECT * FROM cost ORDER BY position, stage"),
+        "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started, run"),
+    }
 
 
 def embedded(*names: str) -> dict[str, str]:

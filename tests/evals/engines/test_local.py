@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from evals.config import EvalConfig, NamedCheckpoint
-from evals.engines.local import Question, cut_at, start_engine
+from evals.engines.interface import Question
+from evals.engines.local import cut_at
+from evals.engines.start import start_engine
 from rl_core.data.knights_knaves import generate
 from rl_core.rollout.engine import Sampling
 

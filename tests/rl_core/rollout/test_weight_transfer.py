@@ -21,7 +21,8 @@ from rl_core.rollout.vllm_weights import Form, for_vllm, transfer_of
 from rl_core.training.journal import StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
-from rl_core.workers.start import LocalWorkers, Models, WorkerLost
+from rl_core.workers.interface import Models, WorkerLost
+from rl_core.workers.local import LocalWorkers
 
 pytestmark = pytest.mark.xdist_group("engines")
 
@@ -147,11 +148,11 @@ def test_devices_of_several_engines_are_numbered_through(models: Models) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("transfer", ["shared_memory", "ipc"])
 def test_adapters_arrive_in_an_engine_that_keeps_them_apart(models: Models, monkeypatch: pytest.MonkeyPatch, transfer: str) -> None:
-    from rl_core.workers import start
+    from rl_core.workers import local
     from tests.rl_core.rollout import without_cuda
 
     without_cuda.install(monkeypatch.setattr)
-    monkeypatch.setattr(start, "transfer_of", lambda *_, **__: transfer)
+    monkeypatch.setattr(local, "transfer_of", lambda *_, **__: transfer)
     changes = {"lora": {"rank": 4, "alpha": 64}, "precision": "bfloat16", "resources": {"ray": False}}
     local = LocalWorkers(models, RlConfig.model_validate(STEPS | changes))
     try:
@@ -163,11 +164,11 @@ def test_adapters_arrive_in_an_engine_that_keeps_them_apart(models: Models, monk
 
 @pytest.mark.slow
 def test_an_engine_reads_the_weights_of_its_own_process(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rl_core.workers import start
+    from rl_core.workers import local
     from tests.rl_core.rollout import without_cuda
 
     without_cuda.install(monkeypatch.setattr)
-    monkeypatch.setattr(start, "transfer_of", lambda *_, **__: "ipc")
+    monkeypatch.setattr(local, "transfer_of", lambda *_, **__: "ipc")
     local = LocalWorkers(models, config(ray=False))
     try:
         check_that_engines_follow(local)

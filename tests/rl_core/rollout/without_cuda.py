@@ -20,7 +20,8 @@ from rl_core.rollout.engine import RolloutEngine
 from rl_core.rollout.vllm_weights import Transfer
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.policy import Policy
-from rl_core.workers.start import Models, make_engine, make_policy
+from rl_core.workers.build import make_engine, make_policy
+from rl_core.workers.interface import Models
 
 PART = 5  # weights that travel together
 

@@ -22,8 +22,8 @@ from rl_core.train import main
 from rl_core.training.journal import StopRequest
 from rl_core.training.policy import Experience, StepSettings
 from rl_core.training.sequences import TokenSequence
+from rl_core.workers.interface import Models, WorkerLost
 from rl_core.workers.on_ray import RayWorkers
-from rl_core.workers.start import Models, WorkerLost
 
 pytestmark = pytest.mark.xdist_group("engines")
 

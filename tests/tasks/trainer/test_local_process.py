@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from rl_core.errors import InputError
+from tasks.process import end_group
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import StageStopped
-from tasks.trainer.local_process import Progress, Tail, end_group, run_process
+from tasks.trainer.local_process import Progress, Tail, run_process
 
 TRAINER = Path(__file__).parents[2] / "fixtures" / "trainer.py"
 

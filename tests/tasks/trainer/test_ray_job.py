@@ -22,10 +22,12 @@ from rl_core.config.rl import RlConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import write_prompts
 from rl_core.errors import InputError
+from tasks.process import GRACE
+from tasks.ray_cluster import ClusterError, connect, end_job, job_address, require_answer
 from tasks.stage.lease import Lease
 from tasks.trainer import ray_job
-from tasks.trainer.local_process import GRACE, Progress
-from tasks.trainer.ray_job import ClusterError, connect, end_job, job_address, require_answer, run_as_job
+from tasks.trainer.local_process import Progress
+from tasks.trainer.ray_job import run_as_job
 from tasks.trainer.train import train
 
 pytestmark = pytest.mark.xdist_group("engines")

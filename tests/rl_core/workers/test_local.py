@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from rl_core.config.rl import RlConfig
-from rl_core.workers import start
-from rl_core.workers.start import LocalWorkers, Models
+from rl_core.workers import local
+from rl_core.workers.interface import Models
+from rl_core.workers.local import LocalWorkers
 
 
 @pytest.mark.parametrize(("lora", "syncs"), [(None, ["weights", "weights"]), ({"rank": 4}, ["weights", "adapters", "adapters"])])
@@ -24,15 +25,15 @@ def test_memory_is_given_back_before_the_engine_needs_it_and_a_frozen_base_is_se
 
     policy = SimpleNamespace(train=says("train"), weights=says("weights"), adapters=says("adapters"))
     engine = SimpleNamespace(tokenizer=None, sleep=says("sleep"), wake=says("wake"), update_weights=lambda _: None)
-    monkeypatch.setattr(start, "make_policy", says("load policy", policy))
-    monkeypatch.setattr(start, "make_engine", says("load engine", engine))
-    monkeypatch.setattr(start, "release_memory", says("release"))
+    monkeypatch.setattr(local, "make_policy", says("load policy", policy))
+    monkeypatch.setattr(local, "make_engine", says("load engine", engine))
+    monkeypatch.setattr(local, "release_memory", says("release"))
     config = RlConfig.model_validate({"steps": 1, "precision": "bfloat16", "resources": {"ray": False}, "lora": lora})
-    local = LocalWorkers(Models("start", None, None, 0, tmp_path), config)
+    workers = LocalWorkers(Models("start", None, None, 0, tmp_path), config)
     assert calls == ["load policy", "release", "load engine"]
     calls.clear()
-    local.sync()
-    local.train([], None)  # type: ignore[arg-type]
-    local.sync()
+    workers.sync()
+    workers.train([], None)  # type: ignore[arg-type]
+    workers.sync()
     assert [call for call in calls if call in ("weights", "adapters")] == syncs
     assert calls[-5:-1] == ["sleep", "train", "release", "wake"]
