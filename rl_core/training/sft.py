@@ -39,9 +39,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
     stop = StopRequest()
     fence = Fence(job.lease)
     journal = Journal(job.output, config.steps, fence)
-    prompts = [prompt for path in job.prompts for prompt in read_prompts(path) if prompt.trace]
-    if not prompts:
-        raise DataError(f"{job.prompts[0]}: no row has a worked response (column trace), which SFT learns from")
+    prompts = _worked(job.prompts)
     resumed = latest_whole(job.output / "checkpoints", before=journal.first_damaged())
     tokenizer, model = _start(job, config, prompts, resumed[0] if resumed else None)
     examples = _encode(prompts, config, tokenizer, context_length(model.config))
@@ -62,11 +60,7 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
 
     for step in range(first + 1, config.steps + 1):
         began = time.time()
-        if config.shortest_first < 1:
-            rows = growing_pool(len(examples), config.shortest_first, step, config.steps, config.batch_size, job.seed)
-        else:
-            rows = sampler.take(config.batch_size)
-        batch = [examples[index] for index in rows]
+        batch = [examples[index] for index in _rows(config, len(examples), step, job.seed, sampler)]
         learning_rate = value_at(config.learning_rate, step - 1, config.steps)
         metrics = _update(backend, batch, learning_rate)
         seen = sum(len(example) for example in batch)
@@ -92,6 +86,20 @@ def train_sft(job: TrainJob, config: SftConfig) -> None:
             "seconds": time.time() - started,
         }
     )
+
+
+def _worked(files: list[Path]) -> list[Prompt]:
+    prompts = [prompt for path in files for prompt in read_prompts(path) if prompt.trace]
+    if not prompts:
+        raise DataError(f"{files[0]}: no row has a worked response (column trace), which SFT learns from")
+    return prompts
+
+
+def _rows(config: SftConfig, count: int, step: int, seed: int, sampler: EpochSampler) -> list[int]:
+    """Which of so many examples a step takes."""
+    if config.shortest_first < 1:
+        return growing_pool(count, config.shortest_first, step, config.steps, config.batch_size, seed)
+    return sampler.take(config.batch_size)
 
 
 def _backend(config: SftConfig, model: Any) -> TorchBackend:
