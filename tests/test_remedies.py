@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +94,7 @@ def _strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
 
 
+@cache
 def remedies() -> list[Message]:
     found = []
     for part in ("flows", "tasks", "evals", "rl_core"):
@@ -106,6 +108,7 @@ def remedies() -> list[Message]:
     return found
 
 
+@cache
 def followed() -> dict[str, str]:
     """Parts of messages, and the test file that follows them."""
     found = {}

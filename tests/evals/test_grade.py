@@ -42,6 +42,7 @@ def test_jsonl_in_both_forms_out(tmp_path: Path) -> None:
     assert table["gold"].to_pylist() == ['"#### 1,234"', '"18"', "3"]  # of two types
 
 
+@pytest.mark.slow
 def test_parquet_with_other_column_names_and_symbolic_answers(tmp_path: Path) -> None:
     rows = {"answer": [r"\frac{1}{2}", "x+1", "x+1"], "completion": [r"\boxed{0.5}", r"so \boxed{1+x}", r"\boxed{x-1}"], "n": [1, 2, 3]}
     pq.write_table(pa.table(rows), tmp_path / "in.parquet")

@@ -58,6 +58,7 @@ def test_a_schedule_of_what_cannot_run_here_is_refused(tmp_path: Path) -> None:
     assert message.endswith("or --anyway")
 
 
+@pytest.mark.slow
 def test_a_plan_on_other_devices() -> None:
     text = r1flow("plan", "oat_zero", "--on", "8xa100").stdout
     assert " on 8 x a100, " in text
@@ -202,6 +203,7 @@ def test_sql_errors_are_one_line(warehouse: Path, tmp_path: Path) -> None:
     assert "no such database" in refused(r1flow("sql", "SELECT 1", "--workspace", tmp_path / "none"))
 
 
+@pytest.mark.slow
 def test_status_of_nothing_and_report_of_nothing(tmp_path: Path) -> None:
     assert "no experiment yet" in r1flow("status", "--workspace", tmp_path).stdout
     assert refused(r1flow("report", "mini", "--workspace", tmp_path)).startswith("no run 'mini' in ")

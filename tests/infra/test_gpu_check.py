@@ -12,6 +12,7 @@ gpu_check = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(gpu_check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", gpu_check.ARCHITECTURES)
 def test_engine_and_trainer_have_the_models_own_log_probs(kind: str, tmp_path: Path) -> None:
     gpu_check.make_tiny(tmp_path, kind)

@@ -65,6 +65,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_a_new_environment_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
     """Its problems train, are left out where they are held out, are rewarded, evaluated, graded and named in reports."""
     for package in PACKAGES:

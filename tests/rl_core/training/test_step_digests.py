@@ -26,6 +26,7 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_every_bit_of_the_metrics_and_rollouts_counts(journal: Journal, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = tmp_path / "metrics.jsonl"
     lengths = [len(line) + 1 for line in metrics.read_bytes().splitlines()]

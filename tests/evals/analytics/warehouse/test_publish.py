@@ -251,6 +251,7 @@ def test_publish_does_not_disturb_readers(tmp_path: Path) -> None:
     assert query.run(workspace, "SELECT count(*) AS n FROM rollouts").to_pylist() == [{"n": 8}]
 
 
+@pytest.mark.slow
 def test_concurrent_publishers_take_turns(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     workspace = tmp_path / "warehouse.duckdb"
@@ -587,6 +588,7 @@ def test_a_writer_that_was_killed_leaves_the_old_rows_and_the_next_one_is_whole(
     assert contents(database) == contents(whole)
 
 
+@pytest.mark.slow
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     stage = hand_made(tmp_path)
     old, new = tmp_path / "old.duckdb", tmp_path / "new.duckdb"
@@ -608,6 +610,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
     assert "old_rollouts" not in contents(old)
 
 
+@pytest.mark.slow
 def test_a_database_of_the_second_version_is_read_again(tmp_path: Path) -> None:
     """Its families did not know their task."""
     stage = hand_made(tmp_path)
@@ -634,6 +637,7 @@ def test_a_newer_database_is_left_as_it_is(tmp_path: Path) -> None:
     assert database.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_readers_and_one_writer_at_once(tmp_path: Path) -> None:
     database = tmp_path / "a.duckdb"
     stage = hand_made(tmp_path)
