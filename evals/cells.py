@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -22,10 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from evals.analytics.errors import first_line
 from evals.benchmarks.registry import Benchmark
 from evals.config import NamedCheckpoint
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
+from rl_core.files import in_one_piece, write_json
 from rl_core.rollout.engine import Sampling
 from rl_core.rollout.records import SAMPLE_SCHEMA
 from rl_core.seal import sealed, unseal
@@ -109,13 +108,10 @@ class Cell:
     def finish(self, rows: list[Row], record: dict[str, Any]) -> None:
         """Write the cell's files; from here on it is done."""
         table = pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)
-        aside = self.directory / ".samples.partial"
-        pq.write_table(table, aside, compression="zstd")
-        os.replace(aside, self.directory / SAMPLES)
+        with in_one_piece(self.directory / SAMPLES) as aside:
+            pq.write_table(table, aside, compression="zstd")
         record = {"fingerprint": self.fingerprint, "identity": self.identity, "responses": len(rows)} | record
-        aside = self.directory / ".cell.partial"
-        aside.write_text(json.dumps(sealed(record, self.directory / SAMPLES), indent=1))
-        os.replace(aside, self.directory / CELL)
+        write_json(self.directory / CELL, sealed(record, self.directory / SAMPLES))
         (self.directory / PARTIAL).unlink(missing_ok=True)
 
 
@@ -182,9 +178,8 @@ class Partial:
                 self.rows.append(_checked(line))
         whole = lines[: 1 + len(self.rows)]
         if lines != [*whole, b""]:
-            aside = self.path.with_suffix(".repaired")
-            aside.write_bytes(b"\n".join(whole) + b"\n")
-            os.replace(aside, self.path)
+            with in_one_piece(self.path) as aside:
+                aside.write_bytes(b"\n".join(whole) + b"\n")
 
     def add(self, rows: list[tuple[int, int, Row]]) -> None:
         """Keep finished responses."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evals.scores import ScoredCell, compare
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 
 # Of a cell's record: what makes scores those of different measurements, and what only blurs them.
 MEASUREMENT = {
@@ -142,4 +142,4 @@ def _samples(result: Result, benchmark: str) -> ScoredCell:
     try:
         return ScoredCell(result.checkpoint, benchmark, pq.read_table(path).to_pylist())
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); evaluate again") from error
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); evaluate again") from error

@@ -12,6 +12,7 @@ from evals.answer_readers import LENIENT, find_reader
 from evals.benchmarks import registry
 from rl_core.data.prompts import DataError
 from rl_core.data.rows import read_rows
+from rl_core.files import in_one_piece
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.rules import NONE, Rules
@@ -97,16 +98,15 @@ def _item(row: Any, benchmark: str, where: str, gold_column: str, response_colum
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     """In one piece: a reader sees all rows or none."""
-    aside = path.with_name(f".{path.name}.partial")
     try:
-        if path.suffix == ".parquet":
-            import pyarrow.parquet as pq
+        with in_one_piece(path) as aside:
+            if path.suffix == ".parquet":
+                import pyarrow.parquet as pq
 
-            pq.write_table(_table(rows), aside, compression="zstd")
-        else:
-            with aside.open("w", encoding="utf-8") as lines:
-                lines.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        aside.replace(path)
+                pq.write_table(_table(rows), aside, compression="zstd")
+            else:
+                with aside.open("w", encoding="utf-8") as lines:
+                    lines.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
     except OSError as error:
         raise DataError(f"--output {path}: {error.strerror}") from error
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from rl_core.config.base import Settings
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 from rl_core.nearest import nearest
 from rl_core.rewards.rules import Rule
 
@@ -64,7 +64,7 @@ def find_protocol(name: str) -> Protocol:
     try:
         return Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:
-        raise ProtocolError(f"{path}: {str(error).splitlines()[0]}") from error
+        raise ProtocolError(f"{path}: {first_line(error)}") from error
 
 
 def fill(values: dict[str, Any]) -> dict[str, Any]:

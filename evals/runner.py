@@ -32,6 +32,7 @@ from evals.scores import ScoredCell, comparison_table, score_table
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence
+from rl_core.files import write_json
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
 from rl_core.rewards.pool import ScoringPool
@@ -170,9 +171,7 @@ def _write_scores(job: EvalJob, cells: list[Cell]) -> dict[str, Any]:
         "peak_memory_bytes": peak_memory(),
     }
     Fence(job.lease).require()
-    aside = job.output / ".scores.partial"
-    aside.write_text(json.dumps(scores, indent=1))
-    os.replace(aside, job.output / "scores.json")
+    write_json(job.output / "scores.json", scores)
     return scores
 
 

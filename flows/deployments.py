@@ -37,7 +37,8 @@ from flows.recipe.request import RunRequest
 from flows.recipe.schema import Recipe, RecipeError
 from flows.servers.schedules import Schedule, path_of
 from flows.servers.served import offered
-from tasks.workspace import Workspace, write_json
+from rl_core.files import write_json
+from tasks.workspace import Workspace
 
 TAG = "r1flow"
 GLANCE = 2.0  # seconds between two looks at the schedules

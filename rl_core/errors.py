@@ -27,6 +27,11 @@ def naming(where: str) -> Iterator[None]:
         raise InputError(f"{where}: {error}") from error
 
 
+def first_line(error: BaseException) -> str:
+    """An error in one line: the first of its message that is not empty, else its class."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def is_disk_full(error: BaseException | None) -> bool:
     """Whether an error, or one that it came of, is that of a full disk."""
     while error is not None:

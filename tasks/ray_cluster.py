@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rl_core.config.resources import Resources
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 from tasks.process import GRACE
 from tasks.workspace import named_address
 
@@ -92,5 +92,6 @@ def end_job(client: JobSubmissionClient, submission: str) -> bool:
 
 
 def _unreachable(address: str, error: Exception) -> ClusterError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return ClusterError(f"no Ray cluster answers at {address} ({reason}); start it, or give another address as resources.cluster")
+    return ClusterError(
+        f"no Ray cluster answers at {address} ({first_line(error)}); start it, or give another address as resources.cluster"
+    )

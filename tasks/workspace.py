@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from rl_core.addresses import holds_secret
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from rl_core.seal import sealed, unseal
 
 RECORDS = "runs"  # folder of an experiment in which its runs are recorded
@@ -218,22 +219,8 @@ def sqlite_address(path: Path, driver: str = "sqlite") -> str:
     return f"{driver}:///file:{quote(str(path))}?uri=true" if "?" in str(path) else f"{driver}:///{path}"
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file in one piece: a reader sees the old content or the new."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
 def write_record(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object as `write_json` does, with its own digest as its last entry."""
+    """Write a JSON object in one piece, with its own digest as its last entry."""
     write_json(path, sealed(content))
 
 

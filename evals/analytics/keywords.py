@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rl_core.config.base import Settings
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 
 CODE = r"(?s)```.*?(?:```|\z)"  # RE2; an unclosed block runs to the end
 # A heading of the blocks in which models write what their code would print.
@@ -85,7 +85,7 @@ def with_own(families: Mapping[str, FamilySettings]) -> tuple[Keyword, ...]:
             re.compile(keyword.pattern)
             duckdb.execute(f"SELECT regexp_matches('', {literal(keyword.pattern)})")
         except (re.error, duckdb.Error) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise KeywordError(
                 f"keywords.{keyword.family}.patterns.{keyword.name}: not a pattern of RE2 and Python alike: {reason}"
             ) from error

@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from flows.analysis.sql_shell import parameters_of
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 from rl_core.nearest import nearest
 
 if TYPE_CHECKING:
@@ -111,5 +111,5 @@ def _families(path: Path | None) -> dict[str, Any]:
         where = ".".join(map(str, first["loc"][:2]))
         raise InputError(f"--keywords {path}: {where + ': ' if where else ''}{first['msg']}; write families as in a recipe") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"--keywords {path}: cannot be read: {str(error).splitlines()[0]}") from error
+        raise InputError(f"--keywords {path}: cannot be read: {first_line(error)}") from error
     return dict(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rl_core.errors import InputError, naming
+from rl_core.errors import InputError, first_line, naming
 
 HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
 
@@ -47,10 +47,10 @@ def check_hub_model(model: str, instead: str) -> None:
     except RepositoryNotFoundError:
         reason = "the hub has no model of this name"
     except (OSError, ValueError, RuntimeError, ImportError) as error:  # of its HTTP client, for a malformed id, offline, a SOCKS proxy
-        reason = f"the hub cannot be asked: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+        reason = f"the hub cannot be asked: {first_line(error)}"
     except Exception as error:
         # The HTTP client underneath has changed with major versions, and its errors with it.
         if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
             raise
-        reason = f"the hub does not answer: {str(error).splitlines()[0]}"
+        reason = f"the hub does not answer: {first_line(error)}"
     raise InputError(f"{model!r} is no directory here, and {reason}; give another name, or {instead}")

@@ -16,6 +16,7 @@ from flows.recipe.explain import UNREAD, dotted, explain, of_stages, shown
 from flows.recipe.merge import SAME_SETTING, Replaced, extended
 from flows.recipe.schema import Best, Recipe, RecipeError
 from flows.recipe.yaml_text import DEEPEST, MOST, count_values, read_yaml
+from rl_core.errors import first_line
 from rl_core.nearest import listed, near, nearest
 from tasks.kind import MODEL
 from tasks.kinds import KINDS, kinds_that_make
@@ -88,7 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RecipeError(f"{path}{line}: not valid YAML: {error.problem}") from error
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot be read: {_first_line(error)}") from error
+        raise RecipeError(f"{path}: cannot be read: {first_line(error)}") from error
     if not isinstance(document, dict):
         raise RecipeError(f"{path}: a recipe is a mapping with name, model and stages")
     return document
@@ -153,7 +154,7 @@ def _set(document: dict[str, Any], change: str) -> None:
     try:
         value = read_yaml(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"--set {change}: the value is not valid YAML: {_first_line(error)}") from error
+        raise RecipeError(f"--set {change}: the value is not valid YAML: {first_line(error)}") from error
     # `five.steps` stands for `stages.five.steps`: people type what plans and errors show.
     stages = document.get("stages")
     if keys[0] not in (*Recipe.model_fields, "defaults") and isinstance(stages, dict) and len(keys) > 1:
@@ -225,7 +226,3 @@ def _check_reference(recipe: Recipe, name: str, role: str, target: str, where: s
     kind = recipe.stages[target].kind
     if kind not in wanted:
         raise RecipeError(f"{where}: {target!r} is a stage of kind {kind}, wanted is {' or '.join(wanted)}: {listed(fitting)}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from rl_core.errors import first_line
 from rl_core.training.journal import read_steps
 from tasks.stage.records import MLFLOW, STATE, read_record
 from tasks.tracking.stage_run import chart_name
@@ -39,7 +40,7 @@ def check_warehouse(workspace: Workspace, *, wanted: bool) -> Judged | None:
                 found = connection.execute(f'SELECT count(*), bit_xor(hash(t)) FROM "{name}" AS t').fetchone()
                 rows += found[0] if found else 0
     except duckdb.Error as error:
-        line = str(error).splitlines()[0]
+        line = first_line(error)
         if "Conflicting lock" in line:
             return "in work", "a process has it open for writing"
         return "damaged", f"cannot be read ({line}); made again of the stages' files, without those that gc has deleted"

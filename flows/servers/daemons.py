@@ -21,9 +21,10 @@ from flows.servers.login import AUTH, PASSWORD, login
 from flows.servers.request_guard import LOOPBACK
 from flows.servers.served import SERVED
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from tasks.process import is_alive, process_mark
 from tasks.tracking.experiment_run import page
-from tasks.workspace import ARTIFACTS, Workspace, WorkspaceError, named_address, read_json, sqlite_address, write_json
+from tasks.workspace import ARTIFACTS, Workspace, WorkspaceError, named_address, read_json, sqlite_address
 
 Name = Literal["prefect", "mlflow", "runner"]
 NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")

@@ -10,7 +10,8 @@ from pydantic import Field
 from flows.recipe.request import RunRequest
 from rl_core.config.base import Settings
 from rl_core.errors import InputError
-from tasks.workspace import Workspace, read_json, write_json
+from rl_core.files import write_json
+from tasks.workspace import Workspace, read_json
 
 
 class Schedule(Settings):

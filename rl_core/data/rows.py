@@ -10,6 +10,7 @@ from typing import Any
 
 from rl_core.data.json_text import parse_json
 from rl_core.data.prompts import DataError
+from rl_core.errors import first_line
 
 
 def read_rows(path: Path) -> list[Any]:
@@ -41,7 +42,7 @@ def _parquet(path: Path) -> list[Any]:
     try:
         rows: list[Any] = pq.read_table(path).to_pylist()
     except pa.ArrowException as error:
-        raise DataError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}); put it there again") from error
+        raise DataError(f"{path}: not a readable Parquet file ({first_line(error)}); put it there again") from error
     return rows
 
 
@@ -79,6 +80,6 @@ def hub_rows(
     try:
         rows: Iterable[Any] = load_dataset(hub_id, config, data_files=file, split=split, revision=revision)
     except (OSError, ValueError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise DataError(f"{hub_id}: cannot be fetched ({reason}); give a directory with {local} by --data-dir") from error
     return rows

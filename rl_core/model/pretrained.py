@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_core.addresses import holds_secret
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -155,5 +155,5 @@ def trained_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 
 def _explain(name: str, error: Exception) -> str:
-    reason = str(error).splitlines()[0]
-    return f"{name}: cannot be loaded ({reason}); check the hub id and the connection, or give a local directory with --set model=DIR"
+    remedy = "check the hub id and the connection, or give a local directory with --set model=DIR"
+    return f"{name}: cannot be loaded ({first_line(error)}); {remedy}"

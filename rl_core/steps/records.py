@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rl_core.files import in_one_piece
 from rl_core.outcome import Outcome
 from rl_core.rollout.records import ROLLOUT_SCHEMA
 from rl_core.rollout.responses import response_fields
@@ -53,9 +54,8 @@ def write_rollouts(output: Path, step: int, rows: list[dict[str, Any]]) -> None:
     """`rollouts/step-NNNNNN.parquet`, in one piece."""
     directory = output / "rollouts"
     directory.mkdir(exist_ok=True)
-    aside = directory / f".step-{step:06d}.partial"
-    pq.write_table(pa.Table.from_pylist(rows, schema=ROLLOUT_SCHEMA), aside, compression="zstd")
-    aside.rename(directory / f"step-{step:06d}.parquet")
+    with in_one_piece(directory / f"step-{step:06d}.parquet") as aside:
+        pq.write_table(pa.Table.from_pylist(rows, schema=ROLLOUT_SCHEMA), aside, compression="zstd")
 
 
 def drop_rollouts_after(output: Path, step: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from rl_core.errors import InputError
 from rl_core.fence import Fence
+from rl_core.files import in_one_piece, write_json
 from rl_core.training.step_digests import damaged, first_damaged, forget_after, note_step
 
 LAST_STEP = 2**31 - 1  # of a trainer, and of an INTEGER in SQL: what is above is no step
@@ -46,9 +46,8 @@ class Journal:
             found = [(line, _row_of(line)) for line in lines]
             if damaged := sum(row is None for line, row in found[:-1]):
                 print(f"warning: {path}: {damaged} damaged line(s) are left out", file=sys.stderr, flush=True)
-            aside = path.with_suffix(".partial")
-            aside.write_bytes(b"".join(line + b"\n" for line, row in found if row is not None and row["step"] <= step))
-            os.replace(aside, path)
+            with in_one_piece(path) as aside:
+                aside.write_bytes(b"".join(line + b"\n" for line, row in found if row is not None and row["step"] <= step))
 
     def first_damaged(self) -> int | None:
         """The first step whose metrics or rollouts are not as they were when it was finished; None if all are."""
@@ -67,9 +66,7 @@ class Journal:
     def finish(self, result: dict[str, Any]) -> None:
         """Write `result.json` in one piece."""
         self.fence.require()
-        aside = self.output / "result.partial"
-        aside.write_text(json.dumps(result | {"peak_memory_bytes": peak_memory()}, indent=1))
-        os.replace(aside, self.output / "result.json")
+        write_json(self.output / "result.json", result | {"peak_memory_bytes": peak_memory()})
 
     def _append(self, name: str, row: dict[str, Any]) -> bytes:
         """Returns the line, without its end."""

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from rl_core.files import in_one_piece
+
 FILE = ".step-digests.jsonl"  # hidden, for it is no output of the stage
 
 
@@ -24,9 +26,8 @@ def note_step(output: Path, step: int, line: bytes) -> None:
 def forget_after(output: Path, step: int) -> None:
     """A resumed run makes the later steps again."""
     known = {number: digest for number, digest in _known(output).items() if number <= step}
-    aside = output / f"{FILE}.partial"
-    aside.write_text("".join(json.dumps({"step": number, "sha256": digest}) + "\n" for number, digest in known.items()))
-    aside.replace(output / FILE)
+    with in_one_piece(output / FILE) as aside:
+        aside.write_text("".join(json.dumps({"step": number, "sha256": digest}) + "\n" for number, digest in known.items()))
 
 
 def damaged(output: Path, lines: dict[int, bytes], after: int = 0) -> Iterator[int]:

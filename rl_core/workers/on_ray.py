@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rl_core.config.rl import RlConfig
-from rl_core.errors import InputError
+from rl_core.errors import InputError, first_line
 from rl_core.model.pretrained import release_memory
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.vllm_weights import Form, Transfer, transfer_of
@@ -157,7 +157,7 @@ class RayWorkers:
                     del streams[stream]
                     deaths[number] += 1
                     if deaths[number] > ENGINE_RESTARTS:
-                        raise WorkerLost(f"engine {number} died {deaths[number]} times in one step: {_first_line(error)}") from error
+                        raise WorkerLost(f"engine {number} died {deaths[number]} times in one step: {first_line(error)}") from error
                     self._restart_engine(number)
                     open_[number] = [index for index in open_[number] if index not in answered]
                     streams[self._stream(number, requests, open_[number], sampling)] = number
@@ -273,7 +273,7 @@ class RayWorkers:
         try:
             return self.ray.get(references)
         except self.ray.exceptions.RayActorError as error:
-            raise WorkerLost(f"a worker died: {_first_line(error)}") from error
+            raise WorkerLost(f"a worker died: {first_line(error)}") from error
         except self.ray.exceptions.RayTaskError as error:
             # Who loses a partner in a sum fails at once; that the partner is dead, Ray may find out later.
             finished, _ = self.ray.wait(references, num_returns=len(references), timeout=DEATH_SHOWS)
@@ -281,14 +281,10 @@ class RayWorkers:
                 try:
                     self.ray.get(reference)
                 except self.ray.exceptions.RayActorError as death:
-                    raise WorkerLost(f"a worker died: {_first_line(death)}") from error
+                    raise WorkerLost(f"a worker died: {first_line(death)}") from error
                 except self.ray.exceptions.RayTaskError:
                     continue
             raise _own(error) from None
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _own(error: Any) -> Exception:

@@ -16,10 +16,10 @@ from rl_core.config.data import TrainingData
 from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.environments.registry import ENVIRONMENTS, environment_of, made_to_order, read_settings
 from rl_core.errors import naming
+from rl_core.files import write_json
 from tasks.kind import Kind, Work
 from tasks.smoke import at_most
 from tasks.stage.spec import StageSpec, read_manifest
-from tasks.workspace import write_json
 
 if TYPE_CHECKING:
     from rl_core.data.prompts import Prompt

@@ -13,6 +13,7 @@ from evals.analytics.health import eval_warnings
 from evals.config import MOST_SAMPLES, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
 from rl_core.environments.registry import made_to_order
 from rl_core.errors import naming
+from rl_core.files import write_json
 from rl_core.model.pretrained import MODEL_FILES
 from tasks.costs.formulas import (
     BYTES_FULL,
@@ -37,7 +38,7 @@ from tasks.stage.records import SCORES, read_record
 from tasks.stage.spec import JOB, StageSpec, Upstream, read_manifest
 from tasks.trainer.local_process import run_module
 from tasks.trainer.train import final_checkpoint
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace
 
 SMOKE_PROBLEMS, SMOKE_SAMPLES = 2, 2
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from rl_core.addresses import without_secrets
 from rl_core.config.base import Settings
 from rl_core.config.model import ScratchModel
+from rl_core.errors import first_line
 from tasks.interrupts import is_interrupted
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, door, refuse_if_busy
@@ -200,7 +201,7 @@ def message_of(error: BaseException) -> str:
         return "interrupted from the keyboard"
     if not isinstance(error, Exception):  # what orchestrators make of SIGTERM
         return "told to stop by a signal"
-    return without_secrets((str(error).strip() or type(error).__name__).splitlines()[0])
+    return without_secrets(first_line(error))
 
 
 def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **facts: Any) -> dict[str, Any]:

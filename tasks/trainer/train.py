@@ -8,13 +8,14 @@ from typing import Any
 
 from rl_core.config.jobs import TrainJob
 from rl_core.config.model import ScratchModel
+from rl_core.files import write_json
 from tasks.format import count
 from tasks.ray_cluster import job_address
 from tasks.stage.lease import Lease, StageFailed
 from tasks.stage.spec import JOB, StageSpec, Upstream, read_manifest
 from tasks.trainer.local_process import Progress, run_module
 from tasks.trainer.ray_job import run_as_job
-from tasks.workspace import read_json, write_json
+from tasks.workspace import read_json
 
 
 def start_model(spec: StageSpec) -> str | ScratchModel:

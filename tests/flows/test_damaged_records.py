@@ -18,8 +18,9 @@ from flows.planning.plan import Plan, make_plan
 from flows.runs.record import RunRecord, find_run
 from flows.runs.status import print_status
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from rl_core.seal import sealed
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 from flows.planning.plan import Plan
 from flows.runs.record import RunRecord
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from rl_core.training.checkpoint import save_checkpoint
 from tasks.stage.digests import Digests
 from tasks.stage.spec import StageSpec, at_work
-from tasks.workspace import write_json
 from tests.end_to_end.damage import Workplace, damages, go_on, kind_of, run
 
 MINI = Path(__file__).parents[1] / "fixtures" / "mini.yaml"

@@ -27,13 +27,14 @@ from flows.recipe.load import resolved
 from flows.runs.record import RunRecord, find_run
 from flows.runs.status import describe
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from rl_core.seal import sealed
 from tasks.process import process_mark, this_process
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, StageBusy
 from tasks.stage.spec import StageSpec, at_work, set_aside, write_manifest
 from tasks.tracking.experiment_run import Lineage, TrackingError
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace
 
 PlanOf = Callable[..., Plan]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from rl_core.files import write_json
 from tasks.moved import follow_move
 from tasks.stage.records import MLFLOW, SPEC
 from tasks.stage.spec import StageSpec
 from tasks.tracking.experiment_run import Lineage
-from tasks.workspace import Workspace, read_json, write_json
+from tasks.workspace import Workspace, read_json
 
 
 def files_below(root: Path) -> set[Path]:

@@ -12,6 +12,7 @@ import pytest
 from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from tasks.kind import Work
 from tasks.kinds.eval import KIND
 from tasks.stage.digests import Digests
@@ -21,7 +22,7 @@ from tasks.stage.spec import StageSpec, at_work, why_not_done, write_manifest
 from tasks.tracking.stage_run import StageRecord
 from tasks.trainer.ray_job import _judge
 from tasks.trainer.train import train
-from tasks.workspace import write_json, write_record
+from tasks.workspace import write_record
 from tests.tasks.trainer.test_local_process import run
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from evals.analytics.external.response import ExternalFileError, Row
 from rl_core.data.json_text import parse_json
+from rl_core.errors import first_line
 
 LONGEST = 2**31 - 1  # characters of a cell of a CSV file
 ZSTANDARD = 93  # a method of compression that `zipfile` of Python 3.11 does not know
@@ -81,11 +82,11 @@ class File:
                 case _:
                     yield from _lines(path)
         except OSError as error:
-            raise ExternalFileError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+            raise ExternalFileError(f"{path}: cannot be read: {first_line(error)}") from error
         except (ValueError, csv.Error, zipfile.BadZipFile) as error:
             if isinstance(error, ExternalFileError):
                 raise
-            raise ExternalFileError(f"{path}: not a readable {path.suffix or 'JSON lines'} file: {str(error).splitlines()[0]}") from error
+            raise ExternalFileError(f"{path}: not a readable {path.suffix or 'JSON lines'} file: {first_line(error)}") from error
 
     def _json(self) -> Iterator[Any]:
         try:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.errors import WarehouseError, first_line, is_full, is_of_the_system
+from evals.analytics.errors import WarehouseError, is_full, is_of_the_system
 from evals.analytics.keywords import Keyword, literal, shipped
 from evals.analytics.warehouse import response_rows, stage_rows
 from evals.analytics.warehouse.migrations import OLD_TABLES, SCHEMA_VERSION, migrate, schema_version
 from evals.config import RunInfo, StageRun
+from rl_core.errors import first_line
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,10 +9,11 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.errors import WarehouseError, first_line, is_full, is_of_the_system
+from evals.analytics.errors import WarehouseError, is_full, is_of_the_system
 from evals.analytics.keywords import Keyword, literal
 from evals.analytics.warehouse.response_rows import insert, read_side_by_side
 from evals.config import StageRun
+from rl_core.errors import first_line
 from rl_core.rollout.records import ENVIRONMENT_OUTPUT, ROLLOUT_SCHEMA, SAMPLE_SCHEMA
 
 if TYPE_CHECKING:

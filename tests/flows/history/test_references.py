@@ -17,9 +17,10 @@ from flows.history.references import evaluation, find, names_stage
 from flows.planning.plan import Plan
 from flows.runs.record import RunRecord
 from rl_core.errors import InputError
+from rl_core.files import write_json
 from tasks.stage.digests import Digests
 from tasks.stage.spec import StageSpec, at_work, write_manifest
-from tasks.workspace import Workspace, write_json
+from tasks.workspace import Workspace
 
 PlanOf = Callable[..., Plan]
 SCORE = {"checkpoint": "warm", "benchmark": "knights_knaves", "subset": None, "mode": "greedy", "metric": "accuracy", "value": 0.5}

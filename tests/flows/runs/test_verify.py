@@ -16,13 +16,14 @@ from flows.runs.record import RunRecord
 from flows.runs.verify import Finding, Verification
 from rl_core.errors import InputError
 from rl_core.fence import Fence
+from rl_core.files import write_json
 from rl_core.seal import sealed
 from rl_core.training.checkpoint import save_checkpoint
 from rl_core.training.journal import Journal
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease
 from tasks.stage.spec import StageSpec, at_work, set_aside, write_manifest
-from tasks.workspace import Workspace, read_sealed, write_json, write_record
+from tasks.workspace import Workspace, read_sealed, write_record
 
 TRAINED = ("cold", "warm")
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from rl_core.files import write_json
 from tasks.kinds.analyze import cold_starts
 from tasks.stage.records import SPEC
 from tasks.stage.spec import StageSpec, Upstream
-from tasks.workspace import write_json
 
 SpecOf = Callable[..., StageSpec]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rl_core.files import write_json
 from tasks.stage.digests import Digests
 from tasks.stage.lease import Lease, StageBusy, StageFailed
 from tasks.stage.spec import StageSpec, StageStopped, Upstream, at_work, read_manifest, set_aside, why_not_done, write_manifest
-from tasks.workspace import read_json, write_json
+from tasks.workspace import read_json
 
 SpecOf = Callable[..., StageSpec]
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # SHA-256 of "abc", the example of FIPS 180-4
