@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = {"transformers": "transformers", "vllm": "vllm"}
+ROOT = Path(__file__).parents[1]
 
 
 def version_of(*names: str) -> str | None:
@@ -24,10 +24,11 @@ def version_of(*names: str) -> str | None:
 @cache
 def git_state() -> dict[str, Any] | None:
     """Commit of the code that runs, and whether files differ from it; None outside of a checkout."""
-    here = Path(__file__).parent
+    if not (ROOT / ".git").exists():  # else git would look further up, and find the project of whoever installed this
+        return None
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
         return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--untracked-files=no"))}

