@@ -45,18 +45,6 @@ STORIES = {
 }
 
 
-def draw_training(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
-    """Figures over the steps of the RL stages."""
-    found = [_degeneration(connection), _diversity(connection), _history(connection)]
-    return [figure for figure in found if figure is not None]
-
-
-def draw_checkpoints(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
-    """Figures over stages or checkpoints."""
-    figure = _effects(connection)
-    return [figure] if figure else []
-
-
 def _degeneration(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM degeneration_by_step ORDER BY position, step"
     data = rows(connection, sql)
@@ -208,3 +196,6 @@ def score_by_step(connection: duckdb.DuckDBPyConnection) -> Figure | None:
             "Scores of the evaluated checkpoints on held-out problems, at the steps after which they were made, with 95% intervals.",
             sql,
         )
+
+
+FIGURES = {30: score_by_step, 90: _degeneration, 92: _diversity, 94: _history, 120: _effects}

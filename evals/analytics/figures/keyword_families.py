@@ -30,12 +30,6 @@ PARTS = {"train": "in training", "test": "on held-out problems"}
 INTERVALS = "The intervals hold 95% if responses were independent; those to the same prompt are not quite."
 
 
-def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
-    """The figures that there is data for; none where no word of any family occurs."""
-    found = [_over_steps(connection), _by_outcome(connection), _by_difficulty(connection)]
-    return [figure for figure in found if figure is not None]
-
-
 def _over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     sql = "SELECT * FROM families_by_step WHERE step IS NOT NULL ORDER BY position, step"
     data = rows(connection, sql)
@@ -168,3 +162,6 @@ def _in_order(difficulty: str) -> tuple[bool, float, str]:
         return False, float(difficulty), ""
     except ValueError:
         return True, 0.0, difficulty
+
+
+FIGURES = {130: _over_steps, 140: _by_outcome, 150: _by_difficulty}

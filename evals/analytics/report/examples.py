@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evals.analytics import keywords
-from evals.analytics.figures.draw import checkpoint_order
+from evals.analytics.figures.overview import checkpoint_order
 from evals.analytics.figures.plotting import rows
 from evals.analytics.keywords import Keyword
 from evals.benchmarks.registry import label_of, subset_of

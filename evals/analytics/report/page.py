@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics import query
-from evals.analytics.figures.draw import OUTCOMES, checkpoint_order, draw, length_unit
+from evals.analytics.figures import draw
+from evals.analytics.figures.overview import OUTCOMES, checkpoint_order, length_unit
 from evals.analytics.figures.plotting import rows
 from evals.analytics.report import examples, summary
 from evals.benchmarks.registry import label_of

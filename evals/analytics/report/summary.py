@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from evals.analytics.figures.draw import checkpoint_order, length_unit
+from evals.analytics.figures.overview import checkpoint_order, length_unit
 from evals.analytics.figures.plotting import rows
 from evals.benchmarks.registry import label_of
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from evals.analytics import query
-from evals.analytics.figures.draw import draw
+from evals.analytics.figures import draw
 from flows.analysis.external import analyze
 from flows.cli import main
 

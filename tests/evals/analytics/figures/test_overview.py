@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 
-from evals.analytics import query
-from evals.analytics.figures import draw as drawing
-from evals.analytics.figures import plotting
+from evals.analytics import figures, query
+from evals.analytics.figures import draw, plotting
 from evals.analytics.warehouse import publish as publishing
 from evals.analytics.warehouse.publish import Part
 from evals.config import StageRun
@@ -18,7 +17,7 @@ from evals.config import StageRun
 @pytest.fixture(scope="module")
 def drawn(database: Path) -> list[plotting.Figure]:
     with query.connect(database) as connection:
-        return drawing.draw(connection)
+        return draw(connection)
 
 
 @pytest.mark.slow
@@ -111,7 +110,7 @@ def test_health_shows_clipping_and_learning_rate_and_sft_its_curves(tmp_path: Pa
         stages.append(StageRun(experiment="e", stage=kind, kind=kind, fingerprint="f" * 64, directory=directory, position=position))
     publishing.build(Part(stages), tmp_path / "a.duckdb")
     with query.connect(tmp_path / "a.duckdb") as connection:
-        drawn = {figure.name: figure for figure in drawing.draw(connection)}
+        drawn = {figure.name: figure for figure in draw(connection)}
     assert {name: panels(figure) for name, figure in drawn.items()} == {"health": 5, "sft": 4}
     assert "'clip_fraction', 'learning_rate'" in drawn["health"].sql
 
@@ -125,7 +124,7 @@ def test_captions_name_queries_that_run(drawn: list[plotting.Figure], database: 
 @pytest.mark.slow
 def test_equal_data_equal_pictures(drawn: list[plotting.Figure], database: Path) -> None:
     with query.connect(database) as connection:
-        again = drawing.draw(connection)
+        again = draw(connection)
     assert [(figure.svg, figure.png) for figure in again] == [(figure.svg, figure.png) for figure in drawn]
 
 
@@ -133,7 +132,25 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
     stage = StageRun(experiment="e", stage="s", kind="data", fingerprint="f" * 64, directory=tmp_path, position=0)
     publishing.build(Part([stage]), tmp_path / "a.duckdb")
     with query.connect(tmp_path / "a.duckdb") as connection:
-        assert drawing.draw(connection) == []
+        assert draw(connection) == []
+
+
+MINE = """
+from evals.analytics.figures.plotting import Figure
+
+def figure(name):
+    return lambda connection: Figure(name, "training", name, "", "SELECT 1", "<svg/>", b"")
+
+FIGURES = {55: figure("middle"), 5: lambda connection: [figure("first")(connection), None], 999: figure("last")}
+"""
+
+
+def test_a_new_figure_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
+    publishing.build(Part([]), tmp_path / "a.duckdb")
+    with query.connect(tmp_path / "a.duckdb") as connection:
+        assert [figure.name for figure in draw(connection)] == ["first", "middle", "last"]
 
 
 @pytest.mark.slow
@@ -157,7 +174,7 @@ def test_whole_benchmarks_share_a_figure(experiment: list[StageRun], tmp_path: P
     stage = experiment[-1].model_copy(update={"directory": directory})
     publishing.build(Part([stage]), tmp_path / "a.duckdb")
     with query.connect(tmp_path / "a.duckdb") as connection:
-        (figure,) = drawing.draw(connection)
+        (figure,) = draw(connection)
     assert (figure.name, figure.title) == ("scores", "Benchmarks: accuracy on held-out problems")
 
 

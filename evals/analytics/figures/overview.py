@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.figures import behaviour, keyword_families
 from evals.analytics.figures.plotting import (
     BLUE,
     COLOURS,
@@ -15,7 +14,6 @@ from evals.analytics.figures.plotting import (
     MARKERS,
     ORANGE,
     PURPLE,
-    STYLE,
     VERMILLION,
     Figure,
     Series,
@@ -58,29 +56,6 @@ SUPERVISED = {
     "tokens_per_second": "tokens per second",
 }
 PERCENT = {"accuracy", "clip_fraction"}  # shares from 0 to 1
-
-
-def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
-    """Every figure that the warehouse has data for, what is asked first in front; the report shows them by section, in this order."""
-    import matplotlib as mpl
-
-    with mpl.rc_context(STYLE):
-        figures = [
-            _reward(connection),
-            *_scores(connection),
-            behaviour.score_by_step(connection),
-            _errors(connection),
-            _lengths(connection),
-            _health(connection),
-            _supervised(connection),
-            _keywords(connection),
-            *behaviour.draw_training(connection),
-            _lengths_by_checkpoint(connection),
-            _keywords_by_checkpoint(connection),
-            *behaviour.draw_checkpoints(connection),
-            *keyword_families.draw(connection),
-        ]
-    return [figure for figure in figures if figure is not None]
 
 
 def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -354,3 +329,17 @@ def _primary(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The sampled average where there is one (less noisy than one greedy answer), else greedy accuracy."""
     sampled = [row for row in scores if row["mode"] == "sampled"]
     return sampled or scores
+
+
+# What is asked first comes first.
+FIGURES = {
+    10: _reward,
+    20: _scores,
+    40: _errors,
+    50: _lengths,
+    60: _health,
+    70: _supervised,
+    80: _keywords,
+    100: _lengths_by_checkpoint,
+    110: _keywords_by_checkpoint,
+}
