@@ -23,7 +23,7 @@ def process_mark(pid: int) -> dict[str, Any]:
     """The mark of a process that this one can see."""
     import psutil
 
-    return {"pid": pid, "born": _born(psutil.Process(pid))}
+    return {"pid": pid, "born": _start_time(psutil.Process(pid))}
 
 
 def is_here(mark: dict[str, Any]) -> bool:
@@ -42,7 +42,7 @@ def is_alive(mark: dict[str, Any]) -> bool:
 
     try:
         process = psutil.Process(mark["pid"])
-        return abs(_born(process) - mark["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(_start_time(process) - mark["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):  # also a mark that is none
         return False
 
@@ -57,7 +57,7 @@ def _where() -> dict[str, str]:
     return {"host": socket.gethostname(), "boot": boot, "namespace": namespace}
 
 
-def _born(process: psutil.Process) -> float:
+def _start_time(process: psutil.Process) -> float:
     """Seconds from the system's start to the process's: unlike the time of day, nobody sets it."""
     import psutil
 

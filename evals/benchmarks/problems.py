@@ -81,7 +81,7 @@ class ProblemSet:
         return [path] if path else []
 
     def local_file(self, data_dir: Path | None) -> Path | None:
-        """The file that stands in for the hub.
+        """The file that is read instead of the hub.
 
         Raises:
             DataError: a data directory is given but lacks the file.

@@ -123,7 +123,7 @@ def size(settings: BenchmarkSettings) -> int:
 
 
 def read_gold(name: str, answer: Any, where: str) -> tuple[str, str]:
-    """Verifier and gold of an answer that stands in a file by itself, in whatever form the benchmark writes it.
+    """Verifier and gold of an answer that is alone in a file, without its problem, in whatever form the benchmark writes it.
 
     Raises:
         DataError: unknown benchmark, or no answer of it; `where` is put in front.

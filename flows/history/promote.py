@@ -1,4 +1,4 @@
-"""Names for checkpoints: `NAME@alias` in MLflow's registry, and in the workspace, where `r1flow gc` heeds them."""
+"""Names for checkpoints: `NAME@alias` in MLflow's registry, and in the workspace, where `r1flow gc` respects them."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def size_of_set(name: str, levels: Sequence[int] | None) -> int:
 
 
 def local_file(name: str, data_dir: Path | None) -> Path | None:
-    """The file that stands in for the hub.
+    """The file that is read instead of the hub.
 
     Raises:
         DataError: the set is unknown, the data directory lacks it, or there is none and the set is not on the hub.

@@ -51,7 +51,7 @@ class Environment(Generic[Config]):
     # As a benchmark
     is_benchmark: bool = False
     options: type[Settings] = Settings  # its own settings, beside those of every benchmark; only with `Added()` in their annotation
-    limit_per_part: bool = False  # `limit` counts for each difficulty apart, and `load` heeds it
+    limit_per_part: bool = False  # `limit` counts for each difficulty apart, and `load` applies it
     published: tuple[int, str | None] | None = None  # rows and digest that the data should have; None: it is made here
     files: tuple[str, ...] = ()  # of a data directory that has it
 
@@ -135,7 +135,7 @@ class Environment(Generic[Config]):
         raise NotImplementedError
 
     def read_gold(self, answer: Any, where: str) -> tuple[str, str]:
-        """Task and gold of an answer that stands in a file by itself.
+        """Task and gold of an answer that is alone in a file, without its problem.
 
         Raises:
             DataError: it is no answer of this family; `where` is put in front.

@@ -22,7 +22,7 @@ TRAIN = 7473  # rows
 
 
 def local_file(split: Split, data_dir: Path | None) -> Path | None:
-    """The file that stands in for the hub.
+    """The file that is read instead of the hub.
 
     Raises:
         DataError: a data directory is given but lacks the file.

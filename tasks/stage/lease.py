@@ -28,7 +28,7 @@ from tasks.workspace import write_record
 HEARTBEAT = 5.0  # seconds between signs of life
 STALE = 60.0  # seconds without one after which an owner that cannot be seen from here may be gone
 WATCH = 4 * HEARTBEAT  # seconds for which its signs of life are watched for before it is given up
-DOOR = 30.0  # seconds to wait for another process that is just taking or renewing a lease
+LOCK_WAIT = 30.0  # seconds to wait for another process that is just taking or renewing a lease
 
 
 class StageBusy(InputError):
@@ -67,7 +67,7 @@ class Lease:
     def take(self) -> None:
         """Raises StageBusy if another process holds the lease. Takes `WATCH` seconds where an owner elsewhere seems to be gone."""
         abandoned = _watch(self.directory / STATE)
-        with door(self.directory):
+        with state_lock(self.directory):
             before = read_record(self.directory / STATE) or {}
             if before != abandoned:
                 _refuse_if_busy(self.directory)
@@ -98,7 +98,7 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._released.wait(HEARTBEAT) and not self.lost:
-            with suppress(OSError, StageBusy):  # a full disk, a busy door: the next sign of life may find room
+            with suppress(OSError, StageBusy):  # a full disk or a lock that is held: the next sign of life may succeed
                 self._renew()
 
     def _renew(self, **facts: Any) -> None:
@@ -106,7 +106,7 @@ class Lease:
         with self._writing:
             if self._released.is_set() and "state" not in facts:
                 return
-            with door(self.directory):
+            with state_lock(self.directory):
                 if not self._is_lost():
                     self._save(**facts)
 
@@ -145,18 +145,18 @@ def refuse_if_busy(directory: Path) -> None:
 
 
 @contextmanager
-def door(directory: Path) -> Iterator[None]:
+def state_lock(directory: Path) -> Iterator[None]:
     """One process at a time past the check of a lease.
 
     Raises:
-        StageBusy: another one has stood in it for `DOOR` seconds, as one does that was suspended there.
+        StageBusy: another process has held it for `LOCK_WAIT` seconds, as one does that was suspended meanwhile.
     """
     from filelock import FileLock, Timeout
 
     directory.parent.mkdir(parents=True, exist_ok=True)
     path = directory.with_name(f".{directory.name}.lock")
     try:
-        with FileLock(path, timeout=DOOR):
+        with FileLock(path, timeout=LOCK_WAIT):
             yield
     except Timeout as error:
         raise StageBusy(f"stage {directory.name}: a process that is suspended holds {path}; let it go on, or end it") from error

@@ -21,7 +21,7 @@ from rl_core.config.model import ScratchModel
 from rl_core.errors import first_line
 from tasks.interrupts import is_interrupted
 from tasks.stage.digests import Digests
-from tasks.stage.lease import Lease, door, refuse_if_busy
+from tasks.stage.lease import Lease, refuse_if_busy, state_lock
 from tasks.stage.records import MANIFEST, MLFLOW, SPEC, STATE, read_record
 from tasks.workspace import write_record
 
@@ -152,7 +152,7 @@ def set_aside(directory: Path) -> Path | None:
     """
     if not directory.exists():
         return None
-    with door(directory):
+    with state_lock(directory):
         refuse_if_busy(directory)
         target = directory.with_name(f"{directory.name}.superseded-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
         directory.rename(target)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # metrics in one request, the limit of MLflow's API
 SMALL = 2e6  # bytes of a sample file that is copied; larger ones stay where they are
-SYSTEM = ("memory/", "seconds/")  # metrics that MLflow is told of as those of the system: its charts begin with the others
+SYSTEM = ("memory/", "seconds/")  # metrics that go to MLflow as those of the system: its charts show the others first
 WHERE = {"data": "data", "start": "models", "checkpoints": "models"}  # role of an upstream stage -> kind of input
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.process import process_mark, this_process
-from tasks.stage.lease import Lease, LeaseLost, StageBusy, door, holder, orphan
+from tasks.stage.lease import Lease, LeaseLost, StageBusy, holder, orphan, state_lock
 from tasks.stage.records import STATE
 from tasks.stage.spec import StageSpec
 from tasks.workspace import read_sealed, write_record
@@ -174,7 +174,7 @@ def test_an_unreadable_state_is_no_proof_of_another_owner(directory: Path) -> No
 
 @pytest.mark.follows("let it go on, or end it")
 def test_a_process_suspended_in_the_door_is_named_not_waited_for(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.stage.lease.DOOR", 0.1)
-    with door(directory), pytest.raises(StageBusy, match=rf"{directory.name}.lock; let it go on, or end it"):
+    monkeypatch.setattr("tasks.stage.lease.LOCK_WAIT", 0.1)
+    with state_lock(directory), pytest.raises(StageBusy, match=rf"{directory.name}.lock; let it go on, or end it"):
         Lease(directory).take()
     Lease(directory).take()  # it went on
