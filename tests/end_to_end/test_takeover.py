@@ -14,6 +14,7 @@ import duckdb
 import psutil
 import pytest
 
+from tasks.stage.lease import state_lock
 from tests.end_to_end.command import ROOT, finish, plain_environment, start
 
 RECIPE = ROOT / "tests" / "fixtures" / "chaos.yaml"
@@ -54,10 +55,12 @@ def test_a_stage_taken_over_from_a_suspended_run_has_every_step_once(tmp_path: P
     try:
         wait(lambda: len(steps(tmp_path)) >= 20, "the first run trains")
         [trainer] = [p for p in psutil.Process(first.pid).children() if "rl_core.train" in " ".join(p.cmdline())]
-        first.send_signal(signal.SIGSTOP)
+        [stage] = tmp_path.glob("chaos/cold-????????")
+        with state_lock(stage):  # suspended while it holds this, it would have to be ended or continued first: another test
+            first.send_signal(signal.SIGSTOP)
         time.sleep(5)
         second = run("two", tmp_path)
-        owner = next(tmp_path.glob("chaos/cold-????????")) / "state.json"
+        owner = stage / "state.json"
         wait(lambda: json.loads(owner.read_text())["owner"]["host"] == "two", "the second run takes the stage over")
         wait(lambda: not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE, "the first trainer ends", 30)
         first.send_signal(signal.SIGCONT)
