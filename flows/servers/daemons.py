@@ -24,7 +24,7 @@ from rl_core.errors import InputError
 from rl_core.files import write_json
 from tasks.process import is_alive, process_mark
 from tasks.tracking.experiment_run import page
-from tasks.workspace import ARTIFACTS, Workspace, WorkspaceError, named_address, read_json, sqlite_address
+from tasks.workspace import ARTIFACTS, Workspace, named_address, read_json, sqlite_address
 
 Name = Literal["prefect", "mlflow", "runner"]
 NAMES: tuple[Name, ...] = ("prefect", "mlflow", "runner")
@@ -270,11 +270,3 @@ def _require_port(name: Name, host: str, port: int) -> None:
 def _last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
     return lines[-1][:200] if lines else ""
-
-
-def require_up(workspace: Workspace) -> Servers:
-    """Raises WorkspaceError if the workspace's runner is not up."""
-    servers = Servers(workspace)
-    if servers.running("runner") is None:
-        raise WorkspaceError(f"the servers of {workspace.root} are not up; start them: r1flow up")
-    return servers

@@ -136,7 +136,6 @@ def call(url: str, body: dict[str, Any] | None = None) -> Any:
     "give two different ports",
     "r1flow up --prefect-port N",
     "r1flow up --mlflow-port N",
-    "are not up; start them: r1flow up",
     "nothing runs until the servers are up: r1flow up",
     "r1flow up --workspace DIR serves another one",
 )
