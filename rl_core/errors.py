@@ -20,7 +20,7 @@ class InputError(ValueError):
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Put the path in the recipe in front of an error about what stands there."""
+    """Begin the message of an InputError with the path in the recipe that it is about."""
     try:
         yield
     except InputError as error:
