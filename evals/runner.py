@@ -88,7 +88,7 @@ def plan(job: EvalJob) -> list[Cell]:
             check_model(checkpoint.path)
     find_reader(job.config.reader)
     for settings in job.config.benchmarks:
-        registry.check(settings, job.data_dir)
+        registry.local_files(settings, job.data_dir)
         find_template(settings.template or job.config.template)
     loaded = [(settings, registry.open_benchmark(settings, job.data_dir)) for settings in job.config.benchmarks]
     for settings, benchmark in loaded:

@@ -14,11 +14,11 @@ from typing import Any
 from rl_core.algorithms.schedules import value_at
 from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
-from rl_core.context import context_length, fitting_prompts
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.data.sampler import EpochSampler
 from rl_core.errors import InputError
 from rl_core.fence import Fence
+from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rewards.pool import ScoringPool
 from rl_core.rewards.reward import resolve

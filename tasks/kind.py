@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BeforeValidator, Field
 
 from rl_core.config.base import Settings
+from rl_core.errors import naming
 from tasks.costs.formulas import CONTEXT_GPU, PROCESS, Changes, Memory
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
@@ -43,6 +44,14 @@ class StageSettings(Settings):
     """The settings of a stage; each kind adds its own."""
 
     kind: str = Field(description="The kind of stage.")
+
+
+def check_template(name: str, where: str) -> None:
+    """Look up a prompt template. Raises InputError with the path of the setting in the recipe, `where`."""
+    from rl_core.data.templates import find_template
+
+    with naming(where):
+        find_template(name)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ def is_full(error: Exception) -> bool:
     return is_disk_full(error) or LIMIT in str(error)
 
 
+def is_no_damage(error: Exception) -> bool:
+    """Whether an engine's error is about what surrounds its files: room, rights, paths."""
+    return is_full(error) or is_of_the_system(error)
+
+
 def is_of_the_system(error: Exception) -> bool:
     """Whether an engine's error repeats the operating system's word for why a file does not open: no rights, no such directory."""
     line = first_line(error)

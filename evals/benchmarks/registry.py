@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import random
 from collections import ChainMap
 from collections.abc import Iterable
@@ -19,6 +17,7 @@ from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.environments.environment import Environment
 from rl_core.environments.registry import ENVIRONMENTS
 from rl_core.nearest import nearest
+from rl_core.registry import modules_of
 
 
 def by_name(found: Iterable[ProblemSet]) -> dict[str, ProblemSet]:
@@ -32,8 +31,7 @@ def by_name(found: Iterable[ProblemSet]) -> dict[str, ProblemSet]:
 
 
 _OWN = {name: found for name, found in ENVIRONMENTS.items() if found.is_benchmark}
-_MODULES = [importlib.import_module(f"{benchmarks.__name__}.{entry.name}") for entry in pkgutil.iter_modules(benchmarks.__path__)]
-PROBLEM_SETS = by_name(found for module in _MODULES for found in getattr(module, "BENCHMARKS", ()))
+PROBLEM_SETS = by_name(found for module in modules_of(benchmarks) for found in getattr(module, "BENCHMARKS", ()))
 BENCHMARKS: ChainMap[str, Any] = ChainMap(PROBLEM_SETS, _OWN)
 NAMES = tuple(BENCHMARKS)
 
@@ -79,20 +77,11 @@ def _options(settings: BenchmarkSettings) -> Any:
     return own.model_validate({setting: getattr(settings, setting) for setting in own.model_fields})
 
 
-def check(settings: BenchmarkSettings, data_dir: Path | None) -> None:
-    """Fail early: an unknown name, a setting of another benchmark, a missing file.
-
-    Raises:
-        DataError: the one-line message offers the nearest name or the remedy.
-    """
-    local_files(settings, data_dir)
-
-
 def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None) -> Benchmark:
     """The problems, cut to `limit` where there is one: the first of a shuffle that is the same for every run, whatever its seed.
 
     Raises:
-        DataError: as `check`, or a row is broken, or the hub out of reach.
+        DataError: as `local_files`, or a row is broken, or the hub out of reach.
     """
     source = find(settings.name)
     prompts = source.load(_options(settings), settings.limit, data_dir)

@@ -7,9 +7,9 @@ from typing import Any
 
 from evals.config import NamedCheckpoint
 from evals.engines.interface import NOT_ASKED, Question
-from rl_core.context import context_length
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.templates import find_template
+from rl_core.model.context import context_length
 from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fields, response_text

@@ -8,7 +8,7 @@ from evals.config import EvalConfig, NamedCheckpoint
 from evals.engines.interface import EvalEngine
 from evals.engines.local import LocalEngine
 from evals.provenance import version_of
-from rl_core.context import context_length
+from rl_core.model.context import context_length
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import load_config, trained_weights
 from rl_core.training.lora import adapters_to_run, load_with_adapters

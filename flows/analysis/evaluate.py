@@ -72,7 +72,7 @@ def make_job(
     default = workspace.root / "evaluations" / f"{config.protocol or 'own'}-{fingerprint(content | {'seed': seed})[:8]}"
     data_dir = data_dir.expanduser().resolve() if data_dir else None
     for benchmark in config.benchmarks:
-        registry.check(benchmark, data_dir)
+        registry.local_files(benchmark, data_dir)
     for found in named:
         if found.digest is None and config.engine != "openai":
             check_hub_model(found.path, f"a directory, or EXPERIMENT/STAGE of {workspace.root}")

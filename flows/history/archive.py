@@ -20,6 +20,7 @@ from flows.history.archive_check import FORMAT, INDEX, check_contents, check_ind
 from flows.history.lineage import read
 from flows.history.references import step_of
 from rl_core.errors import InputError
+from rl_core.files import in_one_piece
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
 from tasks.format import storage
@@ -73,18 +74,15 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
         "whole": whole,
         "files": found,
     }
-    aside = output.with_name(f".{output.name}.partial")
     try:
-        with tarfile.open(aside, "w") as archive:
+        with in_one_piece(output) as aside, tarfile.open(aside, "w") as archive:
             text = json.dumps(index, indent=1).encode()
             member = tarfile.TarInfo(INDEX)
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text))
             for name, path in files.items():
                 archive.add(path, name, recursive=False)
-        aside.replace(output)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         error.filename = str(output)  # an error while writing names no file
         raise
     return [f"{name}{' with its checkpoint' if name == chosen or whole else ''}" for name in stages]

@@ -46,8 +46,8 @@ def smoke(recipe: Recipe) -> Recipe:
     """Every stage of a recipe in seconds on a CPU: does it hold together?
 
     Stages, algorithms, rewards, templates, penalties, adapters, critics and the form of schedules stay; numbers of steps, prompts and
-    tokens shrink, response lengths in proportion. A model made from scratch stands in for a pretrained one, taught by an SFT stage put in
-    front. Puzzles are generated; other problems come from the data directory, or from `STAND_IN` where none is given.
+    tokens shrink, response lengths in proportion. A pretrained model is replaced by one made from scratch, which an added SFT stage
+    teaches first. Puzzles are generated; other problems come from the data directory, or from `STAND_IN` where none is given.
     """
     scale = LONGEST / max(_lengths(recipe), default=LONGEST)
     form = _answer_form(recipe)
@@ -91,7 +91,7 @@ def _base(stages: dict[str, Stage]) -> dict[str, Stage]:
         task, settings = next((name, found.smoke_texts) for name, found in ENVIRONMENTS.items() if found.smoke_texts)
         texts = data_kind.STAGES[task].model_validate({"kind": data_kind.KIND.name} | settings)
         added[TEXTS] = _shrunk(texts, 1.0, BOX)
-    template = next((stage.template for stage in stages.values() if stage.kind in MODEL_KINDS), "plain")
+    template = next((stage.template for stage in stages.values() if hasattr(stage, "template")), "plain")
     added[BASE] = SftStage(
         kind="sft",
         data=data,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from rl_core import environments
 from rl_core.config.data import TrainingData
 from rl_core.environments.environment import Environment
 from rl_core.errors import InputError
+from rl_core.registry import modules_of
 
 
 def by_task(found: Iterable[Environment[Any]]) -> dict[str, Environment[Any]]:
@@ -32,8 +31,7 @@ def by_task(found: Iterable[Environment[Any]]) -> dict[str, Environment[Any]]:
     return known
 
 
-_MODULES = [importlib.import_module(f"{environments.__name__}.{entry.name}") for entry in pkgutil.iter_modules(environments.__path__)]
-_BY_TASK = by_task(module.ENVIRONMENT for module in _MODULES if hasattr(module, "ENVIRONMENT"))
+_BY_TASK = by_task(module.ENVIRONMENT for module in modules_of(environments) if hasattr(module, "ENVIRONMENT"))
 ENVIRONMENTS = {found.name: found for found in _BY_TASK.values()}
 
 

@@ -11,8 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from rl_core.config.rl import Lora
-from rl_core.context import context_length
 from rl_core.errors import InputError
+from rl_core.model.context import context_length
 from rl_core.model.logits import logits_at
 from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import (

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from rl_core.config.rl import Lora
-from rl_core.context import context_length
 from rl_core.errors import InputError
+from rl_core.model.context import context_length
 from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import ATTENTION_LAYERS, device, end_tokens, layer_kinds, load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context

@@ -15,11 +15,11 @@ from rl_core.algorithms.schedules import value_at
 from rl_core.config.jobs import TrainJob
 from rl_core.config.model import ScratchModel
 from rl_core.config.sft import SftConfig
-from rl_core.context import context_length
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.sampler import EpochSampler, growing_pool
 from rl_core.data.templates import find_template, render
 from rl_core.fence import Fence
+from rl_core.model.context import context_length
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.model.scratch import make_model, train_tokenizer
 from rl_core.training.backends.torch_backend import TorchBackend

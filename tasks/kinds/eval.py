@@ -30,7 +30,7 @@ from tasks.costs.formulas import (
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
 from tasks.format import count
-from tasks.kind import ModelKind, Role, Stages, Work
+from tasks.kind import ModelKind, Role, Stages, Work, check_template
 from tasks.smoke import THREADS, at_most, shorter
 from tasks.stage.fingerprint import fingerprint
 from tasks.stage.lease import StageFailed
@@ -92,13 +92,9 @@ class Eval(ModelKind[EvalStage]):
 
     def check_names(self, stage: EvalStage, where: str) -> None:
         """Templates, of the stage and of its benchmarks."""
-        from rl_core.data.templates import find_template
-
-        with naming(f"{where}.template"):
-            find_template(stage.template)
+        check_template(stage.template, f"{where}.template")
         for number, benchmark in enumerate(stage.benchmarks):
-            with naming(f"{where}.benchmarks.{number}.template"):
-                find_template(benchmark.template or stage.template)
+            check_template(benchmark.template or stage.template, f"{where}.benchmarks.{number}.template")
 
     def check_before_run(self, stage: EvalStage, spec: StageSpec, where: str) -> None:
         """Read the problems of local files: a broken row must not show after hours of training."""

@@ -46,7 +46,7 @@ from tasks.costs.formulas import (
 )
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
-from tasks.kind import MODEL, ModelKind, Role, Stages, Work
+from tasks.kind import MODEL, ModelKind, Role, Stages, Work, check_template
 from tasks.ray_cluster import cluster_of, connect, job_address, require_answer
 from tasks.smoke import THREADS, short_warmup, shorter
 from tasks.stage.spec import StageSpec
@@ -111,11 +111,9 @@ class Rl(ModelKind[RlStage]):
 
     def check_names(self, stage: RlStage, where: str) -> None:
         """The template and the parts of the reward."""
-        from rl_core.data.templates import find_template
         from rl_core.rewards.reward import resolve
 
-        with naming(f"{where}.template"):
-            find_template(stage.template)
+        check_template(stage.template, f"{where}.template")
         with naming(f"{where}.reward"):
             resolve(stage.reward)
 

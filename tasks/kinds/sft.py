@@ -28,7 +28,7 @@ from tasks.costs.formulas import (
 )
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
-from tasks.kind import MODEL, ModelKind, Role, Stages, Work
+from tasks.kind import MODEL, ModelKind, Role, Stages, Work, check_template
 from tasks.ray_cluster import connect, job_address
 from tasks.smoke import THREADS, short_warmup
 from tasks.stage.spec import StageSpec
@@ -70,10 +70,7 @@ class Sft(ModelKind[SftStage]):
 
     def check_names(self, stage: SftStage, where: str) -> None:
         """The template."""
-        from rl_core.data.templates import find_template
-
-        with naming(f"{where}.template"):
-            find_template(stage.template)
+        check_template(stage.template, f"{where}.template")
 
     def check_before_run(self, stage: SftStage, spec: StageSpec, where: str) -> None:
         """The cluster that takes it as a job."""

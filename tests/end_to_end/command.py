@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,13 @@ ROOT = Path(__file__).parents[2]
 def plain_environment() -> dict[str, str]:
     """This process's, without what it says of r1flow's, Prefect's and MLflow's settings, and pytest-xdist of the width of a terminal."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("R1FLOW_", "PREFECT_", "MLFLOW_", "COLUMNS"))}
+
+
+def copied_packages(directory: Path) -> dict[str, str]:
+    """Copies the packages to a directory, for a file to be added to them; returns the environment in which the copies are imported."""
+    for package in ("flows", "tasks", "evals", "rl_core"):
+        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__", "screenshots"))
+    return plain_environment() | {"PYTHONPATH": str(directory)}
 
 
 def start(workspace: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -142,11 +142,11 @@ def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
 @pytest.mark.follows("is a setting of {} only; remove it", "put it there or leave out --data-dir to use the hub")
 def test_early_check(tmp_path: Path, settings: BenchmarkSettings, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        registry.check(settings, tmp_path)
+        registry.local_files(settings, tmp_path)
     assert "\n" not in str(caught.value)
-    registry.check(BenchmarkSettings(name="aime24"), None)
+    registry.local_files(BenchmarkSettings(name="aime24"), None)
     write(tmp_path, "aime24", ROWS["aime24"])
-    registry.check(BenchmarkSettings(name="aime24"), tmp_path)
+    registry.local_files(BenchmarkSettings(name="aime24"), tmp_path)
 
 
 def test_puzzles_are_generated_where_no_file_has_them(tmp_path: Path) -> None:

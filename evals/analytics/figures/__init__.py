@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from typing import TYPE_CHECKING
+
+from rl_core.registry import modules_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,8 +22,7 @@ def draw(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 
     from evals.analytics.figures.plotting import STYLE
 
-    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    places = [entry for module in modules for entry in getattr(module, "FIGURES", {}).items()]
+    places = [entry for module in modules_of(sys.modules[__name__]) for entry in getattr(module, "FIGURES", {}).items()]
     with mpl.rc_context(STYLE):
         drawn = [function(connection) for _, function in sorted(places, key=lambda entry: entry[0])]
     return [figure for some in drawn for figure in (some if isinstance(some, list) else [some]) if figure is not None]

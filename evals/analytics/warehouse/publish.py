@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.errors import WarehouseError, is_full, is_of_the_system
+from evals.analytics.errors import WarehouseError, is_full, is_no_damage
 from evals.analytics.keywords import Keyword, literal, shipped
 from evals.analytics.warehouse import response_rows, stage_rows
 from evals.analytics.warehouse.migrations import OLD_TABLES, SCHEMA_VERSION, migrate, schema_version
@@ -140,7 +140,7 @@ def _write(parts: Sequence[Part], database: Path, *, keep: bool, aside: str | No
             _log_of(database).unlink(missing_ok=True)
             os.replace(new, database)
     except duckdb.Error as error:
-        if is_full(error) or is_of_the_system(error):
+        if is_no_damage(error):
             cause = f"{database}: cannot be written ({first_line(error)})"
             if is_full(error):
                 raise WarehouseError(f"{cause}; make room, and run the same command again") from error
@@ -182,7 +182,7 @@ def _fill(private: Path, database: Path, parts: Sequence[Part], *, keep: bool) -
             version = "" if keep else f" (STORAGE_VERSION '{STORAGE_VERSION}')"  # of an existing file it cannot be lowered
             connection.execute(f"ATTACH {literal(str(private))} AS warehouse{version}")
         except duckdb.Error as error:
-            if is_full(error) or is_of_the_system(error):
+            if is_no_damage(error):
                 raise
             raise WarehouseError(f"{database}: not a readable DuckDB file ({first_line(error)}); remove it to start anew") from error
         connection.execute("USE warehouse")

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.errors import WarehouseError, is_full, is_of_the_system
+from evals.analytics.errors import WarehouseError, is_no_damage
 from evals.analytics.keywords import Keyword, literal
 from evals.analytics.warehouse.response_rows import insert, read_side_by_side
 from evals.config import StageRun
@@ -97,7 +97,7 @@ def _insert_files(
             if number % COMMIT == 0:
                 connection.execute("COMMIT; BEGIN")
     except duckdb.Error as error:
-        if is_full(error) or is_of_the_system(error):
+        if is_no_damage(error):
             raise
         raise WarehouseError(f"{files[0].parent}: cannot be loaded ({first_line(error)}); {AGAIN}") from error
 

@@ -15,7 +15,7 @@ import pytest
 from evals.benchmarks.registry import BENCHMARKS
 from rl_core.environments.countdown import Countdown, CountdownData
 from rl_core.environments.registry import ENVIRONMENTS, by_task
-from tests.end_to_end.command import ROOT, plain_environment
+from tests.end_to_end.command import ROOT, copied_packages
 
 PACKAGES = ("flows", "tasks", "evals", "rl_core")
 RECIPE = """
@@ -68,14 +68,12 @@ print(json.dumps({
 @pytest.mark.slow
 def test_a_new_environment_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
     """Its problems train, are left out where they are held out, are rewarded, evaluated, graded and named in reports."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "screenshots"))
+    environment = copied_packages(tmp_path)
     shutil.copy(ROOT / "tests" / "fixtures" / "toy_environment.py", tmp_path / "rl_core" / "environments" / "parity.py")
     (tmp_path / "toy.yaml").write_text(RECIPE)
     (tmp_path / "responses.jsonl").write_text("".join(json.dumps({"response": said, "gold": gold}) + "\n" for said, gold in GRADED))
 
     def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = plain_environment() | {"PYTHONPATH": str(tmp_path)}
         return subprocess.run([sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     done = python("-c", USE)

@@ -11,9 +11,9 @@ from transformers import AutoConfig
 from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
 from rl_core.config.sft import SftConfig
-from rl_core.context import context_length, fitting_prompts
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import DataError, Prompt, write_prompts
+from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_tokenizer
 from rl_core.rollout.responses import EncodedPrompt
 from rl_core.train import main

@@ -16,8 +16,8 @@ import yaml
 from transformers import AutoConfig, MambaConfig, MambaForCausalLM
 
 from rl_core.config.rl import Lora
-from rl_core.context import context_length
 from rl_core.errors import InputError
+from rl_core.model.context import context_length
 from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rollout.engine import Request, Sampling, generate_all
 from rl_core.rollout.transformers_engine import TransformersEngine

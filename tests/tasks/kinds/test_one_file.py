@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.kinds import KINDS
-from tests.end_to_end.command import ROOT, plain_environment
+from tasks.kinds import KINDS, by_name
+from tests.end_to_end.command import ROOT, copied_packages
 
-PACKAGES = ("flows", "tasks", "evals", "rl_core")
 RECIPE = """
 name: toy
 model: {hidden_size: 64, intermediate_size: 128, layers: 2, heads: 4, key_value_heads: 2, vocabulary: 512, context: 512}
@@ -27,16 +26,15 @@ stages:
 @pytest.mark.slow
 def test_a_new_kind_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
     """Plan, run that fails, resume, reuse, status, lineage, smoke."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = copied_packages(tmp_path)
     shutil.copy(ROOT / "tests" / "fixtures" / "toy_kind.py", tmp_path / "tasks" / "kinds" / "words.py")
     (tmp_path / "toy.yaml").write_text(RECIPE)
 
     def r1flow(*arguments: str, code: int = 0) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "flows.cli", *arguments, "--workspace", "runs"],
+            [sys.executable, "-m", "flows.cli", *arguments],
             cwd=tmp_path,
-            env=plain_environment() | {"PYTHONPATH": str(tmp_path)},
+            env=environment,
             capture_output=True,
             text=True,
         )
@@ -59,7 +57,14 @@ def test_a_new_kind_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
     lineage = r1flow("lineage", "toy/words")
     assert "puzzles" in lineage
     assert "longest" in lineage
-    assert "2 of" in r1flow("plan", "toy.yaml", "--profile", "smoke")
+    assert "2 of 2 stages run" in r1flow("plan", "toy.yaml", "--profile", "smoke")
+    assert "longest: 3 " in r1flow("show", "toy.yaml", "--profile", "smoke")
+
+
+def test_a_copy_that_is_not_renamed_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"tasks.kinds.rl: the kind 'rl' is that of tasks.kinds.rl, too"):
+        by_name([*KINDS.values(), KINDS["rl"]])
+    assert by_name(KINDS.values()) == KINDS
 
 
 def test_only_their_homes_know_kinds_by_name() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from evals.analytics.external.files import File
 from evals.analytics.external.response import Response, Row
+from rl_core.registry import modules_of
 
 
 @dataclass(frozen=True)
@@ -32,5 +32,4 @@ class Format:
 @cache
 def formats() -> tuple[Format, ...]:
     """Every format of this package."""
-    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    return tuple(module.FORMAT for module in modules if hasattr(module, "FORMAT"))
+    return tuple(module.FORMAT for module in modules_of(sys.modules[__name__]) if hasattr(module, "FORMAT"))
