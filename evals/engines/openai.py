@@ -16,7 +16,7 @@ import httpx
 
 from evals.engines.interface import NOT_ASKED, Question
 from evals.engines.openai_answer import NoAnswer, excerpt, parse, read_answer
-from rl_core.data.templates import Template, find_template
+from rl_core.data.templates import Template, chat, find_template
 from rl_core.errors import InputError
 from rl_core.rollout.engine import Completion, Sampling
 from rl_core.rollout.responses import EncodedPrompt, response_fields
@@ -104,7 +104,7 @@ class OpenAIEngine:
         self.client.close()
 
     def _one(self, question: Question, sample: int, template: Template, sampling: Sampling) -> dict[str, Any]:
-        user = template.user.format(question=question.prompt.question)
+        messages = chat(template, question.prompt)
         body: dict[str, Any] = {
             "model": self.model,
             "temperature": sampling.temperature,
@@ -115,18 +115,16 @@ class OpenAIEngine:
         if sampling.stop:
             body |= {"stop": list(sampling.stop)}
         if template.raw:
-            path, sent = "/completions", user + template.prefill
-            body |= {"prompt": sent}
+            path, sent = "/completions", messages[-1]["content"]
+            body |= {"prompt": sent + template.prefill}
         else:
-            messages = [{"role": "system", "content": template.system}] if template.system else []
-            messages.append({"role": "user", "content": user})
             sent = json.dumps(messages, ensure_ascii=False)
             if template.prefill:  # servers of open models continue a message that is begun; hosted ones refuse
                 messages.append({"role": "assistant", "content": template.prefill})
                 body |= {"continue_final_message": True, "add_generation_prompt": False}
             path = "/chat/completions"
             body |= {"messages": messages}
-        encoded = EncodedPrompt(question.prompt, user if template.raw else sent, [])
+        encoded = EncodedPrompt(question.prompt, sent, [])
         try:
             reply = self._post(path, body)
         except _TooLong as error:

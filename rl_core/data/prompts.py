@@ -12,6 +12,7 @@ from typing import Any
 from rl_core.errors import InputError
 
 COLUMNS = {"prompt_id": False, "task": False, "question": False, "gold": False, "difficulty": True, "trace": True}  # texts; may be null?
+MORE_COLUMNS = ("domain", "messages", "info")  # texts that may be null; only in files that have some
 
 
 class DataError(InputError):
@@ -27,11 +28,15 @@ class Prompt:
     gold: str  # the answer as the verifier of the task reads it
     difficulty: str | None = None  # number of people, level, ...
     trace: str | None = None  # a worked response (think + answer) for SFT
+    domain: str | None = None  # algebra, law, ...: what tables show apart beside the difficulty
+    messages: str | None = None  # of a chat, those before the question: a JSON list of objects with `role` and `content`
+    info: str | None = None  # what else its row says, for rewards: a JSON object
 
     @property
     def prompt_id(self) -> str:
-        """Digest of task and question, equal wherever the same problem occurs."""
-        return hashlib.sha256(json.dumps([self.task, self.question]).encode()).hexdigest()[:16]
+        """Digest of task, question and the messages before it, equal wherever the same problem occurs."""
+        parts = [self.task, self.question, *([self.messages] if self.messages else [])]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
@@ -39,8 +44,9 @@ def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([pa.field(name, pa.string(), nullable=nullable) for name, nullable in COLUMNS.items()])
     rows = [{"prompt_id": prompt.prompt_id, **asdict(prompt)} for prompt in prompts]
+    more = {name: True for name in MORE_COLUMNS if any(row[name] is not None for row in rows)}
+    schema = pa.schema([pa.field(name, pa.string(), nullable=nullable) for name, nullable in (COLUMNS | more).items()])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
     return len(rows)
 
@@ -68,7 +74,8 @@ def read_prompts(path: Path) -> list[Prompt]:
         for name in ("task", "question", "gold"):
             if not row[name]:
                 raise DataError(f"{path}: row {number} has no {name}; remove the row or repair it")
-        prompts.append(Prompt(row["task"], row["question"], row["gold"], row.get("difficulty"), row.get("trace")))
+        more = {name: row.get(name) for name in ("difficulty", "trace", *MORE_COLUMNS)}
+        prompts.append(Prompt(row["task"], row["question"], row["gold"], **more))
     return prompts
 
 

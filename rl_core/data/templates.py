@@ -5,10 +5,11 @@ Prompts of reproduced projects are exact, down to their blanks; what is marked "
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from rl_core.data.prompts import DataError
+from rl_core.data.prompts import DataError, Prompt
 from rl_core.nearest import nearest
 
 
@@ -139,20 +140,32 @@ def find_template(name: str) -> Template:
     raise DataError(f"unknown template {name!r}; {nearest(name, TEMPLATES)}")
 
 
-def render(name: str, question: str, tokenizer: Any) -> str:
+def chat(template: Template, prompt: Prompt) -> list[dict[str, str]]:
+    """The messages of a prompt. Those that its row has come before the question, and its system message takes the place of the template's.
+
+    Raises:
+        DataError: the template is raw, and the row has messages.
+    """
+    earlier: list[dict[str, str]] = json.loads(prompt.messages) if prompt.messages else []
+    if earlier and template.raw:
+        raise DataError("the data has messages before the question, and a raw template has no place for them; name a template of a chat")
+    given = any(message["role"] == "system" for message in earlier)
+    system = [{"role": "system", "content": template.system}] if template.system and not given else []
+    return [*system, *earlier, {"role": "user", "content": template.user.format(question=prompt.question)}]
+
+
+def render(name: str, prompt: Prompt, tokenizer: Any) -> str:
     """The whole prompt as text, with the token that begins a text where the tokenizer has one, up to and including the prefill.
 
     Raises:
-        DataError: the tokenizer has no chat template and the template is not raw.
+        DataError: the tokenizer has no chat template and the template is not raw, or as `chat`.
     """
     template = find_template(name)
-    user = template.user.format(question=question)
+    messages = chat(template, prompt)
     if template.raw:
-        return _beginning(tokenizer) + user + template.prefill
+        return _beginning(tokenizer) + messages[-1]["content"] + template.prefill
     if not getattr(tokenizer, "chat_template", None):
         raise DataError(f"{getattr(tokenizer, 'name_or_path', 'the tokenizer')}: no chat template, which template {name!r} needs")
-    messages = [{"role": "system", "content": template.system}] if template.system else []
-    messages.append({"role": "user", "content": user})
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)) + template.prefill
 
 

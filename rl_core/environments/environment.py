@@ -13,7 +13,7 @@ from rl_core.data.splits import Split
 from rl_core.errors import InputError
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.rules import Rules
-from rl_core.rewards.verdict import OpenQuestion, Verdict
+from rl_core.rewards.verdict import Decision, OpenQuestion, Verdict
 
 Config = TypeVar("Config", bound=TrainingData)
 
@@ -58,6 +58,14 @@ class Environment(Generic[Config]):
     def judge(self, task: str, response: str, gold: str, read: Reader | None, rules: Rules) -> Verdict | OpenQuestion:
         """As `rl_core.rewards.verify.settle`."""
         raise NotImplementedError
+
+    def decide(self, task: str, gold: str, answer: str) -> Decision:
+        """Answer a question that `judge` left open, in whatever time and memory it takes: it runs in a worker that may be killed."""
+        raise NotImplementedError
+
+    def canonical(self, answer: str) -> str | None:
+        """An answer in a form in which equal answers are equal texts, in linear time; None: it is too long to be an answer."""
+        return answer
 
     def check_gold(self, task: str, gold: str) -> None:
         """Find a gold answer that would make every response wrong.

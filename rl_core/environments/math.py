@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +19,7 @@ from rl_core.outcome import Outcome
 from rl_core.rewards.extraction import extract_answer
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.rules import Rule, Rules
-from rl_core.rewards.verdict import OpenQuestion, Verdict
+from rl_core.rewards.verdict import Decision, OpenQuestion, Verdict
 from rl_core.rewards.verifiers import mathematics
 from rl_core.rewards.verifiers.simplified import is_simplified
 
@@ -39,13 +38,18 @@ class Mathematical(Environment[Config]):
         answer = read(response) if read else extract_answer(response, any_number=self.any_number)
         if answer is None:
             return Verdict(Outcome.FORMAT_ERROR if read else Outcome.UNPARSEABLE, None, by_text=by_text)
-        question = OpenQuestion(gold, answer)
         if by_text:
-            return replace(question.verdict(mathematics.same_text(gold, answer)), by_text=True)
+            return Verdict(mathematics.same_text(gold, answer), self.canonical(answer), by_text=True)
         if Rule.SIMPLIFIED in rules and not is_simplified(gold, answer):
-            return question.verdict(Outcome.WRONG)
+            return Verdict(Outcome.WRONG, self.canonical(answer))
         outcome = mathematics.quick(gold, answer)
-        return question if outcome is None else question.verdict(outcome)
+        return OpenQuestion(task, gold, answer) if outcome is None else Verdict(outcome, self.canonical(answer))
+
+    def decide(self, task: str, gold: str, answer: str) -> Decision:
+        return Decision(mathematics.equivalent(gold, answer))
+
+    def canonical(self, answer: str) -> str | None:
+        return mathematics.canonical(answer)
 
     def judged_by_text(self, task: str, gold: str) -> bool:
         if not gold.strip():

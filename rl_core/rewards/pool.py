@@ -18,9 +18,8 @@ from rl_core.outcome import Outcome
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.reward import Score, reader, rules_of, score
 from rl_core.rewards.rules import NONE, Rules
-from rl_core.rewards.verdict import OpenQuestion, Verdict
-from rl_core.rewards.verifiers import mathematics
-from rl_core.rewards.verify import settle
+from rl_core.rewards.verdict import Decision, OpenQuestion, Verdict
+from rl_core.rewards.verify import decide, settle, verdict_of
 
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
@@ -90,21 +89,21 @@ class ScoringPool:
         """As `judge`; see `score_later`."""
         found = [settle(item.task, item.response, item.gold, read, rules) for item in items]
         # Samples of one prompt often agree: each different question is asked once.
-        outcomes = self._ask({question for question in found if isinstance(question, OpenQuestion)})
+        decisions = self._ask({question for question in found if isinstance(question, OpenQuestion)})
 
         def verdicts() -> list[Verdict]:
-            known = outcomes()
-            judged = [entry.verdict(known[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
+            known = decisions()
+            judged = [verdict_of(entry, known[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
             return [_truncated(item, verdict) for item, verdict in zip(items, judged, strict=True)]
 
         return verdicts
 
-    def _ask(self, questions: set[OpenQuestion]) -> Callable[[], dict[OpenQuestion, Outcome]]:
+    def _ask(self, questions: set[OpenQuestion]) -> Callable[[], dict[OpenQuestion, Decision]]:
         asked = self._schedule(sorted(questions))
 
-        def outcomes() -> dict[OpenQuestion, Outcome]:
+        def decisions() -> dict[OpenQuestion, Decision]:
             nonlocal asked
-            found: dict[OpenQuestion, Outcome] = {}
+            found: dict[OpenQuestion, Decision] = {}
             for _ in range(3):
                 pool, futures = asked
                 if pool is not None:
@@ -115,9 +114,9 @@ class ScoringPool:
                 if pool is self._pool:  # it lost all its workers at once: ask again in a new one
                     self._stop()
                 asked = self._schedule(waiting)
-            return dict.fromkeys(questions, Outcome.TIMEOUT) | found
+            return dict.fromkeys(questions, Decision(Outcome.TIMEOUT)) | found
 
-        return outcomes
+        return decisions
 
     def _schedule(self, questions: Sequence[OpenQuestion]) -> tuple[ProcessPool | None, dict[OpenQuestion, ProcessFuture]]:
         if not questions or self._closed:
@@ -141,11 +140,11 @@ class ScoringPool:
         return self._pool
 
 
-def _answers(pool: ProcessPool, futures: Mapping[OpenQuestion, ProcessFuture]) -> dict[OpenQuestion, Outcome]:
+def _answers(pool: ProcessPool, futures: Mapping[OpenQuestion, ProcessFuture]) -> dict[OpenQuestion, Decision]:
     """Waits; questions that were lost with their pool have none."""
     from pebble import ProcessExpired
 
-    found: dict[OpenQuestion, Outcome] = {}
+    found: dict[OpenQuestion, Decision] = {}
     for question, future in futures.items():
         while not future.done() and pool.active:  # what a pool had not yet taken up when it broke is never done
             wait([future], timeout=1)
@@ -154,7 +153,7 @@ def _answers(pool: ProcessPool, futures: Mapping[OpenQuestion, ProcessFuture]) -
         try:
             found[question] = future.result()
         except (TimeoutError, ProcessExpired, MemoryError):
-            found[question] = Outcome.TIMEOUT
+            found[question] = Decision(Outcome.TIMEOUT)
         except (BrokenProcessPool, CancelledError):
             continue
     return found
@@ -167,12 +166,12 @@ def _start_worker() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _work(question: OpenQuestion, deadline: float) -> Outcome:
+def _work(question: OpenQuestion, deadline: float) -> Decision:
     # The pool enforces the deadline; this limit only ends a worker whose pool was killed and cannot.
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + deadline) + 2, hard))
-    return mathematics.equivalent(*question)
+    return decide(question)
 
 
 def _truncated(item: ScoreItem, verdict: Verdict) -> Verdict:

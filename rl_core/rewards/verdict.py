@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rl_core.outcome import Outcome
-from rl_core.rewards.verifiers import mathematics
 
 
 @dataclass(frozen=True)
@@ -17,13 +16,19 @@ class Verdict:
     extracted: str | None
     truncated: bool = False  # the response was cut off by the token limit, whatever its outcome
     by_text: bool = False  # the gold answer cannot be read: the answer was compared with it as a text
+    score: float | None = None  # from 0 to 1, where a family gives credit for a part
 
 
 class OpenQuestion(NamedTuple):
-    """What is left to decide by symbolic work: is `answer` equal to `gold`?"""
+    """What is left to decide in a process that may be killed at its deadline: is `answer` right, by `gold`? See `Environment.decide`."""
 
+    task: str
     gold: str
     answer: str
 
-    def verdict(self, outcome: Outcome) -> Verdict:
-        return Verdict(outcome, mathematics.canonical(self.answer))
+
+class Decision(NamedTuple):
+    """The answer to an open question."""
+
+    outcome: Outcome
+    score: float | None = None  # as in a verdict

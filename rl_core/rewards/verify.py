@@ -5,8 +5,7 @@ from __future__ import annotations
 from rl_core.environments.registry import environment_of
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.rules import NONE, Rules
-from rl_core.rewards.verdict import OpenQuestion, Verdict
-from rl_core.rewards.verifiers import mathematics
+from rl_core.rewards.verdict import Decision, OpenQuestion, Verdict
 
 
 def settle(task: str, response: str, gold: str, read: Reader | None = None, rules: Rules = NONE) -> Verdict | OpenQuestion:
@@ -41,4 +40,14 @@ def verify(task: str, response: str, gold: str) -> Verdict:
         InputError: as `settle`.
     """
     found = settle(task, response, gold)
-    return found.verdict(mathematics.equivalent(*found)) if isinstance(found, OpenQuestion) else found
+    return verdict_of(found, decide(found)) if isinstance(found, OpenQuestion) else found
+
+
+def decide(question: OpenQuestion) -> Decision:
+    """Answer an open question, in whatever time and memory it takes."""
+    return environment_of(question.task).decide(*question)
+
+
+def verdict_of(question: OpenQuestion, decision: Decision) -> Verdict:
+    """The verdict on an answer that was decided late."""
+    return Verdict(decision.outcome, environment_of(question.task).canonical(question.answer), score=decision.score)

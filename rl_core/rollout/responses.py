@@ -23,7 +23,7 @@ class EncodedPrompt:
 def encode_prompts(prompts: list[Prompt], template: str, tokenizer: Any) -> list[EncodedPrompt]:
     """Render and tokenise problems; raises DataError for an unknown template or a tokenizer without chat template."""
     prefill = find_template(template).prefill
-    texts = [render(template, prompt.question, tokenizer) for prompt in prompts]
+    texts = [render(template, prompt, tokenizer) for prompt in prompts]
     tokens = tokenizer(texts, add_special_tokens=False).input_ids if texts else []
     return [
         EncodedPrompt(prompt, text.removesuffix(prefill), token_ids) for prompt, text, token_ids in zip(prompts, texts, tokens, strict=True)

@@ -8,8 +8,13 @@ from rl_core.data.prompts import DataError, Prompt, read_prompts, write_prompts
 def test_round_trip_and_identity(tmp_path) -> None:
     prompts = [Prompt("gsm8k", "1 + 1?", "2"), Prompt("gsm8k", "2 + 2?", "4", "easy", "2 + 2 = 4")]
     assert write_prompts(tmp_path / "p.parquet", prompts) == 2
+    assert pq.read_schema(tmp_path / "p.parquet").names == ["prompt_id", "task", "question", "gold", "difficulty", "trace"]
     assert read_prompts(tmp_path / "p.parquet") == prompts
     assert prompts[0].prompt_id == Prompt("gsm8k", "1 + 1?", "3").prompt_id != prompts[1].prompt_id
+    more = [*prompts, Prompt("gsm8k", "1 + 1?", "2", domain="sums", messages='[{"role": "user", "content": "Hello"}]', info='{"row": 1}')]
+    write_prompts(tmp_path / "p.parquet", more)
+    assert read_prompts(tmp_path / "p.parquet") == more
+    assert more[2].prompt_id != more[0].prompt_id
 
 
 @pytest.mark.follows(

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def chat(tiny_checkpoint: Path) -> Any:
     return AutoTokenizer.from_pretrained(tiny_checkpoint)
 
 
+def problem(question: str, *messages: tuple[str, str]) -> Prompt:
+    earlier = [{"role": role, "content": content} for role, content in messages]
+    return Prompt("math", question, "1", messages=json.dumps(earlier) if earlier else None)
+
+
 def base_tokenizer(*, begins: bool) -> Any:
     """A tokenizer without chat template; `begins`: it puts <s> before every text, as Llama's does."""
     words = Tokenizer(WordLevel({"<s>": 0, "</s>": 1, "<unk>": 2, "Question": 3, ":": 4}, unk_token="<unk>"))
@@ -35,7 +41,7 @@ def base_tokenizer(*, begins: bool) -> Any:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_question_stands_once_and_whole(name: str, chat: Any) -> None:
-    text = render(name, QUESTION, chat)
+    text = render(name, problem(QUESTION), chat)
     assert text.count(QUESTION) == 1
     assert text.endswith(find_template(name).prefill)
     assert "{question}" not in text
@@ -66,7 +72,7 @@ def test_the_question_stands_once_and_whole(name: str, chat: Any) -> None:
     ],
 )
 def test_whole_prompts(name: str, text: str, chat: Any) -> None:
-    assert render(name, "1+1?", chat) == text
+    assert render(name, problem("1+1?"), chat) == text
 
 
 @pytest.mark.parametrize(
@@ -86,22 +92,22 @@ def test_whole_prompts(name: str, text: str, chat: Any) -> None:
     ],
 )
 def test_endings(name: str, ending: str, chat: Any) -> None:
-    assert render(name, "1+1?", chat).endswith(ending)
+    assert render(name, problem("1+1?"), chat).endswith(ending)
 
 
 def test_logic_rls_prompt_is_the_one_in_its_data(chat: Any, data_dir: Path) -> None:
     row = read_columns(data_dir / "kk" / "3ppl" / "train.parquet", ["quiz", "prompt"])[0]
-    assert render("logic_rl_instruct", row["quiz"], chat) == row["prompt"][0]["content"]
+    assert render("logic_rl_instruct", problem(row["quiz"]), chat) == row["prompt"][0]["content"]
 
 
 @pytest.mark.parametrize("name", RAW)
 def test_a_raw_prompt_needs_no_chat_template(name: str, chat: Any) -> None:
-    assert render(name, QUESTION, base_tokenizer(begins=False)) == render(name, QUESTION, chat)
+    assert render(name, problem(QUESTION), base_tokenizer(begins=False)) == render(name, problem(QUESTION), chat)
 
 
 def test_other_prompts_need_one() -> None:
     with pytest.raises(DataError, match="no chat template, which template 'dapo' needs"):
-        render("dapo", QUESTION, base_tokenizer(begins=False))
+        render("dapo", problem(QUESTION), base_tokenizer(begins=False))
 
 
 def test_a_raw_prompt_begins_as_the_tokenizer_begins_texts() -> None:
@@ -127,3 +133,22 @@ def test_what_a_model_adds_to_the_prefill_has_the_format_that_is_asked_for() -> 
 def test_an_unknown_template_is_named_with_its_nearest() -> None:
     with pytest.raises(DataError, match="unknown template 'qwen-boxed'; did you mean 'qwen_boxed'"):
         find_template("qwen-boxed")
+
+
+def test_messages_come_before_the_question_and_their_system_message_counts(chat: Any) -> None:
+    assert render("qwen_boxed", problem("And 2+2?", ("user", "1+1?"), ("assistant", "2")), chat) == (
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
+        "<|im_start|>user\nAnd 2+2?\nPlease reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+    assert render("qwen_boxed", problem("1+1?", ("system", "Be brief.")), chat).startswith(
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n1+1?"
+    )
+
+
+@pytest.mark.follows("no place for them; name a template of a chat")
+def test_a_raw_template_has_no_place_for_messages(chat: Any) -> None:
+    asked = problem("1+1?", ("system", "Be brief."))
+    with pytest.raises(DataError, match="the data has messages before the question, and a raw template has no place for them"):
+        render("abel", asked, chat)
+    assert "Be brief." in render("plain", asked, chat)

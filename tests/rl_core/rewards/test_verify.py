@@ -52,7 +52,7 @@ def test_puzzles_have_one_place_for_the_answer() -> None:
 
 
 def test_only_symbolic_work_is_left_open() -> None:
-    assert settle("math", r"\boxed{2+x}", "x+2") == OpenQuestion("x+2", "2+x")
+    assert settle("math", r"\boxed{2+x}", "x+2") == OpenQuestion("math", "x+2", "2+x")
     assert settle("math", r"\boxed{3}", "2") == Verdict(Outcome.WRONG, "3")
 
 

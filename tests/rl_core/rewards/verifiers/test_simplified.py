@@ -7,7 +7,7 @@ import pytest
 
 from rl_core.outcome import Outcome
 from rl_core.rewards.rules import Rule
-from rl_core.rewards.verdict import OpenQuestion
+from rl_core.rewards.verdict import Verdict
 from rl_core.rewards.verifiers import mathematics
 from rl_core.rewards.verifiers.simplified import is_simplified
 from rl_core.rewards.verify import settle
@@ -41,8 +41,8 @@ from rl_core.rewards.verify import settle
 )
 def test_what_is_still_to_be_calculated(gold: str, answer: str) -> None:
     assert not is_simplified(gold, answer)
-    assert settle("math", rf"\boxed{{{answer}}}", gold, None, frozenset({Rule.SIMPLIFIED})) == OpenQuestion(gold, answer).verdict(
-        Outcome.WRONG
+    assert settle("math", rf"\boxed{{{answer}}}", gold, None, frozenset({Rule.SIMPLIFIED})) == Verdict(
+        Outcome.WRONG, mathematics.canonical(answer)
     )
 
 
