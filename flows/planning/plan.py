@@ -122,7 +122,7 @@ def _make_spec(
         "seed": recipe.seed,
         "settings": {key: value for key, value in meaning(stage).items() if key not in outside},
         "inputs": {role: {other.stage: other.fingerprint for other in group} for role, group in upstream.items()},
-        "files": {str(path.relative_to(data_dir)) if data_dir else str(path): digests.of(path) for path in files},
+        "files": {name: digests.of(path) for name, path in _by_name(files, data_dir).items()},
     }
     identity |= kind.identity(stage, recipe.seed)
     if takes_model and isinstance(recipe.model, ScratchModel):
@@ -149,6 +149,19 @@ def _make_spec(
         token_budget=token_budget(recipe, name),
         pace=pace(recipe, name),
     )
+
+
+def _by_name(files: Iterable[Path], data_dir: Path | None) -> dict[str, Path]:
+    """Files by their place in the data directory; a user's own by their names, with as much of their folders as tells them apart."""
+    found: dict[str, Path] = {}
+    for path in files:
+        if data_dir and path.is_relative_to(data_dir):
+            name = str(path.relative_to(data_dir))
+        else:
+            names = ("/".join(path.parts[-count:]) for count in range(1, len(path.parts) + 1))
+            name = next(name for name in names if found.get(name, path) == path)
+        found[name] = path
+    return found
 
 
 def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:

@@ -16,6 +16,7 @@ from flows.recipe.explain import UNREAD, dotted, explain, of_stages, shown
 from flows.recipe.merge import SAME_SETTING, Replaced, extended
 from flows.recipe.schema import Best, Recipe, RecipeError
 from flows.recipe.yaml_text import DEEPEST, MOST, count_values, read_yaml
+from rl_core.config.own_files import FOLDERS
 from rl_core.errors import first_line
 from rl_core.nearest import listed, near, nearest
 from tasks.kind import MODEL
@@ -44,11 +45,14 @@ def load_recipe(recipe: str, changes: Sequence[str] = ()) -> Recipe:
     for change in changes:
         _set(document, change)
     _check_name(document, files)
-    return check(document)
+    return check(document, [path.parent for path in files])
 
 
-def check(document: dict[str, Any]) -> Recipe:
+def check(document: dict[str, Any], folders: Sequence[Path] = ()) -> Recipe:
     """Validate a recipe, with its defaults but without what it extends.
+
+    Args:
+        folders: where the files that it names by relative paths are looked for (`OwnFiles`).
 
     Raises:
         RecipeError: an unknown key, a wrong type, a value out of range, a reference to nothing, a cycle.
@@ -56,7 +60,7 @@ def check(document: dict[str, Any]) -> Recipe:
     _finite(document)
     whole = with_defaults(document)
     try:
-        recipe = Recipe.model_validate(whole)
+        recipe = Recipe.model_validate(whole, context={FOLDERS: folders})
     except ValidationError as error:
         raise RecipeError(explain(error.errors(include_url=False), whole, lambda path: origin(path, document))) from error
     _check_references(recipe, lambda *path: dotted(origin(list(path), document)))

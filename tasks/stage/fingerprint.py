@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rl_core.config.base import Added, Revised
+from rl_core.config.own_files import OwnFiles, by_name
 from rl_core.config.resources import Resources
 
 
@@ -25,7 +26,7 @@ def meaning(settings: BaseModel) -> dict[str, Any]:
         default = value == field.get_default(call_default_factory=True)
         if isinstance(value, Resources) or (default and Added() in field.metadata):
             continue
-        found[name] = _plain(value)
+        found[name] = by_name(_plain(value)) if OwnFiles() in field.metadata else _plain(value)
         for mark in field.metadata:
             if isinstance(mark, Revised) and not default:
                 found[f"{name}, revision"] = mark.number

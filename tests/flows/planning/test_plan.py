@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.cli.plan_table import print_plan
 from flows.planning.checks import check_before_run, check_names
 from flows.planning.estimate import estimates
-from flows.planning.plan import Plan
+from flows.planning.plan import Plan, _by_name
 from flows.recipe.load import shipped
 from flows.recipe.schema import RecipeError
 from rl_core.data.prompts import Prompt, write_prompts
@@ -357,3 +357,15 @@ def test_a_cluster_that_does_not_answer_is_named_before_anything_starts(
     monkeypatch.setenv("RAY_ADDRESS", address := f"127.0.0.1:{free_port()}")
     with pytest.raises(InputError, match=rf"^stages.warm: no Ray cluster answers at {address} \(.*Connection refused\); start it, or give"):
         check_before_run(plan_of("warm.resources.ray=true"))
+
+
+def test_own_files_are_known_by_what_tells_them_apart(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    inside, first, second, other = data / "gsm8k" / "train.jsonl", Path("/a/x/my.jsonl"), Path("/a/y/my.jsonl"), Path("/a/own.py")
+    assert _by_name([inside, first, second, other, first], data) == {
+        "gsm8k/train.jsonl": inside,
+        "my.jsonl": first,
+        "y/my.jsonl": second,
+        "own.py": other,
+    }
+    assert _by_name([inside], None) == {"train.jsonl": inside}

@@ -1,0 +1,68 @@
+"""Files of a user's own that settings name: found beside the recipe, and in fingerprints known by name and content alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+FOLDERS = "folders"  # of the validation context: where relative paths are looked for, the first one first
+# `data/mine.jsonl`, `rewards.py:brevity`; not `hub:org/name`, `package.module:brevity` or the name of anything known
+_PATH = re.compile(r"(?P<path>[^:]*\.py)(?P<member>:.*)|(?P<file>[^:]*\.\w+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """Marks a setting whose texts, keys of mappings included, may be paths of files, with `:name` for what is meant in a file of code.
+
+    Relative paths become absolute: beside the recipe that is read, else beside one that it extends. The fingerprint of a stage has the
+    file's name in their place, so that a folder may be moved; the kind of the stage names the files, whose contents are part of it.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(_located, handler(source))
+
+
+def split_path(text: str) -> tuple[Path, str] | None:
+    """The file that a text names, and what is meant in it (empty: all); None where it is no path."""
+    match = _PATH.fullmatch(text)
+    return (Path(match["path"] or match["file"]), (match["member"] or "").removeprefix(":")) if match else None
+
+
+def paths_in(value: Any) -> list[Path]:
+    """The files that the value of a marked setting names, each once."""
+    if isinstance(value, str):
+        found = split_path(value)
+        return [found[0]] if found else []
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list | tuple) else []
+    return list(dict.fromkeys(path for part in parts for path in paths_in(part)))
+
+
+def by_name(value: Any) -> Any:
+    """The value of a marked setting without the folders of its files."""
+    return _mapped(value, lambda path: Path(path.name))
+
+
+def _located(value: Any, info: ValidationInfo) -> Any:
+    folders: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
+    return _mapped(value, lambda path: _beside(path.expanduser(), folders))
+
+
+def _beside(path: Path, folders: Sequence[Path]) -> Path:
+    candidates = [Path(os.path.abspath(folder / path)) for folder in folders] or [path]
+    return next((found for found in candidates if found.exists()), candidates[0])
+
+
+def _mapped(value: Any, change: Callable[[Path], Path]) -> Any:
+    if isinstance(value, str) and (found := split_path(value)):
+        path, member = found
+        return f"{change(path)}{f':{member}' if member else ''}"
+    if isinstance(value, dict):
+        return {_mapped(key, change): _mapped(part, change) for key, part in value.items()}
+    return [_mapped(part, change) for part in value] if isinstance(value, list | tuple) else value
