@@ -10,13 +10,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from evals.analytics.health import rl_warnings
-from rl_core.config.data import BOX
 from rl_core.config.jobs import TrainJob
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import RlResources
 from rl_core.config.rl import Lora, RlConfig
 from rl_core.errors import InputError, naming
-from rl_core.rewards.readers import Reader, answer_line, answer_tags, box_after_thinking
 from rl_core.training.journal import read_steps
 from rl_core.workers.placement import layout
 from tasks.costs.formulas import (
@@ -52,12 +50,6 @@ from tasks.smoke import THREADS, short_warmup, shorter
 from tasks.stage.spec import StageSpec
 from tasks.trainer.train import prompt_files, reference_model, start_model, train, training_note
 
-# What a small model has to be taught to write for rewards that look for the answer in one place; others find a box.
-ANSWER_FORMS: dict[Reader | None, str] = {
-    answer_line: "Answer: {answer}",
-    answer_tags: "<answer>{answer}</answer>",
-    box_after_thinking: f"</think>\n{BOX}",
-}
 # Of a smoke run
 STEPS, PROMPTS, GROUP, MINIBATCHES, PASSES = 2, 4, 4, 2, 2
 RANK, NGRAM = 8, 8  # of adapters; of repeats within a response that short
@@ -127,9 +119,9 @@ class Rl(ModelKind[RlStage]):
 
     def answer_form(self, stage: RlStage) -> str | None:
         """Where its reward looks for the answer."""
-        from rl_core.rewards.reward import reader, resolve
+        from rl_core.rewards.reward import answer_form, resolve
 
-        return ANSWER_FORMS.get(reader(resolve(stage.reward)))
+        return answer_form(resolve(stage.reward))
 
     def algorithm(self, stage: RlStage) -> str | None:
         """Its name."""

@@ -11,7 +11,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.templates import TEMPLATES, find_template, render
-from rl_core.rewards.formats import equation_format, tags_in_order
+from rl_core.rewards.components.nano_aha import equation_format
+from rl_core.rewards.formats import tags_in_order
 from rl_core.rewards.readers import box_or_r1_tags
 from rl_core.rollout.responses import encode_prompts
 

@@ -2,16 +2,11 @@ import time
 
 import pytest
 
-from rl_core.rewards.formats import (
-    equation_format,
-    mentions_box,
-    reasoning_steps,
-    reasoning_tag_count,
-    reasoning_then_answer,
-    tag_count,
-    tags_in_order,
-    tags_on_own_lines,
-)
+from rl_core.rewards.components.nano_aha import equation_format
+from rl_core.rewards.components.open_r1 import reasoning_steps, tag_count
+from rl_core.rewards.components.simplerl import mentions_box
+from rl_core.rewards.components.unsloth import reasoning_tag_count, reasoning_then_answer
+from rl_core.rewards.formats import tags_in_order, tags_on_own_lines
 
 
 @pytest.mark.parametrize(

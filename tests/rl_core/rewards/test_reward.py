@@ -132,7 +132,7 @@ def test_resolve_copies() -> None:
     ("reward", "message"),
     [
         ("logic-rl", "did you mean 'logic_rl'"),
-        ("xyz", "unknown reward 'xyz'; known: logic_rl, .*reasoning_tag_count"),
+        ("xyz", "unknown reward 'xyz'; known: dapo, .*reasoning_tag_count"),
         ({"acuracy": 1.0}, "did you mean 'accuracy'"),
         ({"accuracy": -1.0}, "from 0 up"),
         ({"accuracy": math.nan}, "from 0 up"),

@@ -1,0 +1,1 @@
+"""Parts of rewards: each file holds those of one project, with its presets. Nothing lists the files."""
