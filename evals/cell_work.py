@@ -122,7 +122,9 @@ class Work:
 
     def _keep(self, number: int, mode: Mode, answers: list[tuple[int, Row]]) -> None:
         """Judge responses and put them down."""
-        items = [ScoreItem(row["task"], row["response"], row["gold"], row["finish_reason"]) for _, row in answers]
+        items = [
+            ScoreItem(row["task"], self.cell.template.as_judged(row["response"]), row["gold"], row["finish_reason"]) for _, row in answers
+        ]
         verdicts = self.pool.judge(items, self.read, self.rules)
         rows = [
             row

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from evals.benchmarks.registry import Benchmark
 from evals.config import NamedCheckpoint
+from rl_core.data.templates import Template
 from rl_core.errors import InputError, first_line
 from rl_core.files import in_one_piece, write_json
 from rl_core.rollout.engine import Sampling
@@ -57,7 +58,7 @@ class Cell:
 
     checkpoint: NamedCheckpoint
     benchmark: Benchmark
-    template: str
+    template: Template
     modes: tuple[Mode, ...]
     identity: dict[str, Any]  # all that its samples and verdicts depend on, JSON
     directory: Path

@@ -12,6 +12,7 @@ from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config.base import Added, Settings
 from rl_core.config.jobs import Job
 from rl_core.config.resources import Precision, Resources
+from rl_core.config.template import DESCRIPTION, TemplateSetting
 from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 from rl_core.rewards.rules import Rule
 
@@ -37,7 +38,7 @@ class BenchmarkSettings(_WithOptions):
 
     samples: int | None = Field(None, ge=1, description="Sampled responses per problem; overrides the evaluation's own.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
-    template: str | None = Field(None, description="Overrides the evaluation's own.")
+    template: TemplateSetting | None = Field(None, description="Overrides the evaluation's own.")
 
     def problems_held_out(self) -> dict[str, Any]:
         """What says which problems no training set may hold: all of a public set, of a generated one as many as are evaluated."""
@@ -68,7 +69,7 @@ class EvalConfig(Settings):
 
     protocol: str | None = Field(None, description="Published settings that stand wherever none are given here: evals/protocols/.")
     benchmarks: list[BenchmarkSettings] = Field(min_length=1, description="Names, or settings of each.")
-    template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
+    template: TemplateSetting = Field("think_answer", description=DESCRIPTION)
     reader: str = Field("anywhere", description="Where the answer is looked for: a name of READERS in evals/answer_readers.py.")
     rules: Annotated[list[Rule], Added()] = Field(
         [], description="What is judged otherwise than by default: names in rl_core/rewards/rules.py."

@@ -105,14 +105,14 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
     if samples:
         sampling = Sampling(config.temperature, max_tokens, config.top_p, stop)
         modes.append(Mode("sampled", None if samples == "auto" else samples, sampling))
-    template = settings.template or config.template
+    template = find_template(settings.template or config.template)
     identity = {
         "version": CELL_VERSION,
         "checkpoint": checkpoint.digest or checkpoint.path,
         "endpoint": config.resources.base_url,
         "benchmark": settings.name,
         "problems": digest_of(benchmark.problems),
-        "template": {"name": template, **asdict(find_template(template))},
+        "template": template.identity(),
         "reader": config.reader,
         "rules": sorted(config.rules),
         "modes": [[mode.name, mode.samples or {"width": config.width}, asdict(mode.sampling)] for mode in modes],
@@ -193,7 +193,7 @@ def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:
         "protocol": {
             "name": config.protocol,
             "overrides": protocol.overrides(settings) if config.protocol else {},
-            "template": cell.template,
+            "template": cell.template.name,
             "reader": config.reader,
             "rules": cell.identity["rules"],
             "modes": cell.identity["modes"],

@@ -16,6 +16,7 @@ from rl_core.config.jobs import TrainJob
 from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import DataError, read_prompts
 from rl_core.data.sampler import EpochSampler
+from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.model.context import context_length, fitting_prompts
@@ -58,7 +59,7 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
     prompts = [prompt for path in job.prompts for prompt in read_prompts(path)]
     if not prompts:
         raise DataError(f"{job.prompts[0]}: no prompts to train on")
-    encoded = encode_prompts(prompts, config.template, load_tokenizer(str(job.model)))
+    encoded = encode_prompts(prompts, find_template(config.template), load_tokenizer(str(job.model)))
     encoded = fitting_prompts(encoded, config, context_length(load_config(str(job.model))), job.prompts[0])
     total = total_steps(config, len(encoded))
     run = _Run(job, config, encoded, Journal(job.output, total, Fence(job.lease)), total, stop)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BeforeValidator, Field
 
 from rl_core.config.base import Settings
+from rl_core.config.template import TemplateSetting
 from rl_core.errors import naming
 from tasks.costs.formulas import CONTEXT_GPU, PROCESS, Changes, Memory
 from tasks.costs.machine import Machine
@@ -46,12 +47,12 @@ class StageSettings(Settings):
     kind: str = Field(description="The kind of stage.")
 
 
-def check_template(name: str, where: str) -> None:
+def check_template(template: TemplateSetting, where: str) -> None:
     """Look up a prompt template. Raises InputError with the path of the setting in the recipe, `where`."""
     from rl_core.data.templates import find_template
 
     with naming(where):
-        find_template(name)
+        find_template(template)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from evals.config import NamedCheckpoint
 from evals.engines.interface import NOT_ASKED, Question
 from rl_core.data.prompts import DataError, Prompt
-from rl_core.data.templates import find_template
+from rl_core.data.templates import Template
 from rl_core.model.context import context_length
 from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.rollout.engine import Completion, Request, RolloutEngine, Sampling
@@ -24,16 +24,15 @@ class LocalEngine:
         self.context = context
         self._close = close
 
-    def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
+    def answer(self, questions: Sequence[Question], template: Template, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
         """See `EvalEngine.answer`. A problem too long for the context gets empty responses, cut off by the limit."""
         engine = self.engine
         assert engine is not None
-        prefill = find_template(template).prefill
         encoded = encode_prompts([question.prompt for question in questions], template, engine.tokenizer)
 
         def rows(index: int, completions: Sequence[Completion]) -> Iterator[tuple[int, dict[str, Any]]]:
             for sample, completion in enumerate(completions, start=questions[index].first):
-                yield index, _row(encoded[index], sample, completion, prefill, sampling, engine.tokenizer)
+                yield index, _row(encoded[index], sample, completion, sampling, engine.tokenizer)
 
         asked = [index for index, e in enumerate(encoded) if _fits(len(e.token_ids), sampling.max_tokens, self.context)]
         for index in sorted(set(range(len(encoded))) - set(asked)):
@@ -49,7 +48,8 @@ class LocalEngine:
             self._close()
 
 
-def _row(encoded: EncodedPrompt, sample: int, completion: Completion, prefill: str, sampling: Sampling, tokenizer: Any) -> dict[str, Any]:
+def _row(encoded: EncodedPrompt, sample: int, completion: Completion, sampling: Sampling, tokenizer: Any) -> dict[str, Any]:
+    prefill = encoded.template.prefill
     text = response_text(completion, prefill, tokenizer)
     if completion.by_text:
         text = cut_at(text, sampling.stop, len(prefill))
@@ -66,7 +66,7 @@ def cut_at(text: str, stop: Sequence[str], start: int) -> str:
     return text[: min(ends)] if ends else text
 
 
-def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequence[Prompt], template: str, max_tokens: int) -> int:
+def longest_prompt(checkpoint: NamedCheckpoint, benchmark: str, problems: Sequence[Prompt], template: Template, max_tokens: int) -> int:
     """Tokens of the longest prompt that leaves room for a response, before any model is loaded; says how many do not.
 
     Raises:

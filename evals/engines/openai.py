@@ -16,7 +16,7 @@ import httpx
 
 from evals.engines.interface import NOT_ASKED, Question
 from evals.engines.openai_answer import NoAnswer, excerpt, parse, read_answer
-from rl_core.data.templates import Template, chat, find_template
+from rl_core.data.templates import Template, chat
 from rl_core.errors import InputError
 from rl_core.rollout.engine import Completion, Sampling
 from rl_core.rollout.responses import EncodedPrompt, response_fields
@@ -69,7 +69,7 @@ class OpenAIEngine:
         }
         self._stopped = threading.Event()
 
-    def answer(self, questions: Sequence[Question], template: str, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
+    def answer(self, questions: Sequence[Question], template: Template, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
         """See `EvalEngine.answer`.
 
         A problem that is too long for the endpoint gets an empty response, cut off by the limit.
@@ -77,7 +77,6 @@ class OpenAIEngine:
         Raises:
             EndpointError: a request was refused, or failed more often than it may.
         """
-        found = find_template(template)
         wanted = [(index, sample) for index, q in enumerate(questions) for sample in range(q.first, q.first + q.samples)]
         self._stopped.clear()
         pool = ThreadPoolExecutor(self.concurrency)
@@ -87,7 +86,7 @@ class OpenAIEngine:
             while waiting or position < len(wanted):
                 while position < len(wanted) and len(waiting) < 2 * self.concurrency:
                     index, sample = wanted[position]
-                    waiting[pool.submit(self._one, questions[index], sample, found, sampling)] = index
+                    waiting[pool.submit(self._one, questions[index], sample, template, sampling)] = index
                     position += 1
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 # Good ones first: they count even if another one of them has failed.
@@ -124,7 +123,7 @@ class OpenAIEngine:
                 body |= {"continue_final_message": True, "add_generation_prompt": False}
             path = "/chat/completions"
             body |= {"messages": messages}
-        encoded = EncodedPrompt(question.prompt, sent, [])
+        encoded = EncodedPrompt(question.prompt, sent, [], template)
         try:
             reply = self._post(path, body)
         except _TooLong as error:

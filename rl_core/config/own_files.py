@@ -26,7 +26,7 @@ class OwnFiles:
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(_located, handler(source))
+        return core_schema.with_info_before_validator_function(located, handler(source))
 
 
 def split_path(text: str) -> tuple[Path, str] | None:
@@ -49,7 +49,8 @@ def by_name(value: Any) -> Any:
     return _mapped(value, lambda path: Path(path.name))
 
 
-def _located(value: Any, info: ValidationInfo) -> Any:
+def located(value: Any, info: ValidationInfo) -> Any:
+    """A value as it was written, with its paths absolute where it comes from a recipe."""
     folders: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
     return _mapped(value, lambda path: _beside(path.expanduser(), folders))
 

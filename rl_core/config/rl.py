@@ -11,6 +11,7 @@ from rl_core.config.base import Added, Settings
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import Precision, RlResources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule, constant_schedules
+from rl_core.config.template import DESCRIPTION, TemplateSetting
 
 
 class Lora(Settings):
@@ -29,7 +30,7 @@ class Lora(Settings):
 class RlConfig(Settings):
     """Reinforcement learning from verifiable rewards."""
 
-    template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
+    template: TemplateSetting = Field("think_answer", description=DESCRIPTION)
     reward: dict[str, float] | str = Field("knights_knaves_format", description="A preset of rl_core/rewards, or component: weight.")
     penalties: Penalties = Field(Penalties(), description="Of length and repetition, added to the reward.")
     algorithm: Algorithm = Field(Algorithm(), description="The estimator and its loss.")

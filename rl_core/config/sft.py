@@ -9,12 +9,13 @@ from pydantic import Field
 from rl_core.config.base import Settings
 from rl_core.config.resources import Resources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule
+from rl_core.config.template import DESCRIPTION, TemplateSetting
 
 
 class SftConfig(Settings):
     """Supervised fine-tuning on the traces of the data stages."""
 
-    template: str = Field("think_answer", description="Prompt template (rl_core/data/templates.py).")
+    template: TemplateSetting = Field("think_answer", description=DESCRIPTION)
     steps: int = Field(ge=1, description="Optimizer steps.")
     batch_size: int = Field(32, ge=1, description="Sequences per optimizer step.")
     optimizer: Literal["adamw", "muon"] = Field(

@@ -5,10 +5,12 @@ Prompts of reproduced projects are exact, down to their blanks; what is marked "
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from rl_core.config.template import QUESTION, OwnTemplate
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.nearest import nearest
 
@@ -21,6 +23,16 @@ class Template:
     system: str | None = None
     prefill: str = ""  # text written on the assistant's behalf; part of the response for verifiers
     raw: bool = False  # `user` and `prefill` are the whole prompt: for base models, which know no chat
+    think: tuple[str, str] | None = None  # marks of thinking where they are not <think> and </think>
+    name: str = ""
+
+    def identity(self) -> dict[str, Any]:
+        """All that a prompt depends on, as JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "think" or value}
+
+    def as_judged(self, response: str) -> str:
+        """A response as rewards and verifiers are given it: with <think> and </think> for the template's own marks."""
+        return response.replace(self.think[0], "<think>").replace(self.think[1], "</think>") if self.think else response
 
 
 TEMPLATES = {
@@ -133,11 +145,19 @@ TEMPLATES = {
 }
 
 
-def find_template(name: str) -> Template:
-    """Raises DataError naming the nearest known template."""
-    if name in TEMPLATES:
-        return TEMPLATES[name]
-    raise DataError(f"unknown template {name!r}; {nearest(name, TEMPLATES)}")
+def find_template(setting: str | OwnTemplate) -> Template:
+    """The template of a setting.
+
+    Raises:
+        DataError: none has this name; offers the nearest.
+    """
+    if isinstance(setting, OwnTemplate):
+        user = setting.user.replace("{", "{{").replace("}", "}}").replace(f"{{{QUESTION}}}", QUESTION)
+        name = setting.name or f"own-{hashlib.sha256(setting.model_dump_json().encode()).hexdigest()[:6]}"
+        return Template(user, setting.system, setting.prefill, setting.raw, setting.think, name)
+    if setting not in TEMPLATES:
+        raise DataError(f"unknown template {setting!r}; {nearest(setting, TEMPLATES)} (or give one of your own: user, system, prefill)")
+    return replace(TEMPLATES[setting], name=setting)
 
 
 def chat(template: Template, prompt: Prompt) -> list[dict[str, str]]:
@@ -154,18 +174,17 @@ def chat(template: Template, prompt: Prompt) -> list[dict[str, str]]:
     return [*system, *earlier, {"role": "user", "content": template.user.format(question=prompt.question)}]
 
 
-def render(name: str, prompt: Prompt, tokenizer: Any) -> str:
+def render(template: Template, prompt: Prompt, tokenizer: Any) -> str:
     """The whole prompt as text, with the token that begins a text where the tokenizer has one, up to and including the prefill.
 
     Raises:
         DataError: the tokenizer has no chat template and the template is not raw, or as `chat`.
     """
-    template = find_template(name)
     messages = chat(template, prompt)
     if template.raw:
         return _beginning(tokenizer) + messages[-1]["content"] + template.prefill
     if not getattr(tokenizer, "chat_template", None):
-        raise DataError(f"{getattr(tokenizer, 'name_or_path', 'the tokenizer')}: no chat template, which template {name!r} needs")
+        raise DataError(f"{getattr(tokenizer, 'name_or_path', 'the tokenizer')}: no chat template, which template {template.name!r} needs")
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)) + template.prefill
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rl_core.data.prompts import Prompt
-from rl_core.data.templates import find_template, render
-from rl_core.rewards.spans import find_spans
+from rl_core.data.templates import Template, render
+from rl_core.rewards.spans import THINKING, find_spans
 from rl_core.rollout.engine import Completion
 
 
@@ -18,15 +18,16 @@ class EncodedPrompt:
     prompt: Prompt
     text: str  # without the prefill
     token_ids: list[int]  # with the prefill
+    template: Template
 
 
-def encode_prompts(prompts: list[Prompt], template: str, tokenizer: Any) -> list[EncodedPrompt]:
-    """Render and tokenise problems; raises DataError for an unknown template or a tokenizer without chat template."""
-    prefill = find_template(template).prefill
+def encode_prompts(prompts: list[Prompt], template: Template, tokenizer: Any) -> list[EncodedPrompt]:
+    """Render and tokenise problems; raises DataError as `render`."""
     texts = [render(template, prompt, tokenizer) for prompt in prompts]
     tokens = tokenizer(texts, add_special_tokens=False).input_ids if texts else []
     return [
-        EncodedPrompt(prompt, text.removesuffix(prefill), token_ids) for prompt, text, token_ids in zip(prompts, texts, tokens, strict=True)
+        EncodedPrompt(prompt, text.removesuffix(template.prefill), token_ids, template)
+        for prompt, text, token_ids in zip(prompts, texts, tokens, strict=True)
     ]
 
 
@@ -44,7 +45,8 @@ def response_fields(
 
     Token counts of the think and answer parts are those of the parts tokenised alone; None without a tokenizer.
     """
-    spans = find_spans(response)
+    marks = encoded.template.think
+    spans = find_spans(response, (marks,) if marks else THINKING)
 
     def tokens_in(span: tuple[int, int] | None) -> int | None:
         return None if span is None or tokenizer is None else len(tokenizer(response[slice(*span)], add_special_tokens=False).input_ids)

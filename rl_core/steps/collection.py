@@ -13,7 +13,6 @@ import torch
 
 from rl_core.config.rl import RlConfig
 from rl_core.data.sampler import EpochSampler
-from rl_core.data.templates import find_template
 from rl_core.outcome import Outcome
 from rl_core.rewards import penalties
 from rl_core.rewards.pool import ScoreItem, ScoringPool
@@ -92,15 +91,14 @@ class Collector:
     def _answer(
         self, batch: list[EncodedPrompt], requests: list[Request], sampling: Sampling, first_group: int, seconds: dict[str, float]
     ) -> list[Rollout]:
-        prefill = find_template(self.config.template).prefill
         components = resolve(self.config.reward)
         began = time.perf_counter()
         answers: dict[int, tuple[list[Completion], list[str], Callable[[], list[Score]]]] = {}
         for index, completions in self.workers.generate(requests, sampling):
-            prompt = batch[index].prompt
-            texts = [response_text(completion, prefill, self.workers.tokenizer) for completion in completions]
+            prompt, template = batch[index].prompt, batch[index].template
+            texts = [response_text(completion, template.prefill, self.workers.tokenizer) for completion in completions]
             items = [
-                ScoreItem(prompt.task, text, prompt.gold, completion.finish_reason)
+                ScoreItem(prompt.task, template.as_judged(text), prompt.gold, completion.finish_reason)
                 for text, completion in zip(texts, completions, strict=True)
             ]
             answers[index] = completions, texts, self.pool.score_later(items, components)

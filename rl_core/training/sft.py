@@ -142,9 +142,9 @@ def _start(job: TrainJob, config: SftConfig, prompts: list[Prompt], resumed: Pat
 
 
 def _encode(prompts: list[Prompt], config: SftConfig, tokenizer: Any, context: int | None) -> list[TokenSequence]:
-    prefill = find_template(config.template).prefill
-    heads = tokenizer([render(config.template, prompt, tokenizer) for prompt in prompts], add_special_tokens=False).input_ids
-    tails = tokenizer([(prompt.trace or "").removeprefix(prefill) for prompt in prompts], add_special_tokens=False).input_ids
+    template = find_template(config.template)
+    heads = tokenizer([render(template, prompt, tokenizer) for prompt in prompts], add_special_tokens=False).input_ids
+    tails = tokenizer([(prompt.trace or "").removeprefix(template.prefill) for prompt in prompts], add_special_tokens=False).input_ids
     pairs = [TokenSequence(head, [*tail, tokenizer.eos_token_id]) for head, tail in zip(heads, tails, strict=True)]
     limit, why, remedy = config.max_tokens, f"max_tokens ({config.max_tokens:,})", "raise max_tokens"
     if context is not None and context < limit:

@@ -44,6 +44,7 @@ def overhead(model: str, directory: Path) -> None:
     from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
     from evals.engines.start import start_engine
     from evals.runner import plan
+    from rl_core.data.templates import find_template
     from rl_core.rewards.pool import ScoringPool
     from rl_core.rollout.engine import Request, Sampling, generate_all
     from rl_core.rollout.responses import encode_prompts
@@ -58,7 +59,7 @@ def overhead(model: str, directory: Path) -> None:
     plain, whole = [], []
 
     def loop() -> None:
-        encoded = encode_prompts(problems, "plain", local.tokenizer)
+        encoded = encode_prompts(problems, find_template("plain"), local.tokenizer)
         requests = [Request(e.token_ids, 1, cell_work.seed_of(0, e.prompt)) for e in encoded]
         generate_all(local, requests, Sampling(0.0, TOKENS))
 

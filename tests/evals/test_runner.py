@@ -20,6 +20,7 @@ from evals.config import BenchmarkSettings, EvalConfig, EvalJob, EvalResources, 
 from evals.engines.local import longest_prompt
 from evals.runner import evaluate, plan
 from rl_core.config.model import ScratchModel
+from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.model.precision import fast_dtype
 from rl_core.rollout.records import SAMPLE_SCHEMA
@@ -209,11 +210,11 @@ def test_bad_input_is_refused_before_a_model_is_loaded(
 def test_the_most_tokens_that_a_refusal_names_leave_room(checkpoints: list[NamedCheckpoint]) -> None:
     puzzles = registry.load(BenchmarkSettings(name="knights_knaves", people=[2], limit=2), None)
     with pytest.raises(InputError, match="lower max_tokens to at most") as error:
-        longest_prompt(checkpoints[0], "knights_knaves", puzzles, "plain", 600)
+        longest_prompt(checkpoints[0], "knights_knaves", puzzles, find_template("plain"), 600)
     most = int(str(error.value).rpartition(" ")[2])
-    assert longest_prompt(checkpoints[0], "knights_knaves", puzzles, "plain", most) == 512 - most
+    assert longest_prompt(checkpoints[0], "knights_knaves", puzzles, find_template("plain"), most) == 512 - most
     with pytest.raises(InputError, match=f"lower max_tokens to at most {most}$"):
-        longest_prompt(checkpoints[0], "knights_knaves", puzzles, "plain", most + 1)
+        longest_prompt(checkpoints[0], "knights_knaves", puzzles, find_template("plain"), most + 1)
 
 
 def test_a_checkpoint_without_chat_template_or_tokenizer_is_named(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from flows.recipe.load import SHIPPED
 from rl_core.algorithms.credit import token_advantages
 from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import Prompt
+from rl_core.data.templates import find_template
 from rl_core.outcome import Outcome
 from rl_core.rewards.reward import Score
 from rl_core.rewards.verdict import Verdict
@@ -25,7 +26,7 @@ from rl_core.training.policy import step_rewards
 
 def advantages(config: RlConfig, *responses: tuple[list[int], float], value: float = 0.0) -> list[list[float]]:
     """Of right responses to one prompt, given as tokens and reward; `value`: the critic's, of every token."""
-    encoded = EncodedPrompt(Prompt("math", "q", "1"), "q", [1])
+    encoded = EncodedPrompt(Prompt("math", "q", "1"), "q", [1], find_template("plain"))
     group = [
         Rollout(encoded, 0, n, Completion(ids, [0.0] * len(ids), "stop"), "", Score(earned, {}, Verdict(Outcome.CORRECT, "1")), earned)
         for n, (ids, earned) in enumerate(responses)

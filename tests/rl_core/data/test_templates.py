@@ -9,12 +9,14 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from rl_core.config.template import OwnTemplate
 from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.templates import TEMPLATES, find_template, render
 from rl_core.rewards.components.nano_aha import equation_format
 from rl_core.rewards.formats import tags_in_order
 from rl_core.rewards.readers import box_or_r1_tags
-from rl_core.rollout.responses import encode_prompts
+from rl_core.rollout.engine import Completion
+from rl_core.rollout.responses import encode_prompts, response_fields
 
 QUESTION = r"What is $\frac{1}{2} + {x}$?"  # braces that are no placeholders
 RAW = [name for name, template in TEMPLATES.items() if template.raw]
@@ -42,7 +44,7 @@ def base_tokenizer(*, begins: bool) -> Any:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_question_stands_once_and_whole(name: str, chat: Any) -> None:
-    text = render(name, problem(QUESTION), chat)
+    text = render(find_template(name), problem(QUESTION), chat)
     assert text.count(QUESTION) == 1
     assert text.endswith(find_template(name).prefill)
     assert "{question}" not in text
@@ -73,7 +75,7 @@ def test_the_question_stands_once_and_whole(name: str, chat: Any) -> None:
     ],
 )
 def test_whole_prompts(name: str, text: str, chat: Any) -> None:
-    assert render(name, problem("1+1?"), chat) == text
+    assert render(find_template(name), problem("1+1?"), chat) == text
 
 
 @pytest.mark.parametrize(
@@ -93,34 +95,36 @@ def test_whole_prompts(name: str, text: str, chat: Any) -> None:
     ],
 )
 def test_endings(name: str, ending: str, chat: Any) -> None:
-    assert render(name, problem("1+1?"), chat).endswith(ending)
+    assert render(find_template(name), problem("1+1?"), chat).endswith(ending)
 
 
 def test_logic_rls_prompt_is_the_one_in_its_data(chat: Any, data_dir: Path) -> None:
     row = read_columns(data_dir / "kk" / "3ppl" / "train.parquet", ["quiz", "prompt"])[0]
-    assert render("logic_rl_instruct", problem(row["quiz"]), chat) == row["prompt"][0]["content"]
+    assert render(find_template("logic_rl_instruct"), problem(row["quiz"]), chat) == row["prompt"][0]["content"]
 
 
 @pytest.mark.parametrize("name", RAW)
 def test_a_raw_prompt_needs_no_chat_template(name: str, chat: Any) -> None:
-    assert render(name, problem(QUESTION), base_tokenizer(begins=False)) == render(name, problem(QUESTION), chat)
+    assert render(find_template(name), problem(QUESTION), base_tokenizer(begins=False)) == render(
+        find_template(name), problem(QUESTION), chat
+    )
 
 
 def test_other_prompts_need_one() -> None:
     with pytest.raises(DataError, match="no chat template, which template 'dapo' needs"):
-        render("dapo", problem(QUESTION), base_tokenizer(begins=False))
+        render(find_template("dapo"), problem(QUESTION), base_tokenizer(begins=False))
 
 
 def test_a_raw_prompt_begins_as_the_tokenizer_begins_texts() -> None:
     tokenizer = base_tokenizer(begins=True)
-    [encoded] = encode_prompts([Prompt("math", "Question", "1")], "abel", tokenizer)
+    [encoded] = encode_prompts([Prompt("math", "Question", "1")], find_template("abel"), tokenizer)
     assert encoded.text == "<s>Question:\nQuestion\nAnswer:\nLet's think step by step.\n"
     assert encoded.token_ids == tokenizer(encoded.text.removeprefix("<s>")).input_ids  # once
     assert encoded.token_ids[:4] == [0, 3, 4, 3]
 
 
 def test_the_prefill_is_part_of_the_response_alone(chat: Any) -> None:
-    [encoded] = encode_prompts([Prompt("countdown", QUESTION, "{}")], "tinyzero", chat)
+    [encoded] = encode_prompts([Prompt("countdown", QUESTION, "{}")], find_template("tinyzero"), chat)
     assert encoded.text.endswith("\nAssistant: ")
     assert chat.decode(encoded.token_ids) == encoded.text + "Let me solve this step by step.\n<think>"
 
@@ -131,18 +135,20 @@ def test_what_a_model_adds_to_the_prefill_has_the_format_that_is_asked_for() -> 
     assert box_or_r1_tags(find_template("r1").prefill + "a </think> <answer> 3 </answer>") == "3"
 
 
+@pytest.mark.follows("(or give one of your own: user, system, prefill)")
 def test_an_unknown_template_is_named_with_its_nearest() -> None:
     with pytest.raises(DataError, match="unknown template 'qwen-boxed'; did you mean 'qwen_boxed'"):
         find_template("qwen-boxed")
+    assert find_template(OwnTemplate(user="{question}!", system="Think.", prefill="So")).prefill == "So"
 
 
 def test_messages_come_before_the_question_and_their_system_message_counts(chat: Any) -> None:
-    assert render("qwen_boxed", problem("And 2+2?", ("user", "1+1?"), ("assistant", "2")), chat) == (
+    assert render(find_template("qwen_boxed"), problem("And 2+2?", ("user", "1+1?"), ("assistant", "2")), chat) == (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
         "<|im_start|>user\nAnd 2+2?\nPlease reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
-    assert render("qwen_boxed", problem("1+1?", ("system", "Be brief.")), chat).startswith(
+    assert render(find_template("qwen_boxed"), problem("1+1?", ("system", "Be brief.")), chat).startswith(
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n1+1?"
     )
 
@@ -151,5 +157,39 @@ def test_messages_come_before_the_question_and_their_system_message_counts(chat:
 def test_a_raw_template_has_no_place_for_messages(chat: Any) -> None:
     asked = problem("1+1?", ("system", "Be brief."))
     with pytest.raises(DataError, match="the data has messages before the question, and a raw template has no place for them"):
-        render("abel", asked, chat)
-    assert "Be brief." in render("plain", asked, chat)
+        render(find_template("abel"), asked, chat)
+    assert "Be brief." in render(find_template("plain"), asked, chat)
+
+
+def test_braces_of_a_template_of_ones_own_stand_for_themselves(chat: Any) -> None:
+    own = OwnTemplate(system="Give \\boxed{}.", user="{question}\nEnd with \\boxed{your answer}, never {{}}.", prefill="<thought>")
+    assert render(find_template(own), problem("Is {x} 1?"), chat) == (
+        "<|im_start|>system\nGive \\boxed{}.<|im_end|>\n<|im_start|>user\nIs {x} 1?\nEnd with \\boxed{your answer}, never {{}}.<|im_end|>\n"
+        "<|im_start|>assistant\n<thought>"
+    )
+
+
+def test_templates_of_ones_own_are_told_apart() -> None:
+    own = OwnTemplate(user="{question}")
+    assert find_template(own).name.startswith("own-")
+    assert find_template(own).name != find_template(own.model_copy(update={"prefill": "So"})).name
+    assert find_template(own.model_copy(update={"name": "mine"})).name == "mine"
+    assert find_template("boxed").identity() == {
+        "name": "boxed",
+        "user": "{question}",
+        "system": "Please reason step by step, and put your final answer within \\boxed{}.",
+        "prefill": "",
+        "raw": False,
+    }  # as cells of finished evaluations have it
+
+
+def test_marks_of_thinking_of_ones_own(chat: Any) -> None:
+    template = find_template(OwnTemplate(prefill="<|begin|>", think=("<|begin|>", "<|end|>")))
+    response = "<|begin|>1 + 1<|end|><answer>2</answer>"
+    [encoded] = encode_prompts([problem("1+1?")], template, chat)
+    fields = response_fields(encoded, 0, response, Completion([1], [0.0], "stop"), 1.0, chat)
+    assert response[fields["think_start"] : fields["think_end"]] == "1 + 1"
+    assert response[fields["answer_start"] : fields["answer_end"]] == "2"
+    assert template.as_judged(response) == "<think>1 + 1</think><answer>2</answer>"
+    assert tags_in_order(template.as_judged(response))
+    assert find_template("boxed").as_judged(response) == response

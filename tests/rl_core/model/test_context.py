@@ -13,6 +13,7 @@ from rl_core.config.rl import RlConfig
 from rl_core.config.sft import SftConfig
 from rl_core.data.knights_knaves import generate
 from rl_core.data.prompts import DataError, Prompt, write_prompts
+from rl_core.data.templates import find_template
 from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_tokenizer
 from rl_core.rollout.responses import EncodedPrompt
@@ -33,7 +34,7 @@ RL = {
 
 
 def encoded(*lengths: int) -> list[EncodedPrompt]:
-    return [EncodedPrompt(Prompt("math", f"q{n}", "1"), "", [1] * n) for n in lengths]
+    return [EncodedPrompt(Prompt("math", f"q{n}", "1"), "", [1] * n, find_template("plain")) for n in lengths]
 
 
 def kept(prompts: list[EncodedPrompt], context: int | None, **changes: int) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import Prompt
 from rl_core.data.sampler import EpochSampler
+from rl_core.data.templates import find_template
 from rl_core.model.pretrained import load_tokenizer
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoringPool
@@ -25,7 +26,9 @@ class Scripted:
 
     def __init__(self, checkpoint: Path, right: list[int]) -> None:
         self.tokenizer = load_tokenizer(str(checkpoint))
-        self.prompts = encode_prompts([Prompt("gsm8k", f"{n}: {count}", "7") for n, count in enumerate(right)], "plain", self.tokenizer)
+        self.prompts = encode_prompts(
+            [Prompt("gsm8k", f"{n}: {count}", "7") for n, count in enumerate(right)], find_template("plain"), self.tokenizer
+        )
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         counts = {tuple(encoded.token_ids): int(encoded.prompt.question.split(": ")[1]) for encoded in self.prompts}
@@ -99,7 +102,7 @@ def test_penalties_add_up_and_dense_ones_stay_at_their_tokens() -> None:
             },
         }
     )
-    encoded = EncodedPrompt(Prompt("gsm8k", "q", "1"), "q", [1])
+    encoded = EncodedPrompt(Prompt("gsm8k", "q", "1"), "q", [1], find_template("plain"))
     completions = [Completion([5, 6], [0.0] * 2, "stop"), Completion([5, 6, 5, 6, 5, 6], [0.0] * 6, "stop")]
     score = Score(1.0, {"accuracy": 1.0}, Verdict(Outcome.CORRECT, "1"))
     group = [Rollout(encoded, 0, n, completion, "", score, score.reward) for n, completion in enumerate(completions)]
