@@ -185,7 +185,8 @@ class Partial:
     def add(self, rows: list[tuple[int, int, Row]]) -> None:
         """Keep finished responses."""
         self.rows += rows
-        self._file.writelines(_with_checksum(row) for row in rows)
+        texts = map(json.dumps, rows)
+        self._file.writelines(f"{text}\t{zlib.crc32(text.encode()):08x}\n" for text in texts)
         self._file.flush()
 
 
@@ -205,11 +206,6 @@ def damaged_lines(path: Path) -> int:
             except (ValueError, TypeError):
                 damaged += 1
     return damaged
-
-
-def _with_checksum(row: tuple[int, int, Row]) -> str:
-    text = json.dumps(row)
-    return f"{text}\t{zlib.crc32(text.encode()):08x}\n"
 
 
 def _checked(line: bytes) -> tuple[int, int, Row]:

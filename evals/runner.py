@@ -160,7 +160,8 @@ def _write_scores(job: EvalJob, cells: list[Cell]) -> dict[str, Any]:
             raise RuntimeError(f"{cell.directory} vanished while the evaluation ran")
         rows = _export(job, cell)
         scored.append(ScoredCell(cell.checkpoint.name, cell.benchmark.name, rows))
-        counts = {"tokens": sum(row["response_tokens"] for row in rows), "not_asked": _not_asked(cell, rows)}
+        too_long = {row["prompt_id"] for row in rows if not was_asked(row, cell.template)}
+        counts = {"tokens": sum(row["response_tokens"] for row in rows), "not_asked": len(too_long)}
         records.append(_record(job, cell, record) | counts)
     scores = {
         "scores": score_table(scored),
@@ -173,11 +174,6 @@ def _write_scores(job: EvalJob, cells: list[Cell]) -> dict[str, Any]:
     Fence(job.lease).require()
     write_json(job.output / "scores.json", scores)
     return scores
-
-
-def _not_asked(cell: Cell, rows: list[Row]) -> int:
-    """Problems that were too long for the model's context."""
-    return len({row["prompt_id"] for row in rows if not was_asked(row, cell.template)})
 
 
 def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A problem is the unit of resampling: samples of one problem are not independent,
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -156,15 +157,10 @@ def maj_at_k(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
 
     Samples without an answer do not vote; without any vote the problem counts as wrong.
     """
-    votes: dict[str, int] = {}
-    right: set[str] = set()
-    for answer, is_correct in zip(answers, correct, strict=True):
-        if answer is not None:
-            votes[answer] = votes.get(answer, 0) + 1
-            if is_correct:
-                right.add(answer)
+    votes = Counter(answer for answer in answers if answer is not None)
     if not votes:
         return 0.0
+    right = {answer for answer, is_correct in zip(answers, correct, strict=True) if is_correct}
     most = max(votes.values())
     winners = [answer for answer, count in votes.items() if count == most]
     return len(right.intersection(winners)) / len(winners)

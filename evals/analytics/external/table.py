@@ -35,24 +35,31 @@ _STEP = r"(?:\w*[_-])?step[-_]?"
 _TELLING = re.compile(r"reward|score|correct|acc(?:uracy)?\b|verdict|grade|passed|solved|success|judg", re.IGNORECASE)
 
 
-def table(names: Names, *, parts: Callable[[Row], list[str]] | None = None, right: Sequence[str] = ()) -> Callable[..., Iterator[Response]]:
+def table(
+    names: Names,
+    *,
+    prepare: Callable[[Row, File], Row] = lambda row, file: row,
+    parts: Callable[[Row], list[str]] = lambda row: [],
+    right: Sequence[str] = (),
+) -> Callable[..., Iterator[Response]]:
     """How a format of columns is read.
 
     Args:
         names: columns by role; a role without is not in the format.
+        prepare: makes these columns, where a row of the format has what they hold in other forms.
         parts: columns of a row that are parts of the reward, where the format has no sum.
         right: those of the parts that are 1 for a right answer and 0 for a wrong one.
     """
 
     def read(rows: Iterator[Row], file: File) -> Iterator[Response]:
-        for row in rows:
+        for row in (prepare(row, file) for row in rows):
             chosen = {role: _column(role, row, file, names) for role in ROLES}
             response = chosen["response"]
             if response is None:
                 row, chosen = _from_conversation(row, chosen, file)
                 response = "response"
             for one in _split(row, response):
-                yield _response(one, chosen, file, parts(one) if parts else [], right)
+                yield _response(one, chosen, file, parts(one), right)
 
     return read
 

@@ -19,7 +19,7 @@ from evals.analytics.figures.plotting import (
     by_stage,
     checkpoint_axis,
     finish,
-    head,
+    in_percent,
     new_canvas,
     over_steps,
     rows,
@@ -29,6 +29,7 @@ from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
     import duckdb
+    from matplotlib.figure import Figure as Canvas
 
 # name in the table: label, colour, hatch
 EFFECTS = {
@@ -89,21 +90,16 @@ def _history(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     if not data:
         return None
     stages = list(dict.fromkeys(row["stage"] for row in data))
-    return _shares(
-        {
-            story: [sum(row["prompts"] for row in data if row["stage"] == stage and row["story"] == story) for stage in stages]
-            for story in STORIES
-        },
-        {story: (story, *look) for story, look in STORIES.items()},
-        stages,
-        "solve-history",
-        "training",
-        "Training prompts: how solving went",
+    parts = {
+        story: [sum(row["prompts"] for row in data if row["stage"] == stage and row["story"] == story) for stage in stages]
+        for story in STORIES
+    }
+    canvas = _shares(parts, {story: (story, *look) for story, look in STORIES.items()}, stages, "% of prompts")
+    caption = (
         "Training prompts of each stage by the share of their rollouts that were right from visit to visit: learned means none at first "
-        "and some at the last visit, forgotten the reverse. A prompt that is visited once can only be solved always, sometimes or never.",
-        sql,
-        "% of prompts",
+        "and some at the last visit, forgotten the reverse. A prompt that is visited once can only be solved always, sometimes or never."
     )
+    return finish(canvas, "solve-history", "training", "Training prompts: how solving went", caption, sql)
 
 
 def _effects(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -115,49 +111,32 @@ def _effects(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     if not data:
         return None
     names = [f"{row['checkpoint']}{' (test)' if row['part'] == 'test' else ''}" for row in data]
-    return _shares(
-        {effect: [row[effect] for row in data] for effect in EFFECTS},
-        EFFECTS,
-        names,
-        "reflection-effects",
-        "checkpoints",
-        "What turning round does",
+    canvas = _shares({effect: [row[effect] for row in data] for effect in EFFECTS}, EFFECTS, names, "% of these responses")
+    caption = (
         "Responses that stated an answer, turned round (reflection, backtracking, “wait”), and ended: was the answer before the first turn "
-        "right, and the outcome? Responses that turn before they state any answer are left out.",
-        sql,
-        "% of these responses",
+        "right, and the outcome? Responses that turn before they state any answer are left out."
     )
+    return finish(canvas, "reflection-effects", "checkpoints", "What turning round does", caption, sql)
 
 
-def _shares(
-    parts: dict[str, list[int]],
-    looks: dict[str, tuple[str, str, str]],
-    names: list[str],
-    name: str,
-    section: str,
-    title: str,
-    caption: str,
-    sql: str,
-    unit: str,
-) -> Figure:
+def _shares(parts: dict[str, list[int]], looks: dict[str, tuple[str, str, str]], names: list[str], unit: str) -> Canvas:
     """Stacked bars that add up to 100%, with the number of cases above."""
     totals = [sum(part[at] for part in parts.values()) for at in range(len(names))]
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        bottom = [0.0] * len(names)
-        for part, counts in parts.items():
-            label, colour, hatch = looks[part]
-            heights = [100 * count / total for count, total in zip(counts, totals, strict=True)]
-            if any(heights):
-                axes.bar(range(len(names)), heights, 0.62, bottom=bottom, label=label, color=colour, hatch=hatch, edgecolor="white")
-            bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-        for at, total in enumerate(totals):
-            axes.annotate(f"{total:,}", (at, 100), (0, 3), textcoords="offset points", ha="center", fontsize=9, color=MUTED)
-        checkpoint_axis(axes, names)
-        axes.set_ylim(0, 108)
-        axes.set_ylabel(unit)
-        head(canvas, title)
-        return finish(canvas, name, section, title, caption, sql)
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    bottom = [0.0] * len(names)
+    for part, counts in parts.items():
+        label, colour, hatch = looks[part]
+        heights = [100 * count / total for count, total in zip(counts, totals, strict=True)]
+        if any(heights):
+            axes.bar(range(len(names)), heights, 0.62, bottom=bottom, label=label, color=colour, hatch=hatch, edgecolor="white")
+        bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+    for at, total in enumerate(totals):
+        axes.annotate(f"{total:,}", (at, 100), (0, 3), textcoords="offset points", ha="center", fontsize=9, color=MUTED)
+    checkpoint_axis(axes, names)
+    axes.set_ylim(0, 108)
+    axes.set_ylabel(unit)
+    return canvas
 
 
 def score_by_step(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -175,27 +154,18 @@ def score_by_step(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     lines = {label: points for label, points in lines.items() if len({point["step"] for point in points}) > 1}
     if not lines:
         return None
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        for at, (label, points) in enumerate(list(lines.items())[: len(COLOURS)]):
-            values = [100 * point["value"] for point in points]
-            below = [100 * (point["value"] - point["low"]) if point["low"] is not None else 0 for point in points]
-            above = [100 * (point["high"] - point["value"]) if point["high"] is not None else 0 for point in points]
-            steps = [point["step"] for point in points]
-            axes.errorbar(steps, values, yerr=[below, above], label=label, color=COLOURS[at], linestyle=LINES[at], marker="o", capsize=3)
-        axes.set_ylim(bottom=0)
-        whole_steps(axes)
-        axes.set_ylabel("% correct")
-        axes.set_xlabel("RL step after which the checkpoint was made")
-        head(canvas, "Test score by step")
-        return finish(
-            canvas,
-            "score-by-step",
-            "training",
-            "Test score by step",
-            "Scores of the evaluated checkpoints on held-out problems, at the steps after which they were made, with 95% intervals.",
-            sql,
-        )
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    for at, (label, points) in enumerate(list(lines.items())[: len(COLOURS)]):
+        values, spread = in_percent(points)
+        steps = [point["step"] for point in points]
+        axes.errorbar(steps, values, yerr=spread, label=label, color=COLOURS[at], linestyle=LINES[at], marker="o", capsize=3)
+    axes.set_ylim(bottom=0)
+    whole_steps(axes)
+    axes.set_ylabel("% correct")
+    axes.set_xlabel("RL step after which the checkpoint was made")
+    caption = "Scores of the evaluated checkpoints on held-out problems, at the steps after which they were made, with 95% intervals."
+    return finish(canvas, "score-by-step", "training", "Test score by step", caption, sql)
 
 
 FIGURES = {30: score_by_step, 90: _degeneration, 92: _diversity, 94: _history, 120: _effects}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics.figures.plotting import (
@@ -14,16 +15,18 @@ from evals.analytics.figures.plotting import (
     VERMILLION,
     Figure,
     finish,
-    head,
+    in_percent,
     new_canvas,
     one_curve,
     rows,
+    small_panels,
 )
 from evals.statistics import wilson
 
 if TYPE_CHECKING:
     import duckdb
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 SMALL = 9  # panels at most
 PARTS = {"train": "in training", "test": "on held-out problems"}
@@ -36,23 +39,13 @@ def _over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     shown = _occurring(data)
     if not shown:
         return None
-    with new_canvas() as canvas:
-        across = min(3, len(shown))
-        for index, family in enumerate(shown, start=1):
-            points = [row for row in data if row["family"] == family]
-            axes = canvas.add_subplot(math.ceil(len(shown) / across), across, index)
-            one_curve(axes, points, "responses_with", 100)
-            _small(axes, family)
-            axes.locator_params(axis="both", nbins=3)
-        head(canvas, "Keyword families: % of rollouts with any")
-        return finish(
-            canvas,
-            "families",
-            "thinking",
-            "Keyword families",
-            "Share of rollouts whose thinking has at least one word of a family, by step. What the families stand for is listed below.",
-            sql,
-        )
+    canvas = new_canvas()
+    for family, axes in _panels(canvas, shown):
+        one_curve(axes, [row for row in data if row["family"] == family], "responses_with", 100)
+        axes.locator_params(axis="both", nbins=3)
+    caption = "Share of rollouts whose thinking has at least one word of a family, by step. What the families stand for is listed below."
+    heading = "Keyword families: % of rollouts with any"
+    return finish(canvas, "families", "thinking", "Keyword families", caption, sql, heading)
 
 
 def _by_outcome(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -66,34 +59,26 @@ def _by_outcome(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     parts = [part for part in PARTS if any(row["part"] == part for row in data)]
     if not shown:
         return None
-    with new_canvas() as canvas:
-        for index, part in enumerate(parts, start=1):
-            axes = canvas.add_subplot(1, len(parts), index)
-            for correct, label, colour, marker, nudge in (
-                (True, "right ones", BLUE, "o", 0.14),
-                (False, "the others", VERMILLION, "s", -0.14),
-            ):
-                points = {row["family"]: row for row in data if row["part"] == part and row["correct"] is correct}
-                places = [(at + nudge, points[family]) for at, family in enumerate(shown) if family in points]
-                values, spread = _with_intervals([row for _, row in places])
-                axes.errorbar(values, [at for at, _ in places], xerr=spread, label=label, color=colour, fmt=marker, markersize=5, capsize=2)
-            axes.set_yticks(range(len(shown)), [family.replace("_", " ") for family in shown] if index == 1 else [])
-            axes.set_ylim(-0.6, len(shown) - 0.4)
-            axes.margins(x=0.12)
-            axes.set_xlim(left=0)
-            axes.grid(visible=True, axis="x")
-            axes.set_title(PARTS[part])
-        canvas.supxlabel("% of responses with any word of the family", fontsize=9.5, color=MUTED)
-        head(canvas, "Keyword families by outcome")
-        return finish(
-            canvas,
-            "families-by-outcome",
-            "thinking",
-            "Keyword families by outcome",
-            "Share of responses with at least one word of a family, among those that end right and among the others. Where the marks lie "
-            f"on each other the family says nothing about success. {INTERVALS}",
-            sql,
-        )
+    canvas = new_canvas()
+    for index, part in enumerate(parts, start=1):
+        axes = canvas.add_subplot(1, len(parts), index)
+        for correct, label, colour, marker, nudge in ((True, "right ones", BLUE, "o", 0.14), (False, "the others", VERMILLION, "s", -0.14)):
+            points = {row["family"]: row for row in data if row["part"] == part and row["correct"] is correct}
+            places = [(at + nudge, points[family]) for at, family in enumerate(shown) if family in points]
+            values, spread = _with_intervals([row for _, row in places])
+            axes.errorbar(values, [at for at, _ in places], xerr=spread, label=label, color=colour, fmt=marker, markersize=5, capsize=2)
+        axes.set_yticks(range(len(shown)), [family.replace("_", " ") for family in shown] if index == 1 else [])
+        axes.set_ylim(-0.6, len(shown) - 0.4)
+        axes.margins(x=0.12)
+        axes.set_xlim(left=0)
+        axes.grid(visible=True, axis="x")
+        axes.set_title(PARTS[part])
+    canvas.supxlabel("% of responses with any word of the family", fontsize=9.5, color=MUTED)
+    caption = (
+        "Share of responses with at least one word of a family, among those that end right and among the others. Where the marks lie "
+        f"on each other the family says nothing about success. {INTERVALS}"
+    )
+    return finish(canvas, "families-by-outcome", "thinking", "Keyword families by outcome", caption, sql)
 
 
 def _by_difficulty(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -108,34 +93,26 @@ def _by_difficulty(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     if not shown or len(levels) < 2:
         return None
     sources = list(dict.fromkeys((row["part"], row["source"]) for row in data))[: len(COLOURS)]
-    with new_canvas() as canvas:
-        across = min(3, len(shown))
-        for index, family in enumerate(shown, start=1):
-            axes = canvas.add_subplot(math.ceil(len(shown) / across), across, index)
-            for number, (part, source) in enumerate(sources):
-                points = {row["difficulty"]: row for row in data if (row["family"], row["part"], row["source"]) == (family, part, source)}
-                places = [(at + 0.06 * number, points[level]) for at, level in enumerate(levels) if level in points]
-                values, spread = _with_intervals([row for _, row in places])
-                look: Any = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
-                label = f"{source.replace('_', ' ')}, {part}"
-                at = [place for place, _ in places]
-                axes.errorbar(at, values, yerr=spread, label=label, markersize=4, linewidth=1.2, capsize=2, **look)
-            few = levels if len(levels) <= 6 else ["" if at % math.ceil(len(levels) / 6) else level for at, level in enumerate(levels)]
-            axes.set_xticks(range(len(levels)), few)
-            axes.set_xlim(-0.4, len(levels) - 0.6 + 0.06 * len(sources))
-            _small(axes, family)
-            axes.locator_params(axis="y", nbins=3)
-        canvas.supxlabel("difficulty, as the data names it", fontsize=9.5, color=MUTED)
-        head(canvas, "Keyword families by difficulty: % of responses with any")
-        return finish(
-            canvas,
-            "families-by-difficulty",
-            "thinking",
-            "Keyword families by difficulty",
-            "Share of responses with at least one word of a family by the difficulty that the data names (number of people, level, …), for "
-            f"each task in training and each benchmark. {INTERVALS}",
-            sql,
-        )
+    canvas = new_canvas()
+    for family, axes in _panels(canvas, shown):
+        for number, (part, source) in enumerate(sources):
+            points = {row["difficulty"]: row for row in data if (row["family"], row["part"], row["source"]) == (family, part, source)}
+            places = [(at + 0.06 * number, points[level]) for at, level in enumerate(levels) if level in points]
+            values, spread = _with_intervals([row for _, row in places])
+            look: Any = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
+            label = f"{source.replace('_', ' ')}, {part}"
+            axes.errorbar([at for at, _ in places], values, yerr=spread, label=label, markersize=4, linewidth=1.2, capsize=2, **look)
+        few = levels if len(levels) <= 6 else ["" if at % math.ceil(len(levels) / 6) else level for at, level in enumerate(levels)]
+        axes.set_xticks(range(len(levels)), few)
+        axes.set_xlim(-0.4, len(levels) - 0.6 + 0.06 * len(sources))
+        axes.locator_params(axis="y", nbins=3)
+    canvas.supxlabel("difficulty, as the data names it", fontsize=9.5, color=MUTED)
+    caption = (
+        "Share of responses with at least one word of a family by the difficulty that the data names (number of people, level, …), for "
+        f"each task in training and each benchmark. {INTERVALS}"
+    )
+    heading = "Keyword families by difficulty: % of responses with any"
+    return finish(canvas, "families-by-difficulty", "thinking", "Keyword families by difficulty", caption, sql, heading)
 
 
 def _occurring(data: list[dict[str, Any]]) -> list[str]:
@@ -144,16 +121,14 @@ def _occurring(data: list[dict[str, Any]]) -> list[str]:
 
 
 def _with_intervals(data: list[dict[str, Any]]) -> tuple[list[float], list[list[float]]]:
-    """Percent, and how far the intervals reach below and above."""
-    shares = [wilson(row["responses_with"] * row["responses"], row["responses"]) for row in data]
-    values = [100 * share.value for share in shares]
-    return values, [[100 * (share.value - share.low) for share in shares], [100 * (share.high - share.value) for share in shares]]
+    return in_percent([wilson(row["responses_with"] * row["responses"], row["responses"])._asdict() for row in data])
 
 
-def _small(axes: Axes, family: str) -> None:
-    axes.set_ylim(0, 1.1 * max(axes.dataLim.y1, 1))
-    axes.set_title(family.replace("_", " "), fontsize=8.5)
-    axes.tick_params(labelsize=7.5)
+def _panels(canvas: Canvas, shown: list[str]) -> Iterator[tuple[str, Axes]]:
+    """A panel for each family, from zero up."""
+    for family, axes in small_panels(canvas, {family: family.replace("_", " ") for family in shown}, min(3, len(shown))):
+        yield family, axes
+        axes.set_ylim(0, 1.1 * max(axes.dataLim.y1, 1))
 
 
 def _in_order(difficulty: str) -> tuple[bool, float, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics.figures.plotting import (
@@ -21,11 +20,12 @@ from evals.analytics.figures.plotting import (
     checkpoint_axis,
     curves,
     finish,
-    head,
+    in_percent,
     new_canvas,
     one_curve,
     over_steps,
     rows,
+    small_panels,
     stage_axis,
 )
 from evals.benchmarks.registry import label_of
@@ -56,6 +56,11 @@ SUPERVISED = {
     "tokens_per_second": "tokens per second",
 }
 PERCENT = {"accuracy", "clip_fraction"}  # shares from 0 to 1
+COLLAPSE = (
+    "Signs of collapse: entropy that runs to zero or jumps, a growing KL or gradient, many clipped tokens, a gap between the trainer's "
+    "and the sampler's log-probs. The learning rate shows what was meant to change."
+)
+COLD_START = "Supervised fine-tuning on worked solutions, before any reinforcement, by optimizer step."
 
 
 def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -64,21 +69,16 @@ def _reward(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     series = Series("reward", by_stage(data, "reward"), BLUE)
     if not series.points:
         return None
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        curves(axes, [series])
-        axes.set_ylabel("mean reward")
-        stage_axis(axes, data)
-        head(canvas, "Training reward")
-        return finish(
-            canvas,
-            "reward",
-            "training",
-            "Training reward",
-            "Mean reward of the rollouts of each step (thin) and its running mean (thick). Dotted lines are stage boundaries: "
-            "a new stage changes the puzzles or the temperature, so its level is not comparable with the one before.",
-            sql,
-        )
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    curves(axes, [series])
+    axes.set_ylabel("mean reward")
+    stage_axis(axes, data)
+    caption = (
+        "Mean reward of the rollouts of each step (thin) and its running mean (thick). Dotted lines are stage boundaries: "
+        "a new stage changes the puzzles or the temperature, so its level is not comparable with the one before."
+    )
+    return finish(canvas, "reward", "training", "Training reward", caption, sql)
 
 
 def _lengths(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -120,19 +120,6 @@ def _keywords(connection: duckdb.DuckDBPyConnection) -> Figure | None:
     return over_steps(data, series, "per response", "keywords", "Keywords in the thinking", caption, sql)
 
 
-def _health(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    caption = (
-        "Signs of collapse: entropy that runs to zero or jumps, a growing KL or gradient, many clipped tokens, a gap between the trainer's "
-        "and the sampler's log-probs. The learning rate shows what was meant to change."
-    )
-    return _panels(connection, "rl", HEALTH, "health", "Health of the training", caption)
-
-
-def _supervised(connection: duckdb.DuckDBPyConnection) -> Figure | None:
-    caption = "Supervised fine-tuning on worked solutions, before any reinforcement, by optimizer step."
-    return _panels(connection, "sft", SUPERVISED, "sft", "Cold start (SFT)", caption)
-
-
 def _panels(connection: duckdb.DuckDBPyConnection, kind: str, shown: dict[str, str], name: str, title: str, caption: str) -> Figure | None:
     """Small curves of logged metrics side by side, without those that are 0 throughout; None without any."""
     names = ", ".join(f"'{metric}'" for metric in shown)
@@ -147,16 +134,12 @@ def _panels(connection: duckdb.DuckDBPyConnection, kind: str, shown: dict[str, s
     if not panels:
         return None
     across = 3 if len(panels) > 4 else min(2, len(panels))
-    with new_canvas() as canvas:
-        for index, (metric, points) in enumerate(panels.items(), start=1):
-            axes = canvas.add_subplot(math.ceil(len(panels) / across), across, index)
-            one_curve(axes, points, "value", 100 if metric in PERCENT else 1)
-            axes.set_title(shown[metric], fontsize=8.5)
-            axes.tick_params(labelsize=7.5)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.locator_params(axis="both", nbins=4)
-        head(canvas, title)
-        return finish(canvas, name, "training", title, caption, sql)
+    canvas = new_canvas()
+    for metric, axes in small_panels(canvas, {metric: shown[metric] for metric in panels}, across):
+        one_curve(axes, panels[metric], "value", 100 if metric in PERCENT else 1)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.locator_params(axis="both", nbins=4)
+    return finish(canvas, name, "training", title, caption, sql)
 
 
 def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
@@ -187,43 +170,23 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[Figure]:
 def _score_figure(name: str, title: str, checkpoints: list[str], lines: dict[str, list[dict[str, Any]]]) -> Figure:
     metrics = {row["metric"] for chosen in lines.values() for row in chosen}
     title = f"{title}: {' / '.join(sorted(metrics))} on held-out problems"
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        for index, (label, chosen) in enumerate(lines.items()):
-            nudge = (index - (len(lines) - 1) / 2) * 0.07  # intervals side by side instead of on top of each other
-            chosen = sorted(
-                (row for row in chosen if row["checkpoint"] in checkpoints), key=lambda row: checkpoints.index(row["checkpoint"])
-            )
-            at = [checkpoints.index(row["checkpoint"]) + nudge for row in chosen]
-            values = [100 * row["value"] for row in chosen]
-            below = [100 * (row["value"] - row["low"]) if row["low"] is not None else 0 for row in chosen]
-            above = [100 * (row["high"] - row["value"]) if row["high"] is not None else 0 for row in chosen]
-            axes.errorbar(
-                at,
-                values,
-                yerr=[below, above],
-                label=label,
-                color=COLOURS[index % len(COLOURS)],
-                marker=MARKERS[index % len(MARKERS)],
-                linestyle=LINES[index % len(LINES)],
-                markersize=6,
-                linewidth=1.8,
-                elinewidth=1.3,
-                capsize=3,
-            )
-        checkpoint_axis(axes, checkpoints)
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel("% correct")
-        head(canvas, title)
-        return finish(
-            canvas,
-            name,
-            "checkpoints",
-            title,
-            "Share of held-out problems answered correctly, with 95% intervals. Overlapping intervals are no proof of equality: the table "
-            "compares checkpoints on the same problems.",
-            "SELECT * FROM scores",
-        )
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    for index, (label, scores) in enumerate(lines.items()):
+        nudge = (index - (len(lines) - 1) / 2) * 0.07  # intervals side by side instead of on top of each other
+        chosen = sorted((row for row in scores if row["checkpoint"] in checkpoints), key=lambda row: checkpoints.index(row["checkpoint"]))
+        at = [checkpoints.index(row["checkpoint"]) + nudge for row in chosen]
+        values, spread = in_percent(chosen)
+        look: Any = {name: kinds[index % len(kinds)] for name, kinds in (("color", COLOURS), ("marker", MARKERS), ("linestyle", LINES))}
+        axes.errorbar(at, values, yerr=spread, label=label, markersize=6, linewidth=1.8, elinewidth=1.3, capsize=3, **look)
+    checkpoint_axis(axes, checkpoints)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("% correct")
+    caption = (
+        "Share of held-out problems answered correctly, with 95% intervals. Overlapping intervals are no proof of equality: the table "
+        "compares checkpoints on the same problems."
+    )
+    return finish(canvas, name, "checkpoints", title, caption, "SELECT * FROM scores")
 
 
 def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -244,29 +207,19 @@ def _lengths_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | No
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in test))
     if not any(row["thinking"] for row in test):
         return None
-    with new_canvas() as canvas:
-        for index, part in enumerate(("thinking", "answer"), start=1):
-            axes = canvas.add_subplot(1, 2, index)
-            for label, data, colour, marker, line in (("test", test, BLUE, "o", "-"), ("train, last steps", train, VERMILLION, "s", "--")):
-                points = sorted(
-                    (checkpoints.index(row["checkpoint"]), row[part])
-                    for row in data
-                    if row["checkpoint"] in checkpoints and row[part] is not None
-                )
-                axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line) if points else None
-            axes.set_ylim(bottom=0)
-            axes.set_title(f"{part} ({unit})")
-            checkpoint_axis(axes, checkpoints, narrow=True)
-        head(canvas, "Where the length goes")
-        return finish(
-            canvas,
-            "length-by-checkpoint",
-            "checkpoints",
-            "Where the length goes",
-            "Thinking and answer length by checkpoint, on held-out problems and on the rollouts that made the checkpoint."
-            + UNIT_NOTES[unit],
-            "SELECT * FROM length_by_checkpoint",
-        )
+    canvas = new_canvas()
+    for index, part in enumerate(("thinking", "answer"), start=1):
+        axes = canvas.add_subplot(1, 2, index)
+        for label, data, colour, marker, line in (("test", test, BLUE, "o", "-"), ("train, last steps", train, VERMILLION, "s", "--")):
+            known = [row for row in data if row["checkpoint"] in checkpoints and row[part] is not None]
+            points = sorted((checkpoints.index(row["checkpoint"]), row[part]) for row in known)
+            axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line) if points else None
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"{part} ({unit})")
+        checkpoint_axis(axes, checkpoints, narrow=True)
+    caption = "Thinking and answer length by checkpoint, on held-out problems and on the rollouts that made the checkpoint."
+    sql = "SELECT * FROM length_by_checkpoint"
+    return finish(canvas, "length-by-checkpoint", "checkpoints", "Where the length goes", caption + UNIT_NOTES[unit], sql)
 
 
 def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | None:
@@ -278,32 +231,18 @@ def _keywords_by_checkpoint(connection: duckdb.DuckDBPyConnection) -> Figure | N
     )
     if not data:
         return None
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        for index, (family, label, colour, hatch) in enumerate(
-            (("step_wise", "step-wise", BLUE, ""), ("reflection", "reflection", VERMILLION, "///"))
-        ):
-            bars = axes.bar(
-                [at + (index - 0.5) * 0.36 for at in range(len(data))],
-                [row[family] for row in data],
-                0.34,
-                label=label,
-                color=colour,
-                hatch=hatch,
-                edgecolor="white",
-            )
-            axes.bar_label(bars, fmt="%.1f", fontsize=9, color=INK, padding=2)
-        checkpoint_axis(axes, [row["checkpoint"] for row in data])
-        axes.set_ylabel("per response")
-        head(canvas, "Keywords by checkpoint")
-        return finish(
-            canvas,
-            "keywords-by-checkpoint",
-            "checkpoints",
-            "Keywords by checkpoint",
-            "Step-wise and reflection words per response to the held-out problems.",
-            "SELECT * FROM keywords_by_checkpoint",
-        )
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    for nudge, family, colour, hatch in ((-0.18, "step_wise", BLUE, ""), (0.18, "reflection", VERMILLION, "///")):
+        label = family.replace("_", "-")
+        at, heights = [place + nudge for place in range(len(data))], [row[family] for row in data]
+        bars = axes.bar(at, heights, 0.34, label=label, color=colour, hatch=hatch, edgecolor="white")
+        axes.bar_label(bars, fmt="%.1f", fontsize=9, color=INK, padding=2)
+    checkpoint_axis(axes, [row["checkpoint"] for row in data])
+    axes.set_ylabel("per response")
+    caption = "Step-wise and reflection words per response to the held-out problems."
+    sql = "SELECT * FROM keywords_by_checkpoint"
+    return finish(canvas, "keywords-by-checkpoint", "checkpoints", "Keywords by checkpoint", caption, sql)
 
 
 def length_unit(connection: duckdb.DuckDBPyConnection) -> str:
@@ -337,8 +276,8 @@ FIGURES = {
     20: _scores,
     40: _errors,
     50: _lengths,
-    60: _health,
-    70: _supervised,
+    60: lambda connection: _panels(connection, "rl", HEALTH, "health", "Health of the training", COLLAPSE),
+    70: lambda connection: _panels(connection, "sft", SUPERVISED, "sft", "Cold start (SFT)", COLD_START),
     80: _keywords,
     100: _lengths_by_checkpoint,
     110: _keywords_by_checkpoint,

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,14 +112,13 @@ def over_steps(data: list[dict[str, Any]], series: list[Series], unit: str, name
     series = [one for one in series if one.points]
     if not series:
         return None
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        curves(axes, series)
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel(unit)
-        stage_axis(axes, data)
-        head(canvas, title)
-        return finish(canvas, name, "training", title, caption, sql)
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    curves(axes, series)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(unit)
+    stage_axis(axes, data)
+    return finish(canvas, name, "training", title, caption, sql)
 
 
 def by_stage(data: list[dict[str, Any]], column: str, scale: float = 1.0) -> list[list[tuple[float, float]]]:
@@ -154,14 +152,8 @@ def curves(axes: Axes, series: list[Series]) -> None:
             steps, values = [step for step, _ in points], [value for _, value in points]
             if window > 1:
                 axes.plot(steps, values, color=line.colour, linewidth=0.8, alpha=0.35)
-            axes.plot(
-                steps,
-                smooth(values, window),
-                color=line.colour,
-                linestyle=line.line,
-                label=label,
-                marker="o" if len(points) == 1 else None,
-            )
+            marker = "o" if len(points) == 1 else None
+            axes.plot(steps, smooth(values, window), color=line.colour, linestyle=line.line, label=label, marker=marker)
             label = None  # one legend entry for all stages
 
 
@@ -187,6 +179,22 @@ def stage_axis(axes: Axes, data: list[dict[str, Any]]) -> None:
     axes.set_xlabel("RL step, counted through the stages" if len(parts) > 1 else "RL step")
 
 
+def small_panels(canvas: Canvas, titles: Mapping[str, str], across: int) -> Iterator[tuple[str, Axes]]:
+    """The keys of `titles` with an empty panel each, in rows of `across`; the type is set when a panel has been drawn."""
+    for index, (name, title) in enumerate(titles.items(), start=1):
+        axes = canvas.add_subplot(math.ceil(len(titles) / across), across, index)
+        yield name, axes
+        axes.set_title(title, fontsize=8.5)
+        axes.tick_params(labelsize=7.5)
+
+
+def in_percent(scores: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[list[float]]]:
+    """Values of scores in percent, and how far their intervals reach below and above; 0 where there is none."""
+    below = [0 if score["low"] is None else 100 * (score["value"] - score["low"]) for score in scores]
+    above = [0 if score["high"] is None else 100 * (score["high"] - score["value"]) for score in scores]
+    return [100 * score["value"] for score in scores], [below, above]
+
+
 def whole_steps(axes: Axes) -> None:
     """Ticks of a step axis."""
     from matplotlib.ticker import MaxNLocator
@@ -201,18 +209,10 @@ def head(canvas: Canvas, title: str) -> None:
     columns = _legend_columns(list(series)) if len(series) > 1 else 0
     lines = math.ceil(len(series) / columns) if columns else 0
     if columns:
-        canvas.legend(
-            series.values(),
-            series.keys(),
-            loc="upper left",
-            bbox_to_anchor=(0.012, 1 - 0.3 / HEIGHT),
-            ncols=columns,
-            columnspacing=1.4,
-            handlelength=2,
-            handletextpad=0.6,
-            labelspacing=0.3,
-            borderaxespad=0,
-        ).set_in_layout(False)
+        gaps: Any = {"columnspacing": 1.4, "handlelength": 2, "handletextpad": 0.6, "labelspacing": 0.3, "borderaxespad": 0}
+        place = (0.012, 1 - 0.3 / HEIGHT)
+        legend = canvas.legend(series.values(), series.keys(), loc="upper left", bbox_to_anchor=place, ncols=columns, **gaps)
+        legend.set_in_layout(False)
     canvas.get_layout_engine().set(rect=(0, 0, 1, 1 - (0.34 + 0.21 * lines) / HEIGHT), hspace=0.06)  # type: ignore[union-attr, call-arg]
 
 
@@ -232,27 +232,25 @@ def checkpoint_axis(axes: Axes, checkpoints: list[str], narrow: bool = False) ->
     axes.set_xlim(-0.5, len(checkpoints) - 0.5)
 
 
-@contextmanager
-def new_canvas() -> Iterator[Canvas]:
+def new_canvas() -> Canvas:
     """A figure drawn without a display and without pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(WIDTH, HEIGHT), layout="constrained")
     FigureCanvasAgg(canvas)
-    yield canvas
+    return canvas
 
 
-def finish(canvas: Canvas, name: str, section: str, title: str, caption: str, sql: str) -> Figure:
+def finish(canvas: Canvas, name: str, section: str, title: str, caption: str, sql: str, heading: str | None = None) -> Figure:
+    """A drawing in both forms; above it stands `heading`, or the title."""
+    head(canvas, heading or title)
     svg, png = io.StringIO(), io.BytesIO()
     canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     canvas.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    return Figure(name, section, title, caption, sql, _for_both_schemes(svg.getvalue()), png.getvalue())
-
-
-def _for_both_schemes(svg: str) -> str:
-    """A drawing that follows the reader's colour scheme; what knows no such schemes shows the light one."""
+    # The drawing follows the reader's colour scheme; programs that know no such schemes show the light one.
     rules = "".join(
         f'[style*="{what}: {light.lower()}"]{{{what}: {dark} !important}}' for light, dark in DARK.items() for what in ("fill", "stroke")
     )
-    return svg.replace("</style>", f"@media (prefers-color-scheme: dark) {{{rules}}}</style>", 1)
+    text = svg.getvalue().replace("</style>", f"@media (prefers-color-scheme: dark) {{{rules}}}</style>", 1)
+    return Figure(name, section, title, caption, sql, text, png.getvalue())

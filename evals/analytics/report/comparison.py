@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.analytics import query
-from evals.analytics.figures.plotting import COLOURS, LINES, STYLE, Figure, finish, head, new_canvas, rows, smooth
+from evals.analytics.figures.plotting import COLOURS, LINES, STYLE, Figure, finish, new_canvas, rows, smooth
+from evals.analytics.report import ask
 from evals.analytics.report.page import embedded, environment
 from evals.benchmarks.registry import label_of, subset_of
 from evals.statistics import is_noise, paired_difference
@@ -101,20 +102,8 @@ def differing(recipes: dict[str, dict[str, Any]]) -> list[tuple[str, list[Any]]]
 
 
 def parting(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> Parting:
-    """Where two runs part. A group is the unit: the responses to one prompt are no independent draws."""
-    data = rows(
-        connection,
-        f"""
-        WITH steps AS (
-            SELECT run, steps_before + step AS total_step, avg(solved) AS mean, var_samp(solved) / count(*) AS variance
-            FROM groups JOIN stages USING (stage_run) JOIN {MEMBERS} USING (stage_run)
-            WHERE step IS NOT NULL AND solved IS NOT NULL AND run IN ($1, $2) GROUP BY ALL
-        )
-        SELECT a.total_step, b.mean - a.mean AS difference, sqrt(a.variance + b.variance) AS error
-        FROM steps AS a JOIN steps AS b USING (total_step) WHERE a.run = $1 AND b.run = $2 ORDER BY total_step
-        """,
-        [first, second],
-    )
+    """Where two runs part."""
+    data = ask(connection, "differences_by_step", [first, second])
     real = [row["error"] is not None and abs(row["difference"]) > 1.96 * row["error"] for row in data]
     for start in range(len(data) - IN_A_ROW + 1):
         signs = {math.copysign(1, row["difference"]) for row in data[start : start + IN_A_ROW]}
@@ -125,22 +114,7 @@ def parting(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> P
 
 def score_differences(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> list[ScoreDifference]:
     """The last checkpoint of one run against that of another, paired by problem: each benchmark, then its parts where it has several."""
-    data = rows(
-        connection,
-        f"""
-        WITH answers AS (
-            SELECT run, benchmark, mode, prompt_id, difficulty, checkpoint_position, avg(correct::INTEGER) AS value
-            FROM eval_samples JOIN evaluated_checkpoints USING (stage_run, experiment, stage, checkpoint) JOIN {MEMBERS} USING (stage_run)
-            WHERE run IN ($1, $2) GROUP BY ALL
-        ), last AS (
-            SELECT * FROM answers QUALIFY checkpoint_position = max(checkpoint_position) OVER (PARTITION BY run, benchmark, mode)
-        )
-        SELECT a.benchmark, a.mode, a.difficulty, a.value AS before, b.value AS after
-        FROM last AS a JOIN last AS b USING (benchmark, mode, prompt_id) WHERE a.run = $1 AND b.run = $2
-        ORDER BY a.benchmark, a.mode DESC, try_cast(a.difficulty AS DOUBLE), a.difficulty, prompt_id
-        """,
-        [first, second],
-    )
+    data = ask(connection, "last_answers", [first, second])
     whole: dict[tuple[str, str], list[dict[str, Any]]] = {}
     parts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in data:
@@ -178,16 +152,15 @@ def _curve(connection: duckdb.DuckDBPyConnection, name: str, labels: list[str]) 
     experiments = [label.partition("/")[0] for label in labels]
     # As short as tells them apart: a legend has little room.
     shown = experiments if len(set(experiments)) == len(labels) else [label.rpartition("/")[2] for label in labels]
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        for index, label in enumerate(labels):
-            points = [(row["total_step"], row["value"]) for row in data if row["run"] == label and row["value"] is not None]
-            if points:
-                steps, values = zip(*points, strict=True)
-                colour, window = COLOURS[index % len(COLOURS)], max(1, len(points) // 8) | 1
-                axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
-                axes.plot(steps, smooth(values, window), color=colour, linestyle=LINES[index % len(LINES)], label=shown[index])
-        axes.set_ylabel(unit)
-        axes.set_xlabel("RL step, counted through the stages")
-        head(canvas, title)
-        return finish(canvas, f"compare-{name}", "training", title, f"{title}: every step (thin) and running mean.", sql)
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    for index, label in enumerate(labels):
+        points = [(row["total_step"], row["value"]) for row in data if row["run"] == label and row["value"] is not None]
+        if points:
+            steps, values = zip(*points, strict=True)
+            colour, window = COLOURS[index % len(COLOURS)], max(1, len(points) // 8) | 1
+            axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
+            axes.plot(steps, smooth(values, window), color=colour, linestyle=LINES[index % len(LINES)], label=shown[index])
+    axes.set_ylabel(unit)
+    axes.set_xlabel("RL step, counted through the stages")
+    return finish(canvas, f"compare-{name}", "training", title, f"{title}: every step (thin) and running mean.", sql)

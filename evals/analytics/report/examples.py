@@ -11,6 +11,7 @@ from evals.analytics import keywords
 from evals.analytics.figures.overview import checkpoint_order
 from evals.analytics.figures.plotting import rows
 from evals.analytics.keywords import Keyword
+from evals.analytics.report import ask
 from evals.benchmarks.registry import label_of, subset_of
 from rl_core.environments.registry import ENVIRONMENTS
 
@@ -81,7 +82,7 @@ def choose(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
         checkpoints = checkpoint_order(connection, stage["stage_run"])
         found: list[tuple[int, _Choice]] = []
         taken: dict[tuple[str, str | None, str], int] = {}
-        for row in _first_answers(connection, stage["stage_run"], len(checkpoints)):
+        for row in ask(connection, "first_answers", [stage["stage_run"], len(checkpoints)]):
             by_checkpoint = dict(zip(row["checkpoints"], row["right"], strict=True))
             story = _story([by_checkpoint[name] for name in checkpoints])
             part = (row["benchmark"], row["difficulty"], story)
@@ -172,24 +173,6 @@ def read_with(connection: duckdb.DuckDBPyConnection, stage_run: str) -> list[Key
     return [Keyword(row["family"], row["version"], row["keyword"], row["pattern"], turn=row["turn"]) for row in found]
 
 
-def _first_answers(connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: int) -> list[dict[str, Any]]:
-    return rows(
-        connection,
-        """
-        WITH first_answers AS (
-            SELECT * FROM eval_samples WHERE stage_run = $1 AND sample = 0
-            QUALIFY mode = min(mode) OVER (PARTITION BY benchmark)
-        )
-        SELECT benchmark, difficulty, mode, prompt_id, list(checkpoint) AS checkpoints, list(correct) AS right
-        FROM first_answers
-        GROUP BY ALL
-        HAVING count(*) = $2 AND count(DISTINCT checkpoint) = $2
-        ORDER BY benchmark, difficulty, prompt_id
-        """,
-        [stage_run, checkpoints],
-    )
-
-
 def _story(right: list[bool | None]) -> str:
     if None in right:
         return UNKNOWN
@@ -228,22 +211,7 @@ def _read(
 
 def _of_rollouts(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
     """Where nothing was evaluated: training prompts that are solved about half of the time, right and wrong responses over the steps."""
-    found = rows(
-        connection,
-        """
-        WITH chosen AS (
-            SELECT stage_run, prompt_id, avg((outcome = 'correct')::INTEGER) AS solved FROM rollouts
-            GROUP BY stage_run, prompt_id QUALIFY row_number() OVER (PARTITION BY stage_run ORDER BY abs(solved - 0.5), prompt_id) <= $1
-        ), numbered AS (
-            SELECT *, row_number() OVER (PARTITION BY stage_run, prompt_id, outcome = 'correct' ORDER BY step, group_index, sample) AS nth
-            FROM rollouts JOIN chosen USING (stage_run, prompt_id)
-        )
-        SELECT * FROM numbered JOIN (SELECT prompt_key, prompt, gold FROM prompts) USING (prompt_key)
-        QUALIFY row_number() OVER (PARTITION BY stage_run, prompt_id ORDER BY nth, outcome = 'correct') <= 4
-        ORDER BY stage_run, abs(solved - 0.5), prompt_id, step, sample
-        """,
-        [PER_EVALUATION],
-    )
+    found = ask(connection, "half_solved", [PER_EVALUATION])
     by_prompt: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in found:
         by_prompt.setdefault((row["stage_run"], row["prompt_id"]), []).append(row)

@@ -17,7 +17,7 @@ from evals.analytics import query
 from evals.analytics.figures import draw
 from evals.analytics.figures.overview import OUTCOMES, checkpoint_order, length_unit
 from evals.analytics.figures.plotting import rows
-from evals.analytics.report import examples, summary
+from evals.analytics.report import ask, examples, summary
 from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
@@ -39,22 +39,6 @@ QUERIES = (
         "What was the longest wrong thought?",
         "SELECT stage, step, think FROM rollouts WHERE outcome = 'wrong' ORDER BY think_tokens DESC LIMIT 1",
     ),
-)
-FAMILIES = """
-    SELECT part, family, sum(responses)::BIGINT AS responses, sum(responses_with * responses) / sum(responses) AS responses_with,
-        sum(per_response * responses) / sum(responses) AS per_response,
-        sum(responses_with * responses) FILTER (outcome = 'correct') / sum(responses) FILTER (outcome = 'correct') AS correct,
-        sum(responses_with * responses) FILTER (outcome <> 'correct') / sum(responses) FILTER (outcome <> 'correct') AS not_correct
-    FROM families_by_outcome GROUP BY part, family ORDER BY part DESC, responses_with DESC, family
-"""
-HISTORIES = """
-    SELECT benchmark, mode, story, count(*) AS problems FROM solve_history_by_checkpoint
-    GROUP BY ALL ORDER BY benchmark, mode, problems DESC, story
-"""
-PATTERNS = (
-    "SELECT family, bool_or(turn) AS turn, string_agg(keyword, ', ' ORDER BY nth) AS words "
-    "FROM (SELECT family, turn, keyword, min(rowid) AS nth FROM keyword_patterns GROUP BY ALL) "
-    "GROUP BY family ORDER BY family = 'step_wise' DESC, turn DESC, family"
 )
 
 
@@ -97,7 +81,10 @@ def write(
             figures=figures,
             outcome_names=OUTCOME_NAMES,
             seen=[outcome for outcome in OUTCOME_NAMES if any(row[outcome] for row in context["failures"])],
-            totals={name: _sum(context["costs"], name) for name in ("responses", "prompt_tokens", "response_tokens")},
+            totals={
+                name: None if any(row[name] is None for row in context["costs"]) else sum(row[name] for row in context["costs"])
+                for name in ("responses", "prompt_tokens", "response_tokens")
+            },
             turning={row["family"] for row in context["patterns"] if row["turn"]},
             queries=QUERIES,
             links=links,
@@ -122,13 +109,13 @@ def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "remarks": [*summary.verdicts(results), *summary.remarks(connection)],
         "unit": unit,
         "training": _training(connection, unit),
-        "stages": _stages(connection),
+        "stages": ask(connection, "stages"),
         "evaluations": _evaluations(connection),
         "failures": _failures(connection),
         "puzzles": examples.choose(connection),
-        "patterns": rows(connection, PATTERNS),
-        "families": rows(connection, FAMILIES),
-        "histories": rows(connection, HISTORIES),
+        "patterns": ask(connection, "patterns"),
+        "families": ask(connection, "families"),
+        "histories": ask(connection, "histories"),
         "costs": rows(connection, "SELECT * FROM cost ORDER BY position, stage"),
         "runs": rows(connection, "SELECT run, state, started::VARCHAR AS started FROM runs ORDER BY started, run"),
     }
@@ -145,36 +132,14 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"percent": summary.percent, "signed": summary.signed, "thousands": _thousands, "image": _data_uri}
+    made.filters |= {
+        "percent": summary.percent,
+        "signed": summary.signed,
+        "thousands": lambda number: "unknown" if number is None else f"{number:,}",
+        # An image of its own: the ids inside one drawing cannot clash with those of another.
+        "image": lambda svg: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode(),
+    }
     return made
-
-
-def _thousands(number: int | None) -> str:
-    return "unknown" if number is None else f"{number:,}"
-
-
-def _sum(data: list[dict[str, Any]], column: str) -> int | None:
-    """None where a part is not known."""
-    return None if any(row[column] is None for row in data) else sum(row[column] for row in data)
-
-
-def _data_uri(svg: str) -> str:
-    """An image of its own: the ids inside one drawing cannot clash with those of another."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def _stages(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Stages in order, with what they made."""
-    return rows(
-        connection,
-        """
-        SELECT stage, kind, start, steps, stage_run, external,
-            (SELECT count(*) FROM rollouts WHERE rollouts.stage_run = stages.stage_run)
-                + (SELECT count(*) FROM eval_samples WHERE eval_samples.stage_run = stages.stage_run) AS responses,
-            (SELECT response_tokens FROM cost WHERE cost.stage_run = stages.stage_run) AS tokens
-        FROM stages ORDER BY position, stage
-        """,
-    )
 
 
 def _training(connection: duckdb.DuckDBPyConnection, unit: str) -> list[dict[str, Any]]:
@@ -231,16 +196,14 @@ def _evaluations(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
             if checkpoints.index(row["second"]) - checkpoints.index(row["first"]) == 1 and _is_main(row)
         ]
         steps.sort(key=lambda row: (row["label"], row["mode"] == "greedy", row["metric"], checkpoints.index(row["first"])))
-        found.append({"stage": stage["stage"], "checkpoints": checkpoints, "tables": _tables(list(lines.values())), "steps": steps})
+        tables = {  # the averages are shown, metrics of repeated samples folded
+            "main": [line for line in lines.values() if _is_main(line)],
+            "pass@k: at least one of k samples is right; maj@k: the most frequent answer is": [
+                line for line in lines.values() if not _is_main(line)
+            ],
+        }
+        found.append({"stage": stage["stage"], "checkpoints": checkpoints, "tables": tables, "steps": steps})
     return found
-
-
-def _tables(lines: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The averages, which are shown first, and metrics of repeated samples, which are folded."""
-    return {
-        "main": [line for line in lines if _is_main(line)],
-        "pass@k: at least one of k samples is right; maj@k: the most frequent answer is": [line for line in lines if not _is_main(line)],
-    }
 
 
 def _is_main(row: dict[str, Any]) -> bool:

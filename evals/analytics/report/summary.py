@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evals.analytics.figures.overview import checkpoint_order, length_unit
 from evals.analytics.figures.plotting import rows
+from evals.analytics.report import ask
 from evals.benchmarks.registry import label_of
 
 if TYPE_CHECKING:
@@ -53,25 +54,7 @@ def results(connection: duckdb.DuckDBPyConnection) -> list[Result]:
         if len(checkpoints) < 2:
             continue
         first, last = checkpoints[0], checkpoints[-1]
-        pairs = rows(
-            connection,
-            """
-            SELECT a.benchmark, a.subset, a.mode, a.metric, a.problems, a.value AS before, b.value AS after, c.low, c.high, c.noise
-            FROM scores AS a
-            JOIN scores AS b ON b.stage_run = a.stage_run AND b.benchmark = a.benchmark AND b.subset IS NOT DISTINCT FROM a.subset
-                AND b.mode = a.mode AND b.metric = a.metric AND b.checkpoint = $3
-            LEFT JOIN comparisons AS c ON c.stage_run = a.stage_run AND c.benchmark = a.benchmark
-                AND c.subset IS NOT DISTINCT FROM a.subset AND c.mode = a.mode AND c.metric = a.metric
-                AND c.first = a.checkpoint AND c.second = b.checkpoint
-            WHERE a.stage_run = $1 AND a.checkpoint = $2 AND a.metric NOT LIKE 'pass@%' AND a.metric NOT LIKE 'maj@%'
-                AND (a.subset IS NOT NULL OR a.benchmark NOT IN (
-                    SELECT benchmark FROM scores WHERE stage_run = $1 AND subset IS NOT NULL
-                ))
-            ORDER BY a.mode = 'greedy', a.benchmark, a.subset
-            """,
-            [stage["stage_run"], first, last],
-        )
-        for row in pairs:
+        for row in ask(connection, "results", [stage["stage_run"], first, last]):
             tone: Tone = "noise" if row["noise"] or row["noise"] is None else "better" if row["after"] > row["before"] else "worse"
             label = label_of(row["benchmark"]) + (f", {row['subset']}" if row["subset"] else "")
             metric = "Greedy accuracy" if row["mode"] == "greedy" else row["metric"]
@@ -134,17 +117,7 @@ def remarks(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
 
 def _unknown(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
     """What the responses do not say; nothing where all is known."""
-    (row,) = rows(
-        connection,
-        """
-        SELECT count(*) AS responses, count(reward) AS reward, count(step) AS step, count(outcome) AS outcome,
-            count(finish_reason) AS finish_reason, count(response_tokens) AS response_tokens, count(*) FILTER (trained) AS rollouts
-        FROM (
-            SELECT true AS trained, reward, step, outcome, finish_reason, response_tokens FROM rollouts
-            UNION ALL SELECT false, NULL, NULL, outcome, finish_reason, response_tokens FROM eval_samples
-        )
-        """,
-    )
+    (row,) = ask(connection, "known")
     missing = [
         f"{what} ({f'{total - row[column]:,} of {total:,}' if row[column] else f'all {total:,}'} responses)"
         for what, column, total in (
@@ -162,11 +135,7 @@ def _unknown(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
 def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
     """Signs of trouble: a collapse, truncation, missed deadlines, entropy that runs away, groups that teach nothing."""
     found = []
-    for row in rows(
-        connection,
-        "SELECT stage, onset, count(no_end) AS no_end, count(errors) AS errors FROM collapse JOIN collapse_by_step "
-        "USING (stage_run, experiment, stage, position) GROUP BY stage_run, stage, position, onset ORDER BY position",
-    ):
+    for row in ask(connection, "collapses"):
         rose = ["responses without an end token"] * bool(row["no_end"]) + ["repetition"] + ["errors"] * bool(row["errors"])
         found.append(f"{row['stage']} collapsed at step {row['onset']}: {_and(rose)} rose{' together' if len(rose) > 1 else ''}.")
     for stage, first, last, _ in edges(connection, "errors_by_step", "truncated"):
@@ -175,14 +144,7 @@ def _watch(connection: duckdb.DuckDBPyConnection) -> list[Remark]:
     for stage, _, last, _ in edges(connection, "errors_by_step", "timeout"):
         if last > 0.01:
             found.append(f"The verifier missed its deadline on {percent(last)} of the last rollouts of {stage}.")
-    for row in rows(
-        connection,
-        """
-        SELECT stage, arg_min(value, step) AS first, arg_max(value, step) AS last
-        FROM metrics JOIN stages USING (stage_run, experiment, stage)
-        WHERE kind = 'rl' AND name = 'entropy' AND isfinite(value) GROUP BY stage, position ORDER BY position
-        """,
-    ):
+    for row in ask(connection, "entropy"):
         if row["first"] > 0 and not 0.1 < row["last"] / row["first"] < 3:
             found.append(f"Entropy in {row['stage']} went from {row['first']:.3f} to {row['last']:.3f} nats per token.")
     for row in rows(

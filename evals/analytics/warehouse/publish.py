@@ -238,24 +238,14 @@ def _add(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
     _count_steps(connection, part.stages)
     if part.run:
         run = part.run
+        moments = [None if seconds is None else int(seconds * 1e6) for seconds in (run.started, run.finished)]
+        stages = [stage_rows.key(stage) for stage in part.stages]
         connection.execute("DELETE FROM runs WHERE run = ?", [f"{run.experiment}/{run.run}"])
         connection.execute(
             "INSERT INTO runs BY NAME SELECT ? AS run, ? AS experiment, ? AS state, make_timestamp(?) AS started, "
             "make_timestamp(?) AS finished, ? AS recipe, ? AS stage_runs",
-            [
-                f"{run.experiment}/{run.run}",
-                run.experiment,
-                run.state,
-                _microseconds(run.started),
-                _microseconds(run.finished),
-                json.dumps(run.recipe),
-                [stage_rows.key(stage) for stage in part.stages],
-            ],
+            [f"{run.experiment}/{run.run}", run.experiment, run.state, *moments, json.dumps(run.recipe), stages],
         )
-
-
-def _microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds * 1e6)
 
 
 def _count_steps(connection: duckdb.DuckDBPyConnection, stages: Sequence[StageRun]) -> None:

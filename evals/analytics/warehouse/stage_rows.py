@@ -65,7 +65,7 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, stage: StageRun, key
     Raises:
         WarehouseError: a file is broken.
     """
-    run, reading = key(stage), _digest(keywords)
+    run, reading = key(stage), hashlib.sha256(repr(sorted(map(repr, keywords))).encode()).hexdigest()[:16]
     row = connection.execute("SELECT reading FROM stages WHERE stage_run = ?", [run]).fetchone()
     found = connection.execute("SELECT file, bytes, modified FROM files WHERE stage_run = ?", [run]).fetchall()
     new, spoiled = changes({name: (size, modified) for name, size, modified in found}, stage)
@@ -145,13 +145,18 @@ def _replace_small_tables(connection: duckdb.DuckDBPyConnection, stage: StageRun
         _insert_rows(connection, stage, "metrics", ("step", "name", "value"), _metric_rows(metrics))
     scores = stage.directory / "scores.json"
     if scores.is_file():
-        content = _read_json(scores)
+        try:
+            content = json.loads(scores.read_text())
+        except ValueError as error:
+            raise WarehouseError(f"{scores}: not JSON ({error}); {AGAIN}") from error
         _insert_rows(connection, stage, "scores", SCORE_COLUMNS, _json_rows(scores, content, "scores", SCORE_COLUMNS))
         _insert_rows(connection, stage, "comparisons", COMPARISON_COLUMNS, _json_rows(scores, content, "comparisons", COMPARISON_COLUMNS))
-    saved = [path for path in sorted(stage.directory.glob("checkpoints/step-*")) if path.is_dir()]
-    _insert_rows(
-        connection, stage, "checkpoints", ("step", "directory", "bytes"), ((_step(path), str(path), _size(path)) for path in saved)
-    )
+    saved = [
+        (int(path.name.rpartition("-")[2]), str(path), sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+        for path in sorted(stage.directory.glob("checkpoints/step-*"))
+        if path.is_dir()
+    ]
+    _insert_rows(connection, stage, "checkpoints", ("step", "directory", "bytes"), saved)
     for path in _files(stage):
         connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [run, str(path.relative_to(stage.directory)), *_mark(path)])
 
@@ -164,18 +169,6 @@ def _files(stage: StageRun) -> Iterator[Path]:
 def _mark(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def _size(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-def _digest(keywords: Sequence[Keyword]) -> str:
-    return hashlib.sha256(repr(sorted(map(repr, keywords))).encode()).hexdigest()[:16]
 
 
 def _check(path: Path, table: str) -> int:
@@ -252,13 +245,6 @@ def _json_rows(path: Path, content: Any, key: str, columns: tuple[str, ...]) -> 
         if missing:
             raise WarehouseError(f"{path}: {key} row {number} has no {missing[0]}; {AGAIN}")
         yield tuple(row.get(name) for name in columns)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise WarehouseError(f"{path}: not JSON ({error}); {AGAIN}") from error
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> Any:

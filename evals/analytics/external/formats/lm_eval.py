@@ -63,7 +63,8 @@ def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
     if len(texts) > 1 and right is not None:
         file.note(f"{name} judges the {len(texts)} answers to a problem together, so the verdict on each is unknown")
     request = next(iter(row["arguments"].values())) if isinstance(row["arguments"], dict) else row["arguments"][0]
-    prompt, settings = list(request.values() if isinstance(request, dict) else request)[:2] if len(request) > 1 else (_first(request), {})
+    prompt, settings = [*(list(request.values()) if isinstance(request, dict) else request), {}][:2]
+    asked = settings if isinstance(settings, dict) else {}
     extracted = row["filtered_resps"][0] if row.get("filtered_resps") else None
     for text in texts:
         yield Response(
@@ -72,13 +73,9 @@ def _responses(row: Row, task: str, file: File) -> Iterator[Response]:
             gold=prompt_text(row.get("target")),
             extracted=extracted if isinstance(extracted, str) and extracted != NOT_FOUND else None,
             correct=right if len(texts) == 1 else None,
-            temperature=_temperature(settings),
+            temperature=0.0 if asked.get("do_sample") is False else number(asked.get("temperature")),
             benchmark=task,
         )
-
-
-def _first(request: Any) -> Any:
-    return next(iter(request.values())) if isinstance(request, dict) else request[0]
 
 
 def _parsed_chat(prompt: Any) -> Any:
@@ -96,12 +93,6 @@ def _parsed_chat(prompt: Any) -> Any:
 def _is_likelihood(texts: list[str], row: Row) -> bool:
     """A pair of a log-probability and whether greedy decoding gives the text, both written as texts."""
     return len(texts) == 2 and texts[1] in ("True", "False") and re.fullmatch(r"-?(?:\d+\.?\d*(?:e-?\d+)?|inf|nan)", texts[0]) is not None
-
-
-def _temperature(settings: Any) -> float | None:
-    if not isinstance(settings, dict):
-        return None
-    return 0.0 if settings.get("do_sample") is False else number(settings.get("temperature"))
 
 
 FORMAT = Format("lm-evaluation-harness", recognises=lambda row, file: {"resps", "doc", "arguments"} <= row.keys(), read=_read)

@@ -5,19 +5,12 @@ The log does not say who wrote a text: of several the last is the response.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format
-from evals.analytics.external.response import ExternalFileError, Response, Row
+from evals.analytics.external.response import ExternalFileError, Row
 from evals.analytics.external.table import table
 
 NAMES = {"prompt": ["prompt"], "response": ["response"], "reward": ["rewards"]}
-_READ = table(NAMES)
-
-
-def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
-    return _READ((_parted(row, file) for row in rows), file)
 
 
 def _parted(row: Row, file: File) -> Row:
@@ -32,6 +25,6 @@ def _parted(row: Row, file: File) -> Row:
 FORMAT = Format(
     "NeMo-RL",
     recognises=lambda row, file: {"content", "rewards"} <= row.keys() and "prompt" not in row and "response" not in row,
-    read=_read,
+    read=table(NAMES, prepare=_parted),
     columns=True,
 )

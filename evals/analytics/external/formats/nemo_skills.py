@@ -22,20 +22,16 @@ NAMES = {
     "difficulty": ["level"],
 }
 OWN = {"symbolic_correct", "is_correct", "predicted_answer", "num_generated_tokens", "generation_start_time"}
-_READ = table(NAMES)
 
 
 def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
     folder = file.path.absolute().parent
-    for response in _READ(map(_judged, rows), file):
-        yield replace(response, benchmark=folder.name, checkpoint=_model(folder.parent.name))
+    model = folder.parent.name if folder.parent.name not in ("", "eval-results", "tmp") else "model"
+    for response in table(NAMES, prepare=_judged)(rows, file):
+        yield replace(response, benchmark=folder.name, checkpoint=model)
 
 
-def _model(folder: str) -> str:
-    return folder if folder not in ("", "eval-results", "tmp") else "model"
-
-
-def _judged(row: Row) -> Row:
+def _judged(row: Row, file: File) -> Row:
     """With the verdict of a judge model, and without a count of no tokens, which means that it is unknown."""
     judgement = re.search(r"Judg[e]?ment:\s*(yes|no)\b", str(row.get("judgement", "")), re.IGNORECASE)
     return row | {"judged": judgement[1] if judgement else None, "num_generated_tokens": row.get("num_generated_tokens") or None}

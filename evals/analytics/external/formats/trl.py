@@ -20,28 +20,13 @@ NAMES = {
 }
 # Reward functions that come with the two, which are not all called so; those that say whether the answer is right come first.
 RIGHT = ("accuracy_reward", "reasoning_accuracy_reward", "accuracy", "MathAccuracy", "math_accuracy")
-SHIPPED = {
-    *RIGHT,
-    "format",
-    "Format",
-    "react_format",
-    "ReActFormat",
-    "cosine",
-    "CosineReward",
-    "repetition",
-    "RepetitionPenalty",
-    "soft_overlong",
-    "SoftOverlong",
-    "toolbench",
-}
+SHIPPED = {*RIGHT, "format", "Format", "react_format", "ReActFormat", "cosine", "CosineReward", "repetition", "RepetitionPenalty"}
+SHIPPED |= {"soft_overlong", "SoftOverlong", "toolbench"}
 
 
 def _rewards(row: Row) -> list[str]:
-    return [
-        name
-        for name, cell in row.items()
-        if (name in SHIPPED or "reward" in name.lower()) and (cell is None or isinstance(cell, int | float))
-    ]
+    rewards = {name: cell for name, cell in row.items() if name in SHIPPED or "reward" in name.lower()}
+    return [name for name, cell in rewards.items() if cell is None or isinstance(cell, int | float)]
 
 
 def _recognises(row: Row, file: File) -> bool:

@@ -6,13 +6,12 @@ mathematics, 1 or 0. `metrics` also stand at the top level; they are no parts of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format
 from evals.analytics.external.messages import is_messages
-from evals.analytics.external.response import Response, Row
+from evals.analytics.external.response import Row
 from evals.analytics.external.table import table
 
 NAMES = {
@@ -26,7 +25,6 @@ NAMES = {
     "prompt_tokens": ["input_tokens"],
     "response_tokens": ["written_tokens"],
 }
-_READ = table(NAMES)
 
 
 def _recognises(row: Row, file: File) -> bool:
@@ -35,11 +33,7 @@ def _recognises(row: Row, file: File) -> bool:
     return bool(row.keys() & {"example_id", "is_completed", "is_truncated", "stop_condition", "metrics", "generation_ms"})
 
 
-def _read(rows: Iterator[Row], file: File) -> Iterator[Response]:
-    return _READ(map(_flat, rows), file)
-
-
-def _flat(row: Row) -> Row:
+def _flat(row: Row, file: File) -> Row:
     """With the ending and the tokens of the model under names of their own, and without the prompt that early versions repeat."""
     usage = row.get("token_usage") or {}
     completion, prompt = row["completion"], row["prompt"]
@@ -58,4 +52,4 @@ def _texts(messages: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
     return [(message.get("role"), message.get("content")) for message in messages]
 
 
-FORMAT = Format("verifiers", recognises=_recognises, read=_read, columns=True)
+FORMAT = Format("verifiers", recognises=_recognises, read=table(NAMES, prepare=_flat), columns=True)

@@ -16,11 +16,11 @@ from evals.analytics.figures.plotting import WIDTH, head, new_canvas
     ],
 )
 def test_a_legend_fits_into_its_figure(labels: list[str]) -> None:
-    with new_canvas() as canvas:
-        axes = canvas.add_subplot()
-        for label in labels:
-            axes.plot([0, 1], [0, 1], label=label)
-        head(canvas, "Title")
-        canvas.draw_without_rendering()
-        [legend] = canvas.legends
-        assert legend.get_window_extent().x1 <= WIDTH * canvas.dpi
+    canvas = new_canvas()
+    axes = canvas.add_subplot()
+    for label in labels:
+        axes.plot([0, 1], [0, 1], label=label)
+    head(canvas, "Title")
+    canvas.draw_without_rendering()
+    [legend] = canvas.legends
+    assert legend.get_window_extent().x1 <= WIDTH * canvas.dpi
