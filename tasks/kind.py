@@ -38,7 +38,7 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Stages = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)]
+Stages = Annotated[list[str], BeforeValidator(as_list, json_schema_input_type=str | list[str]), Field(min_length=1)]
 
 
 class StageSettings(Settings):

@@ -1,4 +1,4 @@
-"""Commands about recipes: run, resume, plan, show, recipes."""
+"""Commands about recipes: run, resume, plan, show, recipes, schema."""
 
 from __future__ import annotations
 
@@ -105,3 +105,17 @@ def recipes() -> None:
         model = str(recipe.model).partition("/")[2] if pretrained else "made from scratch"
         table.add_row(name, ", ".join(algorithms), str(gpus) if gpus else "none", model, first)
     make_console().print(table, highlight=False)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of recipes, by which editors complete and check them.
+
+    For editors with a YAML language server: `r1flow schema > recipe.schema.json`, and as the first line of a recipe
+    `# yaml-language-server: $schema=recipe.schema.json`.
+    """
+    import json
+
+    from flows.recipe.json_schema import recipe_schema
+
+    click.echo(json.dumps(recipe_schema(), indent=1))

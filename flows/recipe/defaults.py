@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,19 +14,20 @@ from flows.recipe.schema import RecipeError
 from flows.recipe.setting_paths import classes_in
 from flows.recipe.yaml_text import MOST, count_values
 from rl_core.config.base import Settings
+from rl_core.config.own_files import FOLDERS
 from rl_core.nearest import listed, near, nearest
 from tasks.kinds import KINDS
 
 
-def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with its defaults in each stage, and without `defaults`.
+def with_defaults(document: dict[str, Any], folders: Sequence[Path] = ()) -> dict[str, Any]:
+    """The document with its defaults in each stage, and without `defaults`; `folders` as in `OwnFiles`.
 
     Raises:
         RecipeError: `defaults` is wrong, or too large for so many stages.
     """
     if "defaults" not in document:
         return document
-    _check(document)
+    _check(document, folders)
     whole = {key: value for key, value in document.items() if key != "defaults"}
     stages = document.get("stages")
     if isinstance(stages, dict):
@@ -115,7 +117,7 @@ def _names(settings: Any, keys: list[str]) -> bool:
     return True
 
 
-def _check(document: dict[str, Any]) -> None:
+def _check(document: dict[str, Any], folders: Sequence[Path]) -> None:
     defaults = document["defaults"]
     if defaults is None:
         return
@@ -130,10 +132,10 @@ def _check(document: dict[str, Any]) -> None:
             continue
         if not isinstance(settings, dict):
             raise RecipeError(f"defaults.{kind}: settings are wanted here (key: value), not {shown(settings)}")
-        _check_kind(kind, settings)
+        _check_kind(kind, settings, {FOLDERS: folders})
 
 
-def _check_kind(kind: str, settings: dict[str, Any]) -> None:
+def _check_kind(kind: str, settings: dict[str, Any], context: dict[str, Any]) -> None:
     """Check what can be checked of a part of the settings of a kind; what is missing, a stage may add."""
     classes = classes_in(KINDS[kind].settings)
     by_task = {model.model_fields["task"].default: model for model in classes if "task" in model.model_fields}
@@ -141,7 +143,7 @@ def _check_kind(kind: str, settings: dict[str, Any]) -> None:
         if settings["task"] not in list(by_task):
             raise RecipeError(f"defaults.{kind}.task: {shown(settings['task'])} is not known; {nearest(str(settings['task']), by_task)}")
         classes = [by_task[settings["task"]]]
-    found = {model: _problems(model, {"kind": kind} | settings) for model in classes}
+    found = {model: _problems(model, {"kind": kind} | settings, context) for model in classes}
     # Without a task they are for stages of several tasks, and checked by the one that they fit best.
     meant = min(
         classes,
@@ -153,9 +155,9 @@ def _check_kind(kind: str, settings: dict[str, Any]) -> None:
         raise RecipeError(explain(problems, {"defaults": {kind: task | settings}}))
 
 
-def _problems(model: type[Settings], settings: dict[str, Any]) -> list[Any]:
+def _problems(model: type[Settings], settings: dict[str, Any], context: dict[str, Any]) -> list[Any]:
     try:
-        model.model_validate(settings)
+        model.model_validate(settings, context=context)
     except ValidationError as error:
         problems: list[Any] = error.errors(include_url=False)
         # A mapping that is not complete may be refused as a whole, or be taken for a wrong short form.

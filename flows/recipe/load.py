@@ -58,7 +58,7 @@ def check(document: dict[str, Any], folders: Sequence[Path] = ()) -> Recipe:
         RecipeError: an unknown key, a wrong type, a value out of range, a reference to nothing, a cycle.
     """
     _finite(document)
-    whole = with_defaults(document)
+    whole = with_defaults(document, folders)
     try:
         recipe = Recipe.model_validate(whole, context={FOLDERS: folders})
     except ValidationError as error:

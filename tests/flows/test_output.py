@@ -22,6 +22,7 @@ from tests.flows.conftest import MINI
 
 COMMANDS = {
     "recipes": True,  # whether it prints something
+    "schema": True,
     f"show {MINI}": True,
     f"plan {MINI}": True,
     f"run {MINI}": True,
@@ -53,7 +54,7 @@ COMMANDS = {
     "--version": True,
 }
 RUNS = (f"run {MINI}", "resume mini")  # which would start servers
-WITHOUT_WORKSPACE = ("recipes", "show", "grade", "analyze", "--help", "--version")
+WITHOUT_WORKSPACE = ("recipes", "schema", "show", "grade", "analyze", "--help", "--version")
 
 
 @pytest.fixture
