@@ -8,6 +8,9 @@ DEV_STAMP := .venv/.installed-dev
 quickstart: $(STAMP)  ## run the demonstration pipeline from data to report
 	$(BIN)/r1flow run quickstart
 
+# Hundreds of processes start in the suite: an environment may tell Python to compile the code anew in each.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Two at a time; groups of tests (tests/conftest.py) say which must not run beside each other.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 

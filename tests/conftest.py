@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -22,6 +23,19 @@ os.environ.update(
 # Examples are judged by what they give, never by the time that they take: a loaded machine is no fault of the code.
 settings.register_profile("r1flow", deadline=None)
 settings.load_profile("r1flow")
+
+
+# What collection imports stays: a sixth of its time went into looking for garbage there, and later tests looked again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # libraries complain at exit about what is left
 
 
 @pytest.hookimpl(tryfirst=True)
