@@ -11,6 +11,7 @@ from types import FrameType
 
 from evals.config import EvalJob
 from rl_core.job_process import run_job
+from rl_core.model.pretrained import spare_scikit_learn
 from rl_core.training.journal import Stopped
 
 
@@ -22,6 +23,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _evaluate(job: EvalJob) -> None:
+    spare_scikit_learn()
     from evals.runner import evaluate
 
     evaluate(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -33,6 +34,7 @@ def run_job(arguments: list[str], job_class: type[AnyJob], body: Callable[[AnyJo
     # Before torch is loaded: its threads would wait for each other by spinning, and where anything else runs on the cores, small models
     # become 10 to 50 times slower; asleep they wait a fifth longer on a machine of their own, and large products not at all.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    gc.set_threshold(50_000)  # new objects; with Python's 700 a sixth of the time of importing torch goes into looking for garbage
     try:
         job = job_class.model_validate_json(Path(arguments[0]).read_text())
         end_with_owner(job.lease)

@@ -6,6 +6,7 @@ import sys
 
 from rl_core.config.jobs import TrainJob
 from rl_core.job_process import run_job
+from rl_core.model.pretrained import spare_scikit_learn
 
 
 def main(arguments: list[str]) -> int:
@@ -15,6 +16,7 @@ def main(arguments: list[str]) -> int:
 
 def _train(job: TrainJob) -> None:
     job.output.mkdir(parents=True, exist_ok=True)
+    spare_scikit_learn()
     if job.sft:
         from rl_core.training.sft import train_sft
         from rl_core.workers.build import use_threads

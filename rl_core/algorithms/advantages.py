@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from scipy.signal import lfilter
 
 EPSILON = 1e-8  # added to the deviation where a whole batch is normalized
 
@@ -56,6 +55,8 @@ def generalized_advantages(
 
 def rewards_to_go(rewards_N: torch.Tensor, lengths: Sequence[int], discount: float) -> torch.Tensor:
     """Per token its reward and the later ones of its response, discounted by their distance (REINFORCE++, arXiv 2501.03262)."""
+
+    from scipy.signal import lfilter  # here: it takes as long to import as torch, and most algorithms compare whole responses
 
     def summed(rewards_T: torch.Tensor) -> torch.Tensor:
         backwards = lfilter([1.0], [1.0, -discount], rewards_T.flip(0).numpy())  # y[t] = x[t] + discount * y[t - 1]

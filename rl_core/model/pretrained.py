@@ -120,6 +120,14 @@ def layer_kinds(config: PreTrainedConfig) -> set[str]:
     return set(getattr(text, "layer_types", None) or [windowed])
 
 
+def spare_scikit_learn() -> None:
+    """Called before models are imported, it saves a second: transformers would import scikit-learn for assisted decoding, which nothing
+    here does."""
+    from transformers import utils
+
+    utils.is_sklearn_available = lambda: False  # type: ignore[attr-defined]
+
+
 def release_memory() -> None:
     """Give memory that torch keeps for later back to the GPU, for who shares it."""
     import torch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError, first_line
-from rl_core.model.pretrained import release_memory
+from rl_core.model.pretrained import release_memory, spare_scikit_learn
 from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.vllm_weights import Form, Transfer, transfer_of
 from rl_core.training.journal import Stopped, StopRequest
@@ -315,6 +315,7 @@ class _Actor:
         self.group = join(rank, size, address, timeout)
 
     def make(self, make: Callable[..., Any], *args: Any) -> None:
+        spare_scikit_learn()
         self.worker = make(*args, self.group) if self.group else make(*args)
 
     def meet(self, transfer: Transfer, engines: list[Any], devices: int, form: Form, address: str) -> None:

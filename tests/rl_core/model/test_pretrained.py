@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,11 @@ def test_an_address_is_refused_and_not_shown(tiny_checkpoint: Path, address: str
         check_model(address)
     check_model("Qwen/Qwen2.5-0.5B")
     check_model(str(tiny_checkpoint))
+
+
+@pytest.mark.slow
+def test_models_come_without_scikit_learn() -> None:
+    code = "import sys; from rl_core.model.pretrained import spare_scikit_learn; spare_scikit_learn(); "
+    code += "from transformers import AutoModelForCausalLM; from transformers.generation import candidate_generator; "
+    code += "sys.exit('sklearn' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
