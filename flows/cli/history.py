@@ -62,6 +62,39 @@ def promote(checkpoint: str, target: str, workspace: Path) -> None:
 
 
 @main.command()
+@click.argument("checkpoint")
+@click.argument("repo", metavar="ORG/NAME")
+@click.option("--private", is_flag=True, help="Make the repository private where it is new.")
+@click.option("--dry-run", is_flag=True, help="Only write the folder that would be uploaded, and ask nobody.")
+@click.option("--output", type=Output(directory=True), help="With --dry-run: the folder; default: NAME, here.")
+@workspace_option
+def push(checkpoint: str, repo: str, private: bool, dry_run: bool, output: Path | None, workspace: Path) -> None:
+    """Upload CHECKPOINT to the Hugging Face hub, with its recipe and a model card written from its lineage.
+
+    CHECKPOINT is EXPERIMENT/STAGE (its last one), EXPERIMENT/STAGE/step-N, NAME@ALIAS, or its path. The address is HF_ENDPOINT, the token
+    HF_TOKEN or that of `hf auth login`.
+    """
+    from flows.history import push as hub
+    from flows.history.references import find
+    from rl_core.errors import InputError
+    from tasks.workspace import Workspace
+
+    org, _, name = repo.partition("/")
+    if not (org and name) or "/" in name:
+        raise InputError(f"{repo}: write ORG/NAME")
+    place = Workspace.at(workspace)
+    subject = find(place, checkpoint)
+    if dry_run:
+        folder = output or Path(name)
+        hub.write_folder(place, subject, repo, folder, ask_hub=False)
+        click.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    elif output:
+        raise InputError("--output goes with --dry-run; leave one out, or give both")
+    else:
+        click.echo(hub.push(place, subject, repo, private=private))
+
+
+@main.command()
 @click.option("--delete", is_flag=True, help="Delete; without it only say what would go.")
 @click.option("--keep-runs", type=click.IntRange(min=0), default=1, show_default=True, help="Finished runs of each experiment to keep.")
 @workspace_option

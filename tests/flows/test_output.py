@@ -37,6 +37,7 @@ COMMANDS = {
     "export mini --output {tmp}/mini.tar": True,
     "import {tmp}/none.tar": False,
     "promote mini/warm x": False,
+    "push mini/warm x": False,
     "sql SELECT+'ü'": True,
     "sql SELECT+'ü' --format csv": True,
     "sql SELECT+'ü' --format json": True,
