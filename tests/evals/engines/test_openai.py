@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.config import EvalConfig, EvalJob, EvalResources, NamedCheckpoint
-from evals.engines.openai import EndpointError, OpenAIEngine
+from evals.engines.openai import OpenAIEngine
 from evals.runner import evaluate
+from rl_core.endpoint.client import EndpointError
 from rl_core.errors import InputError
 
 
@@ -71,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setattr("evals.engines.openai.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("rl_core.endpoint.client.FIRST_PAUSE", 0.01)
     monkeypatch.setattr("evals.cell_work.KEPT_BACK", 0.0)
     server = Endpoint()
     thread = threading.Thread(target=server.serve_forever)
@@ -125,7 +126,7 @@ def test_answers_through_failures_and_throttling(endpoint: Endpoint, tmp_path: P
 def test_what_is_no_answer_is_one_line(
     endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, told: str, most: int
 ) -> None:
-    monkeypatch.setattr("evals.engines.openai.LARGEST", 3_002)
+    monkeypatch.setattr("rl_core.endpoint.client.LARGEST", 3_002)
     endpoint.sent = sent if sent[:1] != b" " else sent * 2
     with pytest.raises(EndpointError, match=f"^http://127.0.0.1:[0-9]+/v1/chat/completions {told}") as error:
         evaluate(job(endpoint, tmp_path))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evals.engines.openai_answer import Answer, NoAnswer, excerpt, parse, read_answer
+from rl_core.endpoint.answer import Answer, NoAnswer, excerpt, parse, read_answer
 
 
 def chat(content: Any, **more: Any) -> dict[str, Any]:
