@@ -21,6 +21,9 @@ MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
 
 class _BenchmarkSettings(Settings):
     name: str = Field(description="Such as gsm8k, math500, aime24, knights_knaves.")
+    label: Annotated[str | None, Added()] = Field(
+        None, pattern=r"^[\w-]+$", description="Put behind the name, where one benchmark is listed several times with other settings."
+    )
     limit: int | None = Field(
         None, ge=1, description="Problems (per number of people for puzzles), the same for every run and seed; default: all."
     )
@@ -39,6 +42,12 @@ class BenchmarkSettings(_WithOptions):
     samples: int | None = Field(None, ge=1, description="Sampled responses per problem; overrides the evaluation's own.")
     max_tokens: int | None = Field(None, ge=1, description="Overrides the evaluation's own.")
     template: TemplateSetting | None = Field(None, description="Overrides the evaluation's own.")
+
+    @property
+    def shown(self) -> str:
+        """What tables, SQL and files call it: the name, the part of it that its settings choose, and the label, with dots between."""
+        found = ENVIRONMENTS.get(self.name)
+        return ".".join(filter(None, (self.name, found.part(self) if found else None, self.label)))
 
     def problems_held_out(self) -> dict[str, Any]:
         """What says which problems no training set may hold: all of a public set, of a generated one as many as are evaluated."""
@@ -105,9 +114,9 @@ class EvalConfig(Settings):
     def _something_to_measure(self) -> EvalConfig:
         if not self.greedy and not self.samples:
             raise ValueError("`greedy: false` without `samples` leaves nothing to evaluate: give `samples`")
-        names = [benchmark.name for benchmark in self.benchmarks]
+        names = [benchmark.shown for benchmark in self.benchmarks]
         if repeated := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"benchmark {repeated!r} is listed twice: use one entry, or a second eval stage")
+            raise ValueError(f"benchmark {repeated!r} is listed twice: use one entry, or give one of them a `label`")
         if (self.engine == "openai") != (self.resources.base_url is not None):
             raise ValueError("engine openai needs `resources.base_url`, and no other engine takes one")
         return self

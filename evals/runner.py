@@ -91,9 +91,9 @@ def plan(job: EvalJob) -> list[Cell]:
         registry.local_files(settings, job.data_dir)
         find_template(settings.template or job.config.template)
     loaded = [(settings, registry.open_benchmark(settings, job.data_dir)) for settings in job.config.benchmarks]
-    for settings, benchmark in loaded:
+    for _, benchmark in loaded:
         if not benchmark.problems:
-            raise InputError(f"benchmark {settings.name}: no problems; its file is empty")
+            raise InputError(f"benchmark {benchmark.name}: no problems; its file is empty")
     return [_cell(job, checkpoint, settings, benchmark) for checkpoint in job.checkpoints for settings, benchmark in loaded]
 
 
@@ -110,7 +110,7 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
         "version": CELL_VERSION,
         "checkpoint": checkpoint.digest or checkpoint.path,
         "endpoint": config.resources.base_url,
-        "benchmark": settings.name,
+        "benchmark": benchmark.name,
         "problems": digest_of(benchmark.problems),
         "template": template.identity(),
         "reader": config.reader,

@@ -89,7 +89,7 @@ def open_benchmark(settings: BenchmarkSettings, data_dir: Path | None) -> Benchm
     if settings.limit is not None and not source.limit_per_part:
         random.Random(HELD_OUT_SEED).shuffle(prompts)
         prompts = prompts[: settings.limit]
-    return Benchmark(settings.name, prompts, rows, digest, source.published)
+    return Benchmark(settings.shown, prompts, rows, digest, source.published)
 
 
 def load(settings: BenchmarkSettings, data_dir: Path | None) -> list[Prompt]:
@@ -122,10 +122,14 @@ def read_gold(name: str, answer: Any, where: str) -> tuple[str, str]:
 
 def subset_of(benchmark: str, difficulty: str | None) -> str | None:
     """The part of a benchmark that tables show by itself, such as `3 people`; None where they show only the whole."""
-    counted = BENCHMARKS[benchmark].counts if benchmark in BENCHMARKS else None
+    name = benchmark.partition(".")[0]
+    counted = BENCHMARKS[name].counts if name in BENCHMARKS else None
     return f"{difficulty} {counted}" if counted and difficulty else None
 
 
 def label_of(benchmark: str) -> str:
-    """A benchmark's name as its authors write it."""
-    return (benchmark in BENCHMARKS and BENCHMARKS[benchmark].label) or benchmark.replace("_", " ")
+    """A benchmark's name as its authors write it, behind it which part of it and the label that a recipe gives."""
+    name, *parts = benchmark.split(".")
+    return ": ".join(
+        [(name in BENCHMARKS and BENCHMARKS[name].label) or name.replace("_", " "), *(part.replace("_", " ") for part in parts)]
+    )

@@ -42,6 +42,7 @@ class Environment(Generic[Config]):
     # Whether problems are generated. They are written from a few sentences, so that only equal ones are the same, and there is no end of
     # them: a benchmark has as many as are asked for.
     made_to_order: bool = False
+    worker_imports: tuple[str, ...] = ()  # modules that `decide` needs: workers import them before the time of an answer begins
 
     # As the task of a data stage
     settings: type[Config] | None = None
@@ -125,6 +126,10 @@ class Environment(Generic[Config]):
             answer_form: how a worked response writes an answer so that the recipe's reward finds it, with `{answer}` in it.
         """
         return {}
+
+    def part(self, options: Any) -> str | None:
+        """Which part of the benchmark these settings choose, where it is one of many: tables call it `name.part`."""
+        return None
 
     def local_files(self, options: Any, data_dir: Path | None) -> list[Path]:
         """Files of the data directory that the benchmark reads; `options` as in the class `options`."""

@@ -30,6 +30,7 @@ class Mathematical(Environment[Config]):
     """A family whose answers are numbers or formulas."""
 
     public = True
+    worker_imports = ("math_verify",)
     numeric: tuple[str, ...] = ()  # tasks whose answers are plain numbers
     any_number = False  # whether the last number of a response without any marked answer counts as the answer
 

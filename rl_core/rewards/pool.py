@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import multiprocessing
 import resource
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rl_core.environments.registry import environment_of
 from rl_core.outcome import Outcome
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.reward import Score, reader, rules_of, score
@@ -41,7 +43,8 @@ class ScoringPool:
     """Scores responses; a context manager.
 
     Knights and Knaves, and mathematical answers that are equal as text or plain numbers, are judged in the caller's process. What
-    needs symbolic work goes to `workers` processes, which start when there is the first such answer and import no torch.
+    needs symbolic work, or the code of others, goes to `workers` processes, which start when there is the first such answer and import no
+    torch.
     """
 
     def __init__(self, workers: int, deadline: float) -> None:
@@ -49,6 +52,7 @@ class ScoringPool:
         self.workers = workers
         self.deadline = deadline
         self._pool: ProcessPool | None = None
+        self._imported: set[str] = set()  # modules that its workers import when they start
         self._closed = False
 
     def __enter__(self) -> ScoringPool:
@@ -121,22 +125,26 @@ class ScoringPool:
     def _schedule(self, questions: Sequence[OpenQuestion]) -> tuple[ProcessPool | None, dict[OpenQuestion, ProcessFuture]]:
         if not questions or self._closed:
             return None, {}
-        pool = self._running()
+        pool = self._running({module for question in questions for module in environment_of(question.task).worker_imports})
         futures: dict[OpenQuestion, ProcessFuture] = {}
         with suppress(RuntimeError):  # the pool is broken: a worker that died while none had work breaks it, too
             for question in questions:
                 futures[question] = pool.schedule(_work, (question, self.deadline), timeout=self.deadline)
         return pool, futures
 
-    def _running(self) -> ProcessPool:
+    def _running(self, imports: set[str]) -> ProcessPool:
+        if not imports <= self._imported:
+            self._stop()  # its workers would import them in the time of an answer; what they are at is asked again
         if self._pool is None:
             from pebble import ProcessPool
 
-            # Forked from a small server that has imported the parser: safe beside threads and CUDA, and a killed worker is replaced
-            # in milliseconds.
+            # Forked from a small server that has imported what takes long, where it starts with this pool: safe beside threads and CUDA,
+            # and a killed worker is replaced in milliseconds.
+            self._imported |= imports
+            modules = sorted(self._imported)
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["math_verify", __name__])
-            self._pool = ProcessPool(max_workers=self.workers, context=context, initializer=_start_worker)
+            context.set_forkserver_preload([*modules, __name__])
+            self._pool = ProcessPool(max_workers=self.workers, context=context, initializer=_start_worker, initargs=[modules])
         return self._pool
 
 
@@ -159,11 +167,13 @@ def _answers(pool: ProcessPool, futures: Mapping[OpenQuestion, ProcessFuture]) -
     return found
 
 
-def _start_worker() -> None:
+def _start_worker(modules: Sequence[str]) -> None:
     # Die at once when told to: a handler in Python would wait for the end of a long multiplication.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for module in modules:
+        importlib.import_module(module)
 
 
 def _work(question: OpenQuestion, deadline: float) -> Decision:

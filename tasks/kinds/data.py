@@ -78,11 +78,11 @@ class Data(Kind[Any]):
         from rl_core.data.prompts import read_prompts
 
         result = (read_manifest(spec.directory) or {"result": {}})["result"]
-        new = [entry for entry in spec.held_out if entry["name"] not in result.get("checked", [])]
+        new = [entry for entry in spec.held_out if _shown(entry) not in result.get("checked", [])]
         if not new or spec.settings.get("contaminated") == "keep":
             return None
         if spec.data_dir is None and any(not made_to_order(entry["name"]) for entry in new):
-            return f"not checked against {new[0]['name']} yet", True  # a plan does not ask the hub
+            return f"not checked against {_shown(new[0])} yet", True  # a plan does not ask the hub
         hits = overlap(read_prompts(spec.directory / "train.parquet"), new, spec)
         return (f"holds {len(hits):,} problems of {hits[0]['benchmark']}", True) if hits else None
 
@@ -119,7 +119,7 @@ class Data(Kind[Any]):
         write_json(spec.directory / OVERLAP, hits)
         places = {hit["row"] - 1 for hit in hits}
         found = {name: sum(hit["benchmark"] == name for hit in hits) for name in dict.fromkeys(hit["benchmark"] for hit in hits)}
-        result |= {"checked": sorted(entry["name"] for entry in spec.held_out), "contaminated": found}
+        result |= {"checked": sorted(map(_shown, spec.held_out)), "contaminated": found}
         if not hits or config.contaminated == "keep":
             return result
         if config.contaminated == "refuse":
@@ -148,6 +148,11 @@ class Data(Kind[Any]):
         return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}"
 
 
+def _shown(entry: dict[str, Any]) -> str:
+    """A held-out benchmark as tables call it."""
+    return BenchmarkSettings.model_validate(entry).shown
+
+
 def overlap(train: list[Prompt], benchmarks: Sequence[dict[str, Any]], spec: StageSpec) -> list[dict[str, Any]]:
     """Training problems that benchmarks hold out: row, benchmark, how much of it is shared, and both problems."""
     from evals.benchmarks import registry
@@ -164,7 +169,7 @@ def overlap(train: list[Prompt], benchmarks: Sequence[dict[str, Any]], spec: Sta
             found.append(
                 {
                     "row": hit.train + 1,
-                    "benchmark": settings.name,
+                    "benchmark": settings.shown,
                     "problem": hit.held_out + 1,
                     "share": round(hit.share, 3),
                     "train_question": train[hit.train].question[:SHOWN],

@@ -81,7 +81,7 @@ class Eval(ModelKind[EvalStage]):
         if scores is None:
             raise StageFailed(f"stage {spec.directory.name}: the evaluation left no scores.json; see {spec.directory / 'log.txt'}")
         judged = {(score["checkpoint"], score["benchmark"]) for score in scores["scores"]}
-        wanted = {(checkpoint.name, benchmark.name) for checkpoint in checkpoints for benchmark in config.benchmarks}
+        wanted = {(checkpoint.name, benchmark.shown) for checkpoint in checkpoints for benchmark in config.benchmarks}
         if wanted - judged:
             checkpoint, benchmark = min(wanted - judged)
             raise StageFailed(f"stage {spec.directory.name}: no score of {checkpoint} on {benchmark}; run again to go on")
@@ -120,12 +120,12 @@ class Eval(ModelKind[EvalStage]):
         return [benchmark.problems_held_out() for benchmark in stage.benchmarks]
 
     def benchmarks(self, stage: EvalStage) -> list[str]:
-        """By name."""
-        return [benchmark.name for benchmark in stage.benchmarks]
+        """As tables call them."""
+        return [benchmark.shown for benchmark in stage.benchmarks]
 
     def public_sets(self, stage: EvalStage) -> list[str]:
         """Benchmarks that are not made here."""
-        return [name for name in self.benchmarks(stage) if not made_to_order(name)]
+        return [benchmark.name for benchmark in stage.benchmarks if not made_to_order(benchmark.name)]
 
     # Costs
 

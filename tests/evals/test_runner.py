@@ -259,6 +259,23 @@ def test_other_checkpoints_and_benchmarks_cost_only_their_own_cells(
     assert set(pq.read_table(tmp_path / "two" / "samples" / "other_name" / "gsm8k.parquet")["checkpoint"].to_pylist()) == {"other_name"}
 
 
+@pytest.mark.slow
+def test_a_benchmark_listed_several_times_is_shown_apart(checkpoints: list[NamedCheckpoint], tmp_path: Path) -> None:
+    names = {
+        "chain_sum": {"dataset": "chain_sum"},
+        "chain_sum.short": {"dataset": "chain_sum", "config": {"max_terms": 2}, "label": "short"},
+    }
+    listed = [{"name": "reasoning_gym", "size": 3} | settings for settings in names.values()]
+    scores = evaluate(job(checkpoints, tmp_path / "out", None, benchmarks=listed, samples=0))
+    assert {row["benchmark"] for row in scores["scores"]} == {f"reasoning_gym.{name}" for name in names}
+    assert {row["benchmark"] for row in scores["comparisons"]} == {f"reasoning_gym.{name}" for name in names}
+    assert len({cell["data"]["digest"] for cell in scores["cells"]}) == 2
+    for name in names:
+        rows = pq.read_table(tmp_path / "out" / "samples" / "first" / f"reasoning_gym.{name}.parquet").to_pylist()
+        assert {row["benchmark"] for row in rows} == {f"reasoning_gym.{name}"}
+        assert {row["outcome"] for row in rows} <= {"wrong", "unparseable", "truncated", "correct"}
+
+
 def test_an_interrupted_cell_goes_on_from_its_finished_samples(
     checkpoints: list[NamedCheckpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
