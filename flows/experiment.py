@@ -19,7 +19,7 @@ from prefect.states import Completed
 
 from flows.console import make_console
 from flows.history.best import move_best
-from flows.planning.checks import check_before_run, check_names
+from flows.planning.checks import check_before_run, check_names, check_with_data
 from flows.planning.plan import Plan, PlannedStage, make_plan
 from flows.recipe.load import resolved
 from flows.recipe.request import DEFAULT_WORKSPACE, Profile, RunRequest
@@ -93,7 +93,11 @@ def experiment(
         for stage in plan.to_run:
             if stage.anew:
                 set_aside(stage.spec.directory)
+        checked = False
         for stage in plan.stages:
+            if not checked and not KINDS[stage.spec.kind].first:
+                check_with_data(plan)
+                checked = True
             if stage.action != "skip":
                 _stage_task(stage)(stage.spec.fingerprint, str(stage.spec.directory), _Body(stage, context, page))
         if plan.recipe.best and all(stage.action != "skip" for stage in plan.stages if stage.spec.stage == plan.recipe.best.stage):

@@ -21,10 +21,13 @@ from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_config, load_tokenizer
+from rl_core.own_code.rewards import try_out
+from rl_core.own_code.sources import CODE
 from rl_core.rewards.pool import ScoringPool
-from rl_core.rewards.reward import resolve
+from rl_core.rewards.reward import own_functions, resolve
 from rl_core.rollout.engine import Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts
+from rl_core.steps import reward_errors
 from rl_core.steps.collection import Collected, Collector, Rollout
 from rl_core.steps.records import drop_rollouts_after, rollout_rows, summary, write_rollouts
 from rl_core.training.checkpoint import best, checkpoints, drop_others, latest_whole, save_checkpoint
@@ -59,6 +62,8 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
     prompts = [prompt for path in job.prompts for prompt in read_prompts(path)]
     if not prompts:
         raise DataError(f"{job.prompts[0]}: no prompts to train on")
+    if own := own_functions(resolve(config.reward)):
+        try_out(own, job.output / CODE, config.scoring_deadline, prompts[0])
     encoded = encode_prompts(prompts, find_template(config.template), load_tokenizer(str(job.model)))
     encoded = fitting_prompts(encoded, config, context_length(load_config(str(job.model))), job.prompts[0])
     total = total_steps(config, len(encoded))
@@ -116,6 +121,7 @@ class _Run:
         self.watched = []
         self.journal.rewind(first)
         drop_rollouts_after(job.output, first)
+        reward_errors.drop_after(job.output, first)
         drop_others(job.output / "checkpoints", first)
         self.journal.progress(first, {})
         if first == self.total:
@@ -126,7 +132,8 @@ class _Run:
         models = Models(start, resumed[0] if resumed else None, reference, job.seed, job.output, longest)
         workers = start_workers(models, config, self.stop)
         try:
-            with ScoringPool(config.resources.scoring_workers, config.scoring_deadline) as pool, ThreadPoolExecutor(1) as ahead:
+            scorers, deadline = config.resources.scoring_workers, config.scoring_deadline
+            with ScoringPool(scorers, deadline, [job.output / CODE]) as pool, ThreadPoolExecutor(1) as ahead:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])
                 collector = Collector(workers, pool, self.prompts, sampler, config, job.seed)
                 workers.sync()
@@ -147,6 +154,9 @@ class _Run:
             except Stopped:
                 self._checkpoint(workers, step - 1, drawn)
                 raise
+            self.journal.fence.require()
+            reward_errors.require_few(self.job.output, step, collected.rollouts, self.config.reward_errors)
+            collected = reward_errors.without_failures(collected, self.config)
             drawn = collected.drawn
             saves = step % self.config.checkpoint_every == 0 or step == self.total
             coming = None
@@ -186,6 +196,7 @@ class _Run:
         self.tokens += tokens
         return (
             summary(rollouts, rows)
+            | reward_errors.shares(rollouts, self.config)
             | trained.metrics
             | {f"seconds/{phase}": spent for phase, spent in collected.seconds.items()}
             | {

@@ -132,9 +132,20 @@ class Kind(Generic[S]):
     def check_before_run(self, stage: S, spec: StageSpec, where: str) -> None:
         """What only a run needs: data that can be read, a cluster within reach. Raises InputError."""
 
+    def check_with_data(self, stage: S, spec: StageSpec, where: str) -> None:
+        """What can be found wrong once data stages are done, before anything is trained. Raises InputError."""
+
     def files(self, stage: S, where: str, data_dir: Path | None) -> list[Path]:
         """Local files whose content is part of what the stage is. Raises InputError where one is missing."""
         return []
+
+    def code(self, stage: S, where: str) -> dict[str, dict[str, str]]:
+        """Code of a user's own that it runs: texts by file, under `reward` or `verifier`. Nothing of it is imported.
+
+        Raises:
+            InputError: a file or name is missing, or no Python.
+        """
+        return {}
 
     def identity(self, stage: S, seed: int) -> dict[str, Any]:
         """What beside settings, inputs and files makes two stages different."""

@@ -46,6 +46,8 @@ def rl_warnings(settings: Mapping[str, Any], metrics: Metrics, result: Mapping[s
         found.append(f"{_percent(unread)} of the responses in the last {_steps(late)} had no readable answer; look at `template`")
     if (missed := _share(metrics, "outcome/timeout")) >= LATE:
         found.append(f"{_percent(missed)} of the answers missed `scoring_deadline: {settings['scoring_deadline']}` s")
+    if failed := _share(metrics, "reward_errors"):
+        found.append(f"reward functions failed on {100 * failed:.2g} % of the responses; its `reward_errors.jsonl` has the errors")
     updates, skipped = (sum(row.get(name, 0) for row in metrics) for name in ("updates", "skipped_updates"))
     if skipped and skipped >= SKIPPED * updates:
         found.append(f"{skipped:.0f} of {updates:.0f} updates were skipped, for their gradient was not finite; lower `learning_rate`")

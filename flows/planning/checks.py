@@ -50,6 +50,17 @@ def check_before_run(plan: Plan) -> None:
         plan.recipe.kind(name).check_before_run(plan.recipe.stages[name], stage.spec, f"stages.{name}")
 
 
+def check_with_data(plan: Plan) -> None:
+    """What needs data stages to be done: a reward function is called with an answer to a prompt of theirs.
+
+    Raises:
+        InputError: one line with the remedy.
+    """
+    for stage in plan.to_run:
+        name = stage.spec.stage
+        plan.recipe.kind(name).check_with_data(plan.recipe.stages[name], stage.spec, f"stages.{name}")
+
+
 def _written(plan: Plan) -> Iterator[Path]:
     """What a run writes, as far as it may be there and belong to somebody else."""
     workspace = plan.workspace

@@ -17,6 +17,7 @@ from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_in
 from rl_core.config.model import ScratchModel
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
+from rl_core.own_code.sources import digests as text_digests
 from tasks.kind import MODEL
 from tasks.kinds import KINDS
 from tasks.stage.digests import Digests
@@ -124,7 +125,8 @@ def _make_spec(
         "inputs": {role: {other.stage: other.fingerprint for other in group} for role, group in upstream.items()},
         "files": {name: digests.of(path) for name, path in _by_name(files, data_dir).items()},
     }
-    identity |= kind.identity(stage, recipe.seed)
+    code = kind.code(stage, f"stages.{name}")
+    identity |= {section: text_digests(files) for section, files in code.items()} | kind.identity(stage, recipe.seed)
     if takes_model and isinstance(recipe.model, ScratchModel):
         identity["model"] = meaning(recipe.model)
     elif takes_model and isinstance(recipe.model, str):
@@ -145,6 +147,7 @@ def _make_spec(
         upstream=upstream,
         model=recipe.model if takes_model else None,
         data_dir=data_dir,
+        code={place: text for files in code.values() for place, text in files.items()},
         held_out=held_out(recipe) if kind.avoids_held_out else (),
         token_budget=token_budget(recipe, name),
         pace=pace(recipe, name),

@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 
 from rl_core.config.algorithm import Algorithm
 from rl_core.config.base import Added, Settings
+from rl_core.config.own_files import OwnFiles
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import Precision, RlResources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule, constant_schedules
 from rl_core.config.template import DESCRIPTION, TemplateSetting
+from rl_core.own_code.reference import is_own
 
 
 class Lora(Settings):
@@ -27,11 +29,24 @@ class Lora(Settings):
     )
 
 
+class RewardErrors(Settings):
+    """What becomes of responses on which a reward function of your own raises, is late, or returns no finite number."""
+
+    most: float = Field(0.05, ge=0, lt=1, description="Share of a step's responses; if more fail, the stage ends with the first error.")
+    value: float | None = Field(
+        None, description="What the function counts as there, before its weight; default: the response is left out of the update."
+    )
+
+
 class RlConfig(Settings):
     """Reinforcement learning from verifiable rewards."""
 
     template: TemplateSetting = Field("think_answer", description=DESCRIPTION)
-    reward: dict[str, float] | str = Field("knights_knaves_format", description="A preset of rl_core/rewards, or component: weight.")
+    reward: Annotated[dict[str, float] | str, OwnFiles()] = Field(
+        "knights_knaves_format",
+        description="A preset of rl_core/rewards, or component: weight; a component may be `file.py:function` or `module:function`.",
+    )
+    reward_errors: Annotated[RewardErrors, Added()] = Field(RewardErrors(), description="Where a reward function of your own fails.")
     penalties: Penalties = Field(Penalties(), description="Of length and repetition, added to the reward.")
     algorithm: Algorithm = Field(Algorithm(), description="The estimator and its loss.")
     prompts_per_step: int = Field(16, ge=1, description="Prompts of one step, each answered `group_size` times.")
@@ -91,6 +106,8 @@ class RlConfig(Settings):
             )
         if self.penalties.overlong and self.penalties.overlong.buffer > self.max_response_tokens:
             raise ValueError(f"penalties.overlong.buffer is more than `max_response_tokens` ({self.max_response_tokens})")
+        if self.reward_errors != RewardErrors() and not any(map(is_own, [self.reward] if isinstance(self.reward, str) else self.reward)):
+            raise ValueError("`reward_errors` has no effect without a reward function of your own (`file.py:NAME`); remove it")
         if self.minibatches > self.prompts_per_step:
             raise ValueError(f"`minibatches` ({self.minibatches}) is more than there are prompts in a step ({self.prompts_per_step})")
         return self

@@ -7,18 +7,23 @@ import math
 import multiprocessing
 import resource
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rl_core.environments.registry import environment_of
 from rl_core.outcome import Outcome
+from rl_core.own_code.processes import OwnWorkers
+from rl_core.own_code.rewards import OwnRewards, Values, info_of
 from rl_core.rewards.readers import Reader
-from rl_core.rewards.reward import Score, reader, rules_of, score
+from rl_core.rewards.reward import Score, own_functions, reader, rules_of, score
 from rl_core.rewards.rules import NONE, Rules
 from rl_core.rewards.verdict import Decision, OpenQuestion, Verdict
 from rl_core.rewards.verify import decide, settle, verdict_of
@@ -37,6 +42,8 @@ class ScoreItem:
     response: str  # the assistant's whole turn, with what the template supplied of it
     gold: str
     finish_reason: str = "stop"  # stop | length
+    prompt: str = ""  # the question, and what else its row says (a JSON object): for functions of a user's own
+    info: str | None = None
 
 
 class ScoringPool:
@@ -47,13 +54,28 @@ class ScoringPool:
     torch.
     """
 
-    def __init__(self, workers: int, deadline: float) -> None:
-        """`deadline`: seconds for one answer, counted from when a worker takes it up."""
+    def __init__(self, workers: int, deadline: float, code: Sequence[Path] = ()) -> None:
+        """`deadline`: seconds for one answer, counted from when a worker takes it up. `code`: directories of a user's own code."""
         self.workers = workers
         self.deadline = deadline
         self._pool: ProcessPool | None = None
         self._imported: set[str] = set()  # modules that its workers import when they start
         self._closed = False
+        self._code = code
+
+    @cached_property
+    def _own_workers(self) -> OwnWorkers:
+        return OwnWorkers(self._code, self.workers, self.deadline)
+
+    @cached_property
+    def own(self) -> OwnRewards:
+        """Reward functions of a user's own, in processes of their own."""
+        return OwnRewards(self._own_workers)
+
+    def tell(self) -> None:
+        """Print what functions of a user's own have printed since the last time."""
+        if "own" in vars(self):
+            self.own.tell(sys.stdout)
 
     def __enter__(self) -> ScoringPool:
         return self
@@ -65,6 +87,8 @@ class ScoringPool:
         """Stop the workers for good: a call that another thread waits in ends as if its deadlines had passed."""
         self._closed = True
         self._stop()
+        if "_own_workers" in vars(self):
+            self._own_workers.close()
 
     def _stop(self) -> None:
         if self._pool is not None:
@@ -80,10 +104,32 @@ class ScoringPool:
         """
         return self.score_later(items, components)()
 
-    def score_later(self, items: Sequence[ScoreItem], components: Mapping[str, float]) -> Callable[[], list[Score]]:
-        """As `score`, for the workers to do while the caller goes on; the call of what is returned waits for them."""
-        verdicts = self.judge_later(items, reader(components), rules_of(components))
-        return lambda: [score(components, item.response, verdict) for item, verdict in zip(items, verdicts(), strict=True)]
+    def score_later(
+        self, items: Sequence[ScoreItem], components: Mapping[str, float], failed: float | None = None
+    ) -> Callable[[], list[Score]]:
+        """As `score`, for the workers to do while the caller goes on; the call of what is returned waits for them.
+
+        For a function of a user's own that compares responses, the items are a group: those to one prompt. `failed` is what a function
+        counts as where it fails; see `reward.score`.
+        """
+        verdicts = cache(self.judge_later(items, reader(components), rules_of(components)))
+        names = own_functions(components)
+        own = self._own_values(names, items, verdicts) if names and items else dict
+
+        def scores() -> list[Score]:
+            judged, found = verdicts(), own()
+            parts = [{name: found[name][row] for name in names} for row in range(len(items))]
+            together = zip(items, judged, parts, strict=True)
+            return [score(components, item.response, verdict, part, failed) for item, verdict, part in together]
+
+        return scores
+
+    def _own_values(
+        self, names: Sequence[str], items: Sequence[ScoreItem], verdicts: Callable[[], list[Verdict]]
+    ) -> Callable[[], dict[str, Values]]:
+        first = items[0]
+        about = {"gold": first.gold, "prompt": first.prompt, "info": info_of(first.info), "task": first.task}
+        return self.own.ask(names, [item.response for item in items], about, verdicts)
 
     def judge(self, items: Sequence[ScoreItem], read: Reader | None = None, rules: Rules = NONE) -> list[Verdict]:
         """Verdicts in the order of the items; see `score`, and `settle` for `read` and `rules`."""

@@ -86,6 +86,7 @@ class Collector:
             print(
                 f"warning: step {step} trains on {kept}: the others of {drawn} drawn were answered all right or all wrong", file=sys.stderr
             )
+        self.pool.tell()
         return Collected(rollouts, used, temperature, policy_version, self.sampler.drawn, seconds)
 
     def _answer(
@@ -98,10 +99,10 @@ class Collector:
             prompt, template = batch[index].prompt, batch[index].template
             texts = [response_text(completion, template.prefill, self.workers.tokenizer) for completion in completions]
             items = [
-                ScoreItem(prompt.task, template.as_judged(text), prompt.gold, completion.finish_reason)
+                ScoreItem(prompt.task, template.as_judged(text), prompt.gold, completion.finish_reason, prompt.question, prompt.info)
                 for text, completion in zip(texts, completions, strict=True)
             ]
-            answers[index] = completions, texts, self.pool.score_later(items, components)
+            answers[index] = completions, texts, self.pool.score_later(items, components, self.config.reward_errors.value)
         generated = time.perf_counter()
         seconds["rollout"] += generated - began
         rollouts: list[Rollout] = []

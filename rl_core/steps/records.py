@@ -37,13 +37,14 @@ def rollout_rows(rollouts: list[Rollout], step: int, collected: Collected, token
 
 
 def summary(rollouts: list[Rollout], rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Rewards, outcomes and lengths of a step."""
-    rewards = [r.score.reward for r in rollouts]
+    """Rewards, outcomes and lengths of a step. Of a response that lacks a component of its reward the others count."""
+    parts = [r.score.components for r in rollouts]
+    names = sorted({name for components in parts for name in components})
+    rewards = [r.score.reward for r in rollouts if len(r.score.components) == len(names)]
     outcomes = Counter(row["outcome"] for row in rows)
-    names = sorted(rollouts[0].score.components)
     return (
         {"reward": fmean(rewards), "reward_std": pstdev(rewards)}
-        | {f"reward/{name}": fmean(r.score.components[name] for r in rollouts) for name in names}
+        | {f"reward/{name}": fmean(components[name] for components in parts if name in components) for name in names}
         | {f"outcome/{outcome.value}": outcomes[outcome.value] / len(rows) for outcome in Outcome}
         | {name: fmean(row[name] or 0 for row in rows) for name in ("response_tokens", "think_tokens", "answer_tokens")}
         | {"zero_advantage": fmean(r.advantage == 0 for r in rollouts)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,10 +12,15 @@ from pydantic import Field, model_validator
 
 from evals.analytics.health import rl_warnings
 from rl_core.config.jobs import TrainJob
+from rl_core.config.own_files import by_name
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import RlResources
 from rl_core.config.rl import Lora, RlConfig
+from rl_core.data.prompts import read_prompts
 from rl_core.errors import InputError, naming
+from rl_core.own_code.rewards import try_out
+from rl_core.own_code.sources import CODE, sources, write
+from rl_core.rewards.reward import answer_form, own_functions, resolve
 from rl_core.training.journal import read_steps
 from rl_core.workers.placement import layout
 from tasks.costs.formulas import (
@@ -86,7 +92,8 @@ class Rl(ModelKind[RlStage]):
 
     def run(self, spec: StageSpec, work: Work) -> dict[str, Any]:
         """Train; returns the trainer's own result."""
-        config = RlConfig.model_validate(spec.settings)
+        write(spec.code, spec.directory / CODE)
+        config = RlConfig.model_validate(spec.settings | {"reward": by_name(spec.settings["reward"])})
         job = TrainJob(
             kind="rl",
             rl=config,
@@ -103,8 +110,6 @@ class Rl(ModelKind[RlStage]):
 
     def check_names(self, stage: RlStage, where: str) -> None:
         """The template and the parts of the reward."""
-        from rl_core.rewards.reward import resolve
-
         check_template(stage.template, f"{where}.template")
         with naming(f"{where}.reward"):
             resolve(stage.reward)
@@ -116,11 +121,26 @@ class Rl(ModelKind[RlStage]):
                 connect(address)
             elif address := cluster_of(stage.resources):
                 require_answer(address)
+        self.check_with_data(stage, spec, where)
+
+    def check_with_data(self, stage: RlStage, spec: StageSpec, where: str) -> None:
+        """Reward functions of a user's own: each is loaded, and called if there is a prompt already."""
+        names = own_functions(by_name(resolve(stage.reward)))
+        if not names:
+            return
+        path = prompt_files(spec)[0]
+        with tempfile.TemporaryDirectory() as copy, naming(f"{where}.reward"):
+            write(spec.code, Path(copy))
+            try_out(names, Path(copy), stage.scoring_deadline, read_prompts(path)[0] if path.is_file() else None)
+
+    def code(self, stage: RlStage, where: str) -> dict[str, dict[str, str]]:
+        """Reward functions of a user's own."""
+        with naming(f"{where}.reward"):
+            found = sources(own_functions(resolve(stage.reward)))
+        return {"reward": found} if found else {}
 
     def answer_form(self, stage: RlStage) -> str | None:
         """Where its reward looks for the answer."""
-        from rl_core.rewards.reward import answer_form, resolve
-
         return answer_form(resolve(stage.reward))
 
     def algorithm(self, stage: RlStage) -> str | None:

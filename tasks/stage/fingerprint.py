@@ -13,6 +13,8 @@ from rl_core.config.base import Added, Revised
 from rl_core.config.own_files import OwnFiles, by_name
 from rl_core.config.resources import Resources
 
+CODE = ("reward", "verifier")  # sections of an identity with the digests of a user's own code
+
 
 def meaning(settings: BaseModel) -> dict[str, Any]:
     """Settings as JSON without those that say how and where to execute: everything of type `Resources`, at any depth.
@@ -63,9 +65,10 @@ def differences(stage: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> l
         if before.get(path, _ABSENT) == after.get(path, _ABSENT):
             continue
         section, _, rest = path.partition(".")
-        if section in ("inputs", "files"):
+        if section in ("inputs", "files", *CODE):
             change = "changed" if path in before and path in after else "added" if path in after else "removed"
-            found.append(f"{rest.partition('.')[2] if section == 'inputs' else rest} {change}")
+            name = rest.partition(".")[2] if section == "inputs" else f"{section} {rest}" if section in CODE else rest
+            found.append(f"{name} {change}")
         else:
             name = f"{stage}.{rest}" if section == "settings" else f"{stage}: {path}" if section == "version" else path
             found.append(f"{name} {_shown(before, path)} -> {_shown(after, path)}")

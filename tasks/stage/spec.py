@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from rl_core.addresses import without_secrets
 from rl_core.config.base import Settings
 from rl_core.config.model import ScratchModel
@@ -61,6 +63,7 @@ class StageSpec(Settings):
     upstream: dict[str, list[Upstream]]  # by role: start, data, checkpoints, of
     model: str | ScratchModel | None = None  # where `model` is among the references
     data_dir: Path | None = None
+    code: dict[str, str] = Field({}, description="Texts of a user's own code by file, as they were when the stage was planned.")
     held_out: tuple[dict[str, Any], ...] = ()  # of a data stage: the benchmarks that the recipe evaluates
     token_budget: int | None = None  # the most it can see or write, for estimates of later runs
     pace: str | None = None  # model, machine and engine: what a later stage must share for its speed to be this one's
@@ -181,7 +184,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
     lease.take()
     try:
         (directory / MANIFEST).unlink(missing_ok=True)
-        write_record(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream"}) | {"inputs": inputs})
+        write_record(directory / SPEC, spec.model_dump(mode="json", exclude={"workspace", "upstream", "code"}) | {"inputs": inputs})
         yield lease
     except BaseException as error:
         lease.release(ending(error), message_of(error))

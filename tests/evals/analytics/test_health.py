@@ -99,3 +99,9 @@ def test_scores_that_are_all_zero() -> None:
     ]
     assert eval_warnings(SETTINGS, [*scores, {"checkpoint": "warm", "value": 0.1}]) == []
     assert eval_warnings(SETTINGS, []) == []
+
+
+def test_reward_functions_that_failed_now_and_then() -> None:
+    [line] = rl(rows(9, reward_errors=0.0) + rows(1, reward_errors=0.04))
+    assert line == "reward functions failed on 0.4 % of the responses; its `reward_errors.jsonl` has the errors"
+    assert rl(rows(10, reward_errors=0.0)) == []
