@@ -93,12 +93,12 @@ def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
     """What an unknown key means: a name in other trainers, a typing error, or a key that belongs elsewhere."""
     name, known = path[-1], _known_keys(path, document)
     full = ".".join([name, *_only_keys(place)])
-    if text := advice_for(full):
+    depth = 2 if path[0] in BY_NAME else 1 if path[0] == MODEL else 0  # keys before those of the settings class
+    model = _model_at(path[:depth], document)
+    if (text := advice_for(full)) and called_here(full, model) is None:
         return text
     if len(path) == 1 and name.startswith((".", "_")):
         return f"keys that are there for their anchors alone begin with `{UNREAD}`"
-    depth = 2 if path[0] in BY_NAME else 1 if path[0] == MODEL else 0  # keys before those of the settings class
-    model = _model_at(path[:depth], document)
     last = {other.rpartition(".")[2]: other for other in reversed(by_path(model))}  # of equals the first
     here = called_here(full, model) or last.get(name)
     if here is None and (slip := near(name, known)):
@@ -116,15 +116,13 @@ def _meant(path: list[str], place: Any, document: dict[str, Any]) -> str:
 
 def of_stages(name: str, document: dict[str, Any]) -> str | None:
     """The settings of stages that another trainer calls `name`, or that are called so."""
-    if text := advice_for(name):
-        return text
     stages = document.get("stages")
     found = []
     for stage, content in stages.items() if isinstance(stages, dict) else ():
         model = _stage_class(content if isinstance(content, dict) else {})
         path = called_here(name, model) or (name if name in by_path(model) else None)
         found += [f"stages.{stage}.{path}"] if path else []
-    return f"did you mean {' or '.join(map(repr, found[:OFFERED]))}?" if found else None
+    return f"did you mean {' or '.join(map(repr, found[:OFFERED]))}?" if found else advice_for(name)
 
 
 def _only_keys(value: Any) -> list[str]:

@@ -21,6 +21,7 @@ SAME: dict[str, str] = {
     "algorithm.advantage": (
         "scale_rewards adv_estimator advantage_estimator norm_adv_by_std_in_grpo no_advantage_std_norm"  # group_normalized, group_centered
     ),
+    "algorithm.compare_rewards": "multi_objective_aggregation gdpo",
     "algorithm.aggregation": "loss_type loss_agg_mode",
     "algorithm.ratio": "importance_sampling_level",
     "algorithm.clip_low": "epsilon epsilon_low eps clip cliprange clip_range clip_ratio clip_ratio_low eps_clip eps_clip_low_high",
@@ -99,7 +100,7 @@ SAME: dict[str, str] = {
     "resources.placement": "colocate_all_models colocate hybrid_engine",
     "resources.zero_stage": "zero",
     "resources.offload": "param_offload optimizer_offload adam_offload offload_optimizer cpu_offload",
-    "resources.gradient_checkpointing": "enable_gradient_checkpointing activation_checkpointing",
+    "resources.gradient_checkpointing": "gradient_checkpointing enable_gradient_checkpointing activation_checkpointing",
     "resources.engine_memory": "gpu_memory_utilization vllm_gpu_memory_utilization",
     "resources.base_url": "api_base",
     "resources.concurrency": "num_concurrent max_connections",
@@ -118,14 +119,69 @@ SAME: dict[str, str] = {
 }
 # Settings of others that have none here, and what to use.
 INSTEAD: dict[str, str] = {
-    "top_p top_k min_p repetition_penalty": "training samples from the model's own distribution; there is `temperature`",
-    "output_dir save_path default_local_dir ckpt_path": "everything is kept in --workspace",
-    "logging_steps": "every step is recorded",
+    "top_p top_k min_p repetition_penalty generation_kwargs cache_implementation": "training samples from the model's own distribution; "
+    "there is `temperature`",
+    "output_dir save_path default_local_dir ckpt_path run_name experiment_name": "everything is kept in --workspace, under the recipe's "
+    "name",
+    "logging_steps logging_strategy logging_first_step logging_nan_inf_filter log_on_each_node include_num_input_tokens_seen": "every step "
+    "is recorded",
+    "log_completions num_completions_to_print log_unique_prompts log_multimodal log_completions_hub_repo rollout_data_dir "
+    "log_val_generations include_for_metrics": "every response is kept, for SQL and the report",
+    "log_level log_level_replica disable_tqdm debug skip_memory_metrics": "a stage's output is in its log.txt, memory in its metrics",
     "report_to logger use_wandb use_tensorboard project_name wandb_project": "MLflow has every run; MLFLOW_TRACKING_URI names its server",
     "eval_steps eval_strategy test_freq eval_freq": "evaluation is a stage of kind eval, which names `checkpoints`",
-    "lora_dropout": "adapters have no dropout",
+    "num_generations_eval per_device_eval_batch_size eval_on_start eval_delay val_before_train do_eval do_predict prediction_loss_only "
+    "eval_do_concat_batches eval_use_gather_object eval_accumulation_steps batch_eval_metrics label_names bf16_full_eval "
+    "fp16_full_eval": "evaluation is a stage of kind eval, with samples, tokens and an engine of its own",
+    "lora_dropout disable_dropout dropout": "nothing is dropped out in training",
+    "optim optimizer_type optim_args optim_target_modules lr_scheduler_kwargs": "the optimizer is AdamW; there are `learning_rate`, "
+    "`adam_betas`, `adam_epsilon` and `weight_decay`",
+    "save_strategy save_only_model save_on_each_node enable_jit_checkpoint restore_callback_states_from_checkpoint": "there are "
+    "`checkpoint_every` and `keep_last`; a checkpoint has all that a run goes on from",
+    "greater_is_better": "`keep_best` keeps the highest",
+    "ignore_data_skip full_determinism": "a run that is resumed sees the same prompts and the same random numbers",
+    "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision": "the command `push` uploads a checkpoint",
+    "project trackio_space_id trackio_bucket_id trackio_static_space_id": "MLflow has every run; MLFLOW_TRACKING_URI names its server",
+    "use_cpu local_rank no_cuda accelerator_config parallelism_config ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers "
+    "ddp_static_graph ddp_backend ddp_timeout fsdp_config ds3_gather_for_generation fsdp_size model_parallel_size sequence_parallel_size "
+    "ulysses_sequence_parallel_size average_tokens_across_devices": "workers find the devices; there are `resources.training_workers` and "
+    "`backend: deepspeed` with `resources.zero_stage`",
+    "auto_find_batch_size use_dynamic_bsz torch_empty_cache_steps pad_to_multiple_of use_remove_padding": "batches are packed up to "
+    "`resources.tokens_per_batch`",
+    "gradient_checkpointing_kwargs": "there is `resources.gradient_checkpointing`",
+    "torch_compile torch_compile_backend torch_compile_mode use_torch_compile enforce_eager use_liger_kernel liger_kernel_config tf32 "
+    "use_cache attn_implementation use_fused_kernels": "kernels are chosen where a stage runs",
+    "model_init_kwargs trust_remote_code": "models are those of transformers, without code of their own",
+    "cast_lm_head_to_fp32": "there is `precision: float32`",
+    "vllm_server_base_url vllm_server_host vllm_server_port vllm_server_timeout vllm_group_port": "engines are workers of the stage: "
+    "`resources.rollout_workers`, with `resources.placement: separate` on devices of their own",
+    "vllm_enable_sleep_mode free_cache_engine": "engines beside trainers give way while the policy trains",
+    "vllm_model_impl": "vLLM chooses",
+    "vllm_max_model_length max_num_batched_tokens max_num_seqs": "an engine takes what the longest prompt and response need",
+    "shuffle_dataset shuffle dataloader_drop_last train_sampling_strategy length_column_name remove_unused_columns": "every epoch draws "
+    "all prompts once, in random order",
+    "dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor dataloader_multiprocessing_context "
+    "dataloader_in_order": "prompts are in memory",
+    "do_train": "what a recipe's stages are for",
+    "mask_truncated_completions overlong_filtering": "there is `penalties.overlong`; truncated responses are not masked",
+    "chat_template_kwargs": "a template of your own: `template: {system: …, user: …}`",
+    "vllm_importance_sampling_clip_min": "there are `algorithm.mismatch` and `algorithm.importance_cap`",
+    "norm_adv_by_std": "there is `algorithm.advantage`: group_normalized or group_centered",
+    "reward_model custom_reward_function custom_reward_function.path custom_reward_function.name": "`reward` takes functions of your own: "
+    '{"my_rewards.py:NAME": 1}',
     "base_config base_recipe inherit inherits include": "a recipe builds on another one with `extends: RECIPE`",
 }
+
+
+# Settings of others for which there is nothing here.
+MISSING = (
+    "router_aux_loss_coef label_smoothing_factor neftune_noise_alpha vllm_structured_outputs_regex sapo_temperature_neg "
+    "sapo_temperature_pos vespo_k_pos vespo_lambda_pos vespo_k_neg vespo_lambda_neg sync_ref_model ref_model_mixup_alpha "
+    "ref_model_sync_steps top_entropy_quantile use_adaptive_entropy entropy_coef_min entropy_coef_max entropy_coef_delta entropy_target "
+    "max_tool_calling_iterations off_policy_mask_threshold use_bias_correction_kl use_transformers_continuous_batching "
+    "transformers_continuous_batching_config use_transformers_paged clip_cov_ratio clip_cov_lb clip_cov_ub kl_cov_ratio multi_turn"
+)
+NOTHING = "there is nothing like it here; remove it"
 
 
 def _by_name() -> dict[str, list[str]]:
@@ -137,7 +193,7 @@ def _by_name() -> dict[str, list[str]]:
 
 
 BY_NAME = _by_name()
-INSTEAD_OF = {name: text for names, text in INSTEAD.items() for name in names.split()}
+INSTEAD_OF = {name: text for names, text in INSTEAD.items() for name in names.split()} | dict.fromkeys(MISSING.split(), NOTHING)
 
 
 def called_here(name: str, model: type[Settings]) -> str | None:
@@ -152,7 +208,8 @@ def called_here(name: str, model: type[Settings]) -> str | None:
 
 def advice_for(name: str) -> str | None:
     """What to use where a setting of another trainer has none here."""
-    return INSTEAD_OF.get(_plain(name).rpartition(".")[2])
+    parts = _plain(name).split(".")
+    return next((text for start in range(len(parts)) if (text := INSTEAD_OF.get(".".join(parts[start:])))), None)
 
 
 def _plain(name: str) -> str:

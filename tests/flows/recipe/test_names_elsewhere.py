@@ -1,15 +1,21 @@
 from __future__ import annotations
 
-import pytest
+import dataclasses
+from pathlib import Path
 
+import pytest
+import yaml
+
+from flows.recipe.load import check
 from flows.recipe.names_elsewhere import INSTEAD_OF, SAME, advice_for, called_here
-from flows.recipe.schema import Recipe
+from flows.recipe.schema import Recipe, RecipeError
 from flows.recipe.setting_paths import by_path
 from tasks.kinds.data import STAGES as DATA_STAGES
 from tasks.kinds.eval import EvalStage
 from tasks.kinds.rl import RlStage
 from tasks.kinds.sft import SftStage
 
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 CLASSES = [Recipe, *DATA_STAGES.values(), SftStage, RlStage, EvalStage]
 
 # Names as they stand in TRL's GRPOConfig, verl's ppo_trainer.yaml and OpenRLHF's train_ppo_ray.
@@ -69,6 +75,60 @@ def test_a_name_means_what_the_kind_of_stage_has() -> None:
 def test_what_has_no_setting_is_said() -> None:
     assert advice_for("trainer.test_freq") == "evaluation is a stage of kind eval, which names `checkpoints`"
     assert advice_for("learning_rate") is None
+
+
+def test_every_setting_of_trls_grpo_is_answered() -> None:
+    """Those of the version that is installed: a new one has no answer yet."""
+    grpo = pytest.importorskip("trl").GRPOConfig
+    ours = {*by_path(RlStage), *Recipe.model_fields}
+    names = [field.name for field in dataclasses.fields(grpo)]
+    assert len(names) > 150
+    assert [
+        name for name in names if not (name in ours or called_here(name, RlStage) or called_here(name, Recipe) or advice_for(name))
+    ] == []
+
+
+# The keys of verl's ppo_trainer.yaml (0.7) that experiments set.
+VERL = """
+data.train_files data.val_files data.max_prompt_length data.max_response_length data.train_batch_size data.shuffle 
+data.filter_overlong_prompts
+actor_rollout_ref.model.path actor_rollout_ref.model.enable_gradient_checkpointing actor_rollout_ref.model.use_remove_padding
+actor_rollout_ref.model.lora_rank actor_rollout_ref.model.lora_alpha actor_rollout_ref.model.target_modules
+actor_rollout_ref.actor.strategy actor_rollout_ref.actor.ppo_mini_batch_size actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu
+actor_rollout_ref.actor.use_dynamic_bsz actor_rollout_ref.actor.ppo_max_token_len_per_gpu actor_rollout_ref.actor.grad_clip
+actor_rollout_ref.actor.clip_ratio actor_rollout_ref.actor.clip_ratio_low actor_rollout_ref.actor.clip_ratio_high
+actor_rollout_ref.actor.clip_ratio_c actor_rollout_ref.actor.loss_agg_mode actor_rollout_ref.actor.entropy_coeff
+actor_rollout_ref.actor.use_kl_loss actor_rollout_ref.actor.kl_loss_coef actor_rollout_ref.actor.kl_loss_type
+actor_rollout_ref.actor.ppo_epochs actor_rollout_ref.actor.shuffle actor_rollout_ref.actor.optim.lr
+actor_rollout_ref.actor.optim.lr_warmup_steps actor_rollout_ref.actor.optim.lr_warmup_steps_ratio actor_rollout_ref.actor.optim.weight_decay
+actor_rollout_ref.actor.ulysses_sequence_parallel_size actor_rollout_ref.actor.fsdp_config.param_offload
+actor_rollout_ref.actor.fsdp_config.optimizer_offload actor_rollout_ref.rollout.name actor_rollout_ref.rollout.n
+actor_rollout_ref.rollout.temperature actor_rollout_ref.rollout.top_p actor_rollout_ref.rollout.top_k actor_rollout_ref.rollout.dtype
+actor_rollout_ref.rollout.gpu_memory_utilization actor_rollout_ref.rollout.tensor_model_parallel_size actor_rollout_ref.rollout.max_num_seqs
+actor_rollout_ref.rollout.enforce_eager actor_rollout_ref.rollout.free_cache_engine actor_rollout_ref.rollout.val_kwargs.n
+actor_rollout_ref.hybrid_engine algorithm.gamma algorithm.lam algorithm.adv_estimator algorithm.norm_adv_by_std_in_grpo
+algorithm.use_kl_in_reward algorithm.kl_penalty algorithm.kl_ctrl.kl_coef algorithm.filter_groups.enable
+critic.optim.lr critic.cliprange_value
+reward_model.reward_manager custom_reward_function.path custom_reward_function.name trainer.total_epochs trainer.total_training_steps
+trainer.project_name trainer.experiment_name trainer.logger trainer.nnodes trainer.n_gpus_per_node trainer.save_freq trainer.test_freq
+trainer.val_before_train trainer.default_local_dir trainer.max_actor_ckpt_to_keep trainer.resume_from_path
+"""
+
+
+@pytest.mark.parametrize("name", VERL.split())
+def test_verls_settings_are_answered(name: str) -> None:
+    known = any(called_here(name, model) for model in (RlStage, EvalStage, Recipe)) or name.rpartition(".")[2] in by_path(RlStage)
+    assert known or advice_for(name)
+
+
+@pytest.mark.follows("there is nothing like it here; remove it")
+def test_what_has_no_counterpart_is_said_and_removed() -> None:
+    recipe = yaml.safe_load((FIXTURES / "mini.yaml").read_text())
+    recipe["stages"]["warm"]["vespo_k_pos"] = 2
+    with pytest.raises(RecipeError, match=r"stages.warm.vespo_k_pos: .*there is nothing like it here; remove it"):
+        check(recipe)
+    del recipe["stages"]["warm"]["vespo_k_pos"]
+    check(recipe)
 
 
 def test_every_path_of_the_table_is_a_setting_and_no_name_of_it_is_one() -> None:
