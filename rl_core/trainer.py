@@ -28,7 +28,7 @@ from rl_core.rewards.reward import own_functions, resolve
 from rl_core.rollout.engine import Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, encode_prompts
 from rl_core.steps import reward_errors
-from rl_core.steps.collection import Collected, Collector, Rollout
+from rl_core.steps.collection import DENSE, Collected, Collector, Rollout
 from rl_core.steps.records import drop_rollouts_after, rollout_rows, summary, write_rollouts
 from rl_core.training.checkpoint import best, checkpoints, drop_others, latest_whole, save_checkpoint
 from rl_core.training.journal import Journal, Stopped, StopRequest
@@ -235,7 +235,8 @@ class _Run:
 def experience_of(rollout: Rollout) -> Experience:
     """What the policy learns of a scored response."""
     sequence = TokenSequence(rollout.encoded.token_ids, rollout.completion.token_ids)
-    return Experience(sequence, rollout.completion.logprobs, rollout.response_reward, rollout.group, rollout.token_penalties)
+    components = {name: value for name, value in rollout.score.components.items() if name != DENSE}
+    return Experience(sequence, rollout.completion.logprobs, rollout.response_reward, rollout.group, rollout.token_penalties, components)
 
 
 def check_agreement(workers: Workers, prompts: list[EncodedPrompt], sampling: Sampling) -> None:

@@ -29,7 +29,7 @@ GROUP_ESTIMATORS: dict[str, Callable[[Sequence[float]], list[float]]] = {
 class StepRewards:
     """What the responses of a step earned. N is the number of their tokens, one response after the other; tensors are float64.
 
-    The parts are disjoint: none holds the sum of another. Each is discounted once, by `token_advantages`.
+    The parts are disjoint, but for `components`: none holds the sum of another. Each is discounted once, by `token_advantages`.
     """
 
     responses: Sequence[float]  # for each response as a whole; arrives with its last token
@@ -38,6 +38,7 @@ class StepRewards:
     penalties_N: torch.Tensor | None = None  # for single tokens, part of the reward
     penalty_discount: float | None = None  # of later penalties; None: the algorithm's
     kl_N: torch.Tensor | None = None  # the KL term, where it is in the reward: weighted, a cost is negative
+    components: Sequence[tuple[float, Sequence[float]]] = ()  # of `responses`, for GDPO: weight, and each response's value before it
 
 
 def token_advantages(
@@ -62,10 +63,13 @@ def token_advantages(
         responses, penalties_N = _whitened_rewards(responses, penalties_N, lengths)
     targets_N = None
     if algorithm.advantage in GROUP_ESTIMATORS:
-        for part_N in (penalties_N, kl_N):
-            if part_N is not None:
-                responses = responses + _sums(part_N, lengths)
-        compared = _compared(GROUP_ESTIMATORS[algorithm.advantage], responses.tolist(), rewards.groups)
+        of_tokens = [_sums(part_N, lengths) for part_N in (penalties_N, kl_N) if part_N is not None]
+        estimator = GROUP_ESTIMATORS[algorithm.advantage]
+        if algorithm.compare_rewards == "each":
+            components = [*rewards.components, *((1.0, part.tolist()) for part in of_tokens)]
+            compared = _compared_each(estimator, components, rewards.groups)
+        else:
+            compared = _compared(estimator, sum(of_tokens, responses).tolist(), rewards.groups)
         advantages_N = torch.tensor(compared, dtype=torch.float64).repeat_interleave(torch.tensor(lengths))
     else:
         rewards_N = torch.zeros(sum(lengths), dtype=torch.float64)
@@ -109,6 +113,15 @@ def _whitened_rewards(
 def _sums(values_N: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
     """The sum over each response."""
     return torch.stack([values_T.sum() for values_T in values_N.split(list(lengths))])
+
+
+def _compared_each(
+    estimator: Callable[[Sequence[float]], list[float]], components: Sequence[tuple[float, Sequence[float]]], groups: Sequence[int]
+) -> list[float]:
+    """GDPO (arXiv 2601.05242, eq. 4 to 6): the weighted sum of the advantages by component, normalized over the step."""
+    nothing = [0.0] * len(groups)
+    by_component = [[weight * value for value in _compared(estimator, values, groups)] for weight, values in components]
+    return group_normalized([sum(values) for values in zip(nothing, *by_component, strict=True)])
 
 
 def _compared(estimator: Callable[[Sequence[float]], list[float]], rewards: Sequence[float], groups: Sequence[int]) -> list[float]:

@@ -43,6 +43,11 @@ class Algorithm(Settings):
     advantage: AdvantageEstimator = Field(
         "group_normalized", description="Rewards against those of the group; `returns`: rewards to go; `gae`: against a critic."
     )
+    compare_rewards: Annotated[Literal["summed", "each"], Added()] = Field(
+        "summed",
+        description="`each`: every component of the reward against its group by itself, weighted, summed, and normalized over the step "
+        "(GDPO, arXiv 2601.05242).",
+    )
     aggregation: Aggregation = Field("token_mean", description="How the losses of tokens become that of a step; see `token_weights`.")
     ratio: RatioLevel = Field("token", description="`sequence`: one probability ratio per response (GSPO).")
     clip_low: float = Field(0.2, gt=0, lt=1, description="How far below 1 the probability ratio of a token counts.")
@@ -102,6 +107,10 @@ class Algorithm(Settings):
         given = self.model_fields_set
         if self.kl_discounts and self.kl_in != "reward":
             raise ValueError("`kl_discounts` has no effect with `kl_in: loss`; remove it, or set kl_in: reward")
+        if self.compare_rewards == "each" and self.advantage in ("returns", "gae"):
+            raise ValueError(f"`compare_rewards: each` has no effect with `advantage: {self.advantage}`, which compares nothing; remove it")
+        if self.compare_rewards == "each" and self.whiten_rewards:
+            raise ValueError("`whiten_rewards` has no effect with `compare_rewards: each`, which normalizes each of them; remove it")
         for key in ("discount", "kl_discounts", "trace", "value_clip", "value_aggregation", "value_learning_rate"):
             wanted = ("returns", "gae") if "discount" in key else ("gae",)
             if key in given and self.advantage not in wanted and getattr(self, key) != type(self).model_fields[key].default:

@@ -21,6 +21,8 @@ from rl_core.rollout.engine import Completion, Request, Sampling
 from rl_core.rollout.responses import EncodedPrompt, response_text
 from rl_core.workers.interface import Workers
 
+DENSE = "dense_repetition"  # the component that is given token by token
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -148,7 +150,7 @@ def penalized(group: list[Rollout], config: RlConfig) -> list[Rollout]:
         dense = None
         if settings.dense_repetition:
             dense = torch.tensor(penalties.dense_repetition(token_ids, settings.dense_repetition), dtype=torch.float64)
-            added["dense_repetition"] = float(dense.sum())
+            added[DENSE] = float(dense.sum())
         total = math.fsum([rollout.score.reward, *added.values()])
         score = replace(rollout.score, reward=total, components=rollout.score.components | added)
         found.append(replace(rollout, score=score, response_reward=response_reward, token_penalties=dense))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from rl_core.algorithms.losses import clipped_policy_loss, kl_estimate, token_we
 from rl_core.config.rl import RlConfig
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
+from rl_core.rewards.reward import resolve
 from rl_core.training.backends.base import by_response, on_first
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.backends.make import rl_backend
@@ -48,6 +49,7 @@ class Experience:
     reward: float  # for the response as a whole
     group: int  # its prompt
     token_penalties: torch.Tensor | None = None  # (T,) float64, on top of `reward`
+    components: Mapping[str, float] = field(default_factory=dict)  # weighted, they add up to `reward`
 
 
 class StepSettings(NamedTuple):
@@ -342,8 +344,12 @@ def step_rewards(experiences: Sequence[Experience], config: RlConfig) -> StepRew
     dense = config.penalties.dense_repetition
     given = [experience.token_penalties for experience in experiences]
     filled = [torch.zeros(n, dtype=torch.float64) if row is None else row for row, n in zip(given, lengths, strict=True)]
+    weights = resolve(config.reward)
+    names = experiences[0].components
+    by_name = {name: [experience.components[name] for experience in experiences] for name in names if weights.get(name, 1.0)}
     return StepRewards(
         responses=[experience.reward for experience in experiences],
+        components=[(weight := weights.get(name, 1.0), [value / weight for value in values]) for name, values in by_name.items()],
         groups=[experience.group for experience in experiences],
         lengths=lengths,
         penalties_N=torch.cat(filled) if any(row is not None for row in given) else None,

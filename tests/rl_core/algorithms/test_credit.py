@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from rl_core.algorithms.credit import GROUP_ESTIMATORS, StepRewards, rediscounted, token_advantages
 from rl_core.config.algorithm import Algorithm
@@ -183,3 +184,40 @@ def test_whole_steps_are_those_of_a_slow_reference(step: tuple[Algorithm, StepRe
     wanted, wanted_targets = slow(algorithm, rewards, values)
     assert found.tolist() == pytest.approx(wanted, abs=1e-6 if algorithm.whiten_advantages else 1e-9)
     assert ([] if targets is None else targets.tolist()) == pytest.approx(wanted_targets, abs=1e-9)
+
+
+def test_rewards_that_are_compared_each_by_itself_count_by_their_weights_not_their_sizes() -> None:
+    # Right or wrong, and a length in tokens. By component (1 - 0.5) / 0.7071 = 0.7071 and (10 - 15) / 7.071 = -0.7071 in both groups, but
+    # nothing for the two right answers. Weighted sums 0.3536, -0.3536, -0.3536, 0.3536 with a deviation of 0.4082 over the step.
+    right, length = (1.0, [1.0, 0.0, 1.0, 1.0]), (0.5, [10.0, 20.0, 10.0, 20.0])
+    rewards = earned(components=[right, length])
+    found = advantages(rewards, name="grpo", compare_rewards="each")
+    half = 0.8660254
+    assert [row[0] for row in found] == pytest.approx([half, -half, -half, half], rel=1e-4)
+    assert found[3] == [found[3][0]] * 3
+    # Summed, the length decides the first group, too: 1 + 5 is less than 0 + 10.
+    summed = StepRewards([6.0, 10.0, 6.0, 11.0], [0, 0, 1, 1], LENGTHS)
+    assert advantages(summed, name="grpo")[0][0] < 0
+    larger = earned(components=[right, (0.5, [1000.0, 2000.0, 1000.0, 2000.0])])
+    for row, same in zip(advantages(larger, name="grpo", compare_rewards="each"), found, strict=True):
+        assert row == pytest.approx(same, rel=1e-4)
+
+
+def test_rewards_of_tokens_are_compared_as_one_more_component() -> None:
+    penalties = tokens([-0.5, -0.5], [0.0], [0.0], [-1.0, 0.0, 0.0])
+    alone = earned(components=[(1.0, [-1.0, 0.0, 0.0, -1.0])])
+    added = earned(penalties, components=[(1.0, [0.0] * 4)])
+    settings = {"name": "dr_grpo", "compare_rewards": "each"}
+    assert advantages(added, **settings) == advantages(alone, **settings)
+    assert advantages(earned(components=[]), **settings) == [[0.0] * length for length in LENGTHS]
+
+
+@pytest.mark.follows("`compare_rewards: each` has no effect with `advantage: {}`, which compares nothing; remove it")
+@pytest.mark.follows("`whiten_rewards` has no effect with `compare_rewards: each`, which normalizes each of them; remove it")
+def test_settings_that_compare_nothing_are_refused() -> None:
+    with pytest.raises(ValidationError, match="`compare_rewards: each` has no effect with `advantage: gae`"):
+        Algorithm.model_validate({"name": "ppo", "compare_rewards": "each"})
+    with pytest.raises(ValidationError, match="`whiten_rewards` has no effect with `compare_rewards: each`"):
+        Algorithm.model_validate({"compare_rewards": "each", "whiten_rewards": True})
+    assert Algorithm.model_validate({"name": "ppo"}).compare_rewards == "summed"
+    assert Algorithm.model_validate({"compare_rewards": "each"}).whiten_rewards is False

@@ -5,7 +5,7 @@ import torch
 
 from rl_core.config.algorithm import ALGORITHMS
 from rl_core.config.rl import RlConfig
-from rl_core.training.policy import Experience, Policy, StepSettings, split_by_group
+from rl_core.training.policy import Experience, Policy, StepSettings, split_by_group, step_rewards
 from rl_core.training.sequences import TokenSequence
 
 SETTINGS = StepSettings(learning_rate=1e-3, temperature=0.7, kl_coefficient=0.1, value_learning_rate=1e-3)
@@ -102,3 +102,12 @@ def test_critic_and_optimizers_continue_bit_for_bit_from_disk(tiny_checkpoint, t
 def test_groups_stay_whole_in_minibatches() -> None:
     assert split_by_group([4, 4, 1, 1, 2, 2, 9], 2) == [[0, 1, 2, 3], [4, 5, 6]]
     assert split_by_group([1, 1], 2) == [[0, 1]]
+
+
+def test_rewards_of_a_step_come_by_component_with_their_weights() -> None:
+    config = RlConfig.model_validate({"steps": 1, "reward": {"accuracy": 2.0, "tag_count": 0.0}})
+    parts = [{"accuracy": 2.0, "tag_count": 0.0, "overlong": -0.5}, {"accuracy": 0.0, "tag_count": 0.0, "overlong": 0.0}]
+    sequence = TokenSequence([5], [6])
+    rewards = step_rewards([Experience(sequence, [0.0], sum(part.values()), 0, components=part) for part in parts], config)
+    assert rewards.components == [(2.0, [1.0, 0.0]), (1.0, [-0.5, 0.0])]
+    assert rewards.responses == [1.5, 0.0]
