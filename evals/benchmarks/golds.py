@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from rl_core.rewards.extraction import last_boxed
+from rl_core.rewards.verifiers.multiple_choice import letter_of
 
 _SCIENTIFIC = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([-+]?[0-9]+)")
 
@@ -16,12 +17,6 @@ def whole_number(answer: Any) -> str:
     if not number.is_integer():
         raise ValueError(f"{answer!r} is not whole")
     return str(int(number))
-
-
-def after_hashes(answer: Any) -> str:
-    """GSM8K: the number after `####` where there is a solution before it, without thousands separators."""
-    text = str(answer)
-    return text.rpartition("####")[2].strip().replace(",", "").removeprefix("$")
 
 
 def as_text(answer: Any) -> str:
@@ -55,14 +50,4 @@ def of_any_type(answer: Any) -> str:
         return f"({', '.join(map(str, answer))})"
     if isinstance(answer, bool | int | float):
         return str(answer)
-    return letter(answer) if re.fullmatch(r"\(?[A-Ja-j]\)?", str(answer).strip()) else str(answer).strip()
-
-
-def letter(answer: Any) -> str:
-    """An option as its capital letter: `B`, `(b)`, or its index from 0."""
-    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < 10:
-        return "ABCDEFGHIJ"[answer]
-    text = str(answer).strip().strip("().").upper()
-    if not re.fullmatch(r"[A-J]", text):
-        raise ValueError(f"{answer!r} is no option")
-    return text
+    return letter_of(answer) if re.fullmatch(r"\(?[A-Ja-j]\)?", str(answer).strip()) else str(answer).strip()

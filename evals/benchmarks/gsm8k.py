@@ -1,6 +1,5 @@
 """GSM8K (Cobbe et al., 2110.14168): the 1,319 held-out word problems."""
 
-from evals.benchmarks.golds import after_hashes
 from evals.benchmarks.problems import ProblemSet
 from rl_core.environments import gsm8k
 
@@ -15,7 +14,7 @@ _GSM8K = ProblemSet(
     file="gsm8k/test.jsonl",
     rows=1319,
     digest="bb3478cc4e103847",
-    gold=after_hashes,
+    gold=gsm8k.after_hashes,
 )
 
 BENCHMARKS = (_GSM8K,)

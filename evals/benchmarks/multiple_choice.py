@@ -6,18 +6,15 @@ import hashlib
 from random import Random
 from typing import Any
 
-from evals.benchmarks.golds import letter
 from evals.benchmarks.problems import ProblemSet, Row
+from rl_core.rewards.verifiers.multiple_choice import ASK, LETTERS, letter_of, option_lines
 
-LETTERS = "ABCDEFGHIJ"
 SUBSET = 1000  # rows of MMLU-Pro-1k
-ASK = "Answer with the letter of the option that is right."
 
 
 def with_options(question: str, options: list[str]) -> str:
-    """A question, its options by letter, and what is asked for; our wording."""
-    lines = [f"{LETTERS[index]}. {option.strip()}" for index, option in enumerate(options)]
-    return "\n".join([question.strip(), "", *lines, "", ASK])
+    """A question, its options by letter, and what is asked for."""
+    return "\n".join([question.strip(), "", *option_lines(options), "", ASK])
 
 
 def _mmlu_subset(rows: list[Row]) -> list[Row]:
@@ -34,7 +31,7 @@ _MMLU_PRO_1K = ProblemSet(
     file="mmlu_pro/test.parquet",
     rows=SUBSET,
     digest="0155de3d99c7d2a3",
-    gold=letter,
+    gold=letter_of,
     question=lambda row: with_options(row["question"], row["options"]),
     difficulty="category",
     choose=_mmlu_subset,
@@ -63,7 +60,7 @@ _GPQA_DIAMOND = ProblemSet(
     file="gpqa_diamond/test.jsonl",
     rows=198,
     digest=None,
-    gold=letter,
+    gold=letter_of,
     question=_gpqa_question,
     answer=lambda row: LETTERS[_gpqa_options(row)[1]],
     difficulty="Subdomain",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rl_core.config.data import BOX
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.repeats import without_repeats
 from rl_core.data.rows import hub_rows, is_finite, read_rows
 from rl_core.nearest import nearest
 from rl_core.rewards.extraction import last_boxed
@@ -155,8 +156,8 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare
         rows = read_rows(path)
     elif found.hub_id:
         rows = hub_rows(found.hub_id, "train", found.local, config=found.hub_config, file=found.hub_file, revision=found.revision)
-    prompts: dict[str, Prompt] = {}
-    left_out = contradicting = 0
+    made: list[Prompt] = []
+    without_answer = 0
     for number, row in enumerate(rows, start=1):
         where = f"{path or found.hub_id}: row {number}"
         question = _column(row, found.question)
@@ -166,12 +167,12 @@ def load(name: str, levels: Sequence[int] | None, data_dir: Path | None, *, bare
         if levels and level not in levels:
             continue
         prompt = _prompt(found, row, question.strip(), level, bare_answers, answer_form, where)
-        first = prompts.setdefault(prompt.question, prompt) if prompt else None
-        if first is not prompt or prompt is None:
-            left_out += 1
-        if first and prompt and first.gold != prompt.gold:
-            contradicting += _contradicts(prompt.gold, first.gold)
-    return Loaded(list(prompts.values()), left_out, contradicting)
+        if prompt is None:
+            without_answer += 1
+        else:
+            made.append(prompt)
+    different = without_repeats(made)
+    return Loaded(different.prompts, without_answer + different.repeated, different.contradicting)
 
 
 def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_answers: bool, answer_form: str, where: str) -> Prompt | None:
@@ -190,16 +191,6 @@ def _prompt(found: MathSet, row: Any, question: str, level: int | None, bare_ans
         return None
     trace = solution if last_boxed(solution) is not None else f"{solution}\n{answer_form.replace('{answer}', gold)}".strip()
     return Prompt(TASK, question, gold, None if level is None else str(level), trace if solution or bare_answers else None)
-
-
-def _contradicts(answer: str, gold: str) -> bool:
-    """Whether two golds differ; what only long work could tell is no contradiction."""
-    from rl_core.outcome import Outcome
-    from rl_core.rewards.verdict import Verdict
-    from rl_core.rewards.verify import settle
-
-    judged = settle(TASK, f"\\boxed{{{answer}}}", gold)
-    return isinstance(judged, Verdict) and judged.outcome is not Outcome.CORRECT
 
 
 _ABSENT = object()

@@ -171,7 +171,7 @@ class Countdown(Environment[CountdownData]):
         there = BENCHMARK_PROBLEMS * len(BENCHMARK_NUMBERS)
         return min(limit or there, there)
 
-    def read_gold(self, answer: Any, where: str) -> tuple[str, str]:
+    def gold_of(self, answer: Any) -> str:
         """From JSON with `numbers` and `target`, or an object of that form (or with `nums`)."""
         try:
             problem = json.loads(answer) if isinstance(answer, str) else answer
@@ -180,8 +180,8 @@ class Countdown(Environment[CountdownData]):
             gold = json.dumps(problem)
             self.check_gold(TASK, gold)
         except (InputError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f'{where}: {str(answer)[:80]!r} is not {{"numbers": [...], "target": ...}}; repair or remove it') from error
-        return TASK, gold
+            raise InputError(f'{str(answer)[:80]!r} is not {{"numbers": [...], "target": ...}}; repair or remove it') from error
+        return gold
 
 
 ENVIRONMENT = Countdown()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from rl_core.config.base import Settings
@@ -25,6 +26,7 @@ class Problems(NamedTuple):
     test: list[Prompt]
     left_out: int = 0  # rows without an answer, or with a problem again
     contradicting: int = 0  # of these, rows with another answer to a problem that came before
+    more: Mapping[str, Any] = MappingProxyType({})  # what else the result of the stage says of them
 
 
 class Environment(Generic[Config]):
@@ -43,6 +45,11 @@ class Environment(Generic[Config]):
     # them: a benchmark has as many as are asked for.
     made_to_order: bool = False
     worker_imports: tuple[str, ...] = ()  # modules that `decide` needs: workers import them before the time of an answer begins
+
+    # As the `verifier` of a user's own problems
+    is_verifier: ClassVar[bool] = True
+    takes_whole_solutions: ClassVar[bool] = True  # whether a solution that marks no answer may be the answer
+    parameters: type[Settings] = Settings  # what a recipe may give with its name; they come with each gold answer (verifiers/parameters)
 
     # As the task of a data stage
     settings: type[Config] | None = None
@@ -75,6 +82,17 @@ class Environment(Generic[Config]):
             InputError: it is empty, or not of the form that the verifier wants.
         """
         self.judge(task, "", gold, None, frozenset())
+
+    def needs_answer(self, parameters: Settings) -> bool:
+        """Whether each problem has to come with an answer of its own."""
+        return True
+
+    def text_of(self, answer: Any) -> str:
+        """An answer of somebody's file as text; raises InputError for what is no answer."""
+        if isinstance(answer, list | dict):
+            what = "a list" if isinstance(answer, list) else "an object"
+            raise InputError(f"the answer is {what}, {str(answer)[:80]}; name the part of it that is meant, such as `answer.0`")
+        return str(answer).lower() if isinstance(answer, bool) else str(answer).strip()
 
     def judged_by_text(self, task: str, gold: str) -> bool:
         """Whether a gold answer cannot be read, so that answers are compared with it as texts; raises InputError for an empty one."""
@@ -115,6 +133,10 @@ class Environment(Generic[Config]):
         """The public set that is used, for messages."""
         return self.name
 
+    def is_meant(self, written: Mapping[str, Any]) -> bool:
+        """Whether the settings of a data stage that names no task are of this family."""
+        return False
+
     def sets_in(self, data_dir: Path) -> list[str]:
         """Sets to train on that a data directory holds."""
         return []
@@ -147,18 +169,22 @@ class Environment(Generic[Config]):
         """How many problems `load` gives, without reading them."""
         raise NotImplementedError
 
+    def gold_of(self, answer: Any) -> str:
+        """The gold of an answer as somebody's file has it; raises InputError where it is no answer of this family."""
+        gold = self.text_of(answer)
+        self.check_gold(self.name, gold)
+        return gold
+
     def read_gold(self, answer: Any, where: str) -> tuple[str, str]:
         """Task and gold of an answer that is alone in a file, without its problem.
 
         Raises:
             DataError: it is no answer of this family; `where` is put in front.
         """
-        gold = str(answer).strip()
         try:
-            self.check_gold(self.name, gold)
+            return self.name, self.gold_of(answer)
         except InputError as error:
             raise DataError(f"{where}: {error}") from error
-        return self.name, gold
 
 
 def files_or_nothing(

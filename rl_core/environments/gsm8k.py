@@ -21,6 +21,12 @@ TASK = "gsm8k"
 TRAIN = 7473  # rows
 
 
+def after_hashes(answer: Any) -> str:
+    """The number after `####` where there is a solution before it, without thousands separators."""
+    text = str(answer)
+    return text.rpartition("####")[2].strip().replace(",", "").removeprefix("$")
+
+
 def local_file(split: Split, data_dir: Path | None) -> Path | None:
     """The file that is read instead of the hub.
 
@@ -69,6 +75,9 @@ class Gsm8k(Mathematical[Gsm8kData]):
     numeric = (TASK,)
     any_number = True
     settings = Gsm8kData
+
+    def gold_of(self, answer: Any) -> str:
+        return super().gold_of(after_hashes(answer))
 
     def inputs(self, config: Gsm8kData, data_dir: Path | None) -> list[Path]:
         splits: tuple[Split, Split] = ("train", "test")

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from rl_core.config.base import Settings
 from rl_core.config.data import TrainingData
 from rl_core.data.knights_knaves import TASK, generate, public_file, read_public, without_reasoning
-from rl_core.data.prompts import DataError, Prompt
+from rl_core.data.prompts import Prompt
 from rl_core.data.splits import HELD_OUT_SEED, Split, first_of, seed_of
 from rl_core.environments.environment import Environment, Problems, files_or_nothing
 from rl_core.errors import InputError
@@ -133,7 +133,7 @@ class KnightsKnaves(Environment[KnightsKnavesData]):
     def size(self, options: Options, limit: int | None) -> int:
         return (limit or PUZZLES) * len(options.people or PEOPLE)
 
-    def read_gold(self, answer: Any, where: str) -> tuple[str, str]:
+    def gold_of(self, answer: Any) -> str:
         """From the verifier's own JSON, or text such as `(1) Zoey is a knight (2) Oliver is a knave`."""
         text = answer if isinstance(answer, str) else json.dumps(answer)
         if roles := _ROLE.findall(text):
@@ -141,8 +141,8 @@ class KnightsKnaves(Environment[KnightsKnavesData]):
         try:
             self.check_gold(TASK, text)
         except InputError as error:
-            raise DataError(f"{where}: {error}, nor text like '(1) Zoey is a knight'") from error
-        return TASK, text
+            raise InputError(f"{error}, nor text like '(1) Zoey is a knight'") from error
+        return text
 
 
 ENVIRONMENT = KnightsKnaves()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from rl_core.config.base import Added
-from rl_core.config.data import BOX, TrainingData
+from rl_core.config.data import WorkedResponses
 from rl_core.data import math_sets
 from rl_core.data.prompts import DataError
 from rl_core.data.splits import first_of
@@ -32,6 +32,7 @@ class Mathematical(Environment[Config]):
     public = True
     worker_imports = ("math_verify",)
     numeric: tuple[str, ...] = ()  # tasks whose answers are plain numbers
+    takes_whole_solutions: ClassVar[bool] = False
     any_number = False  # whether the last number of a response without any marked answer counts as the answer
 
     def judge(self, task: str, response: str, gold: str, read: Reader | None, rules: Rules) -> Verdict | OpenQuestion:
@@ -64,20 +65,13 @@ class Mathematical(Environment[Config]):
         super().check_gold(task, gold)
 
 
-class MathData(TrainingData):
+class MathData(WorkedResponses):
     """Mathematical problems with a short answer, of one public set."""
 
     task: Literal["math"] = Field("math", description="The family of problems.")
     dataset: str = Field(description="A set of rl_core/data/math_sets.py: math, simplerl_8k, deepscaler, dapo, open_r1, aime.")
     levels: list[Annotated[int, Field(ge=1, le=5)]] | None = Field(
         None, min_length=1, description="Only problems of these levels, for sets that have them; default: all."
-    )
-    bare_answers: bool = Field(
-        False,
-        description="The worked response of a problem without a solution is its answer alone; false: it has none, and SFT skips it.",
-    )
-    answer_form: str = Field(
-        BOX, pattern=r"\{answer\}", description="How a worked response gives the answer that its solution does not; {answer} stands for it."
     )
     unreadable_golds: Annotated[Literal["keep", "drop", "refuse"], Added()] = Field(
         "keep",

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from rl_core import environments
+from rl_core.config.base import Settings
 from rl_core.config.data import TrainingData
 from rl_core.environments.environment import Environment
 from rl_core.errors import InputError
+from rl_core.nearest import nearest
 from rl_core.registry import modules_of
 
 
@@ -40,6 +44,33 @@ def environment_of(task: str) -> Environment[Any]:
     if task not in _BY_TASK:
         raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(_BY_TASK)}")
     return _BY_TASK[task]
+
+
+VERIFIERS = {task: found for task, found in _BY_TASK.items() if found.is_verifier}
+
+
+def find_verifier(verifier: str | Mapping[str, Mapping[str, Any]]) -> tuple[str, Environment[Any], Settings]:
+    """The name, the family and the parameters of the setting `verifier`; the name is the task of its prompts.
+
+    Raises:
+        InputError: there is no such verifier (the message offers the nearest), or it has no such parameters.
+    """
+    if isinstance(verifier, str):
+        verifier = {verifier: {}}
+    if len(verifier) != 1:
+        raise InputError(f"one verifier is wanted, such as {{number: {{tolerance: 0.01}}}}, not {len(verifier)}")
+    [(name, values)] = verifier.items()
+    if name not in VERIFIERS:
+        raise InputError(f"there is no verifier {name!r}; {nearest(name, VERIFIERS)}")
+    kind = VERIFIERS[name].parameters
+    if unknown := next((key for key in values if key not in kind.model_fields), None):
+        raise InputError(f"verifier {name} has no parameter {unknown!r}; {nearest(unknown, kind.model_fields)}")
+    try:
+        return name, VERIFIERS[name], kind.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, (name, *problem["loc"])))
+        raise InputError(f"verifier {where}: {problem['msg'].lower()}, not {problem['input']!r}") from error
 
 
 def read_settings(values: Mapping[str, Any]) -> TrainingData:

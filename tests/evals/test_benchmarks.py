@@ -9,11 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.benchmarks import registry
-from evals.benchmarks.golds import after_hashes, boxed_or_all, letter, listed, of_any_type, whole_number
+from evals.benchmarks.golds import boxed_or_all, listed, of_any_type, whole_number
 from evals.benchmarks.problems import digest_of
 from evals.config import BenchmarkSettings
 from rl_core.data.prompts import DataError, Prompt
+from rl_core.environments.gsm8k import after_hashes
 from rl_core.outcome import Outcome
+from rl_core.rewards.verifiers.multiple_choice import letter_of
 from rl_core.rewards.verify import verify
 
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -183,8 +185,8 @@ def test_subsets() -> None:
         (of_any_type, [0, 5], "(0, 5)"),
         (of_any_type, -1.047, "-1.047"),
         (of_any_type, "(c)", "C"),
-        (letter, 3, "D"),
-        (letter, "e", "E"),
+        (letter_of, 3, "D"),
+        (letter_of, "e", "E"),
     ],
 )
 def test_golds_of_every_type(read: Callable[[Any], str], answer: Any, gold: str) -> None:

@@ -3,6 +3,8 @@ r"""Multiple choice: the letter that a response decides for, however it is dress
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
@@ -11,6 +13,7 @@ from rl_core.rewards.readers import Reader
 from rl_core.rewards.verdict import Verdict
 
 LETTERS = "ABCDEFGHIJ"  # MMLU-Pro has ten options
+ASK = "Answer with the letter of the option that is right."  # our wording
 _DRESS = re.compile(r"\\(?:textbf|text|mathrm|mathbf|boxed)(?![A-Za-z])|\\[()]|[${}*`]")
 _ALONE = re.compile(r"[(\[]?([A-Ja-j])[)\]]?[.:,;]?")
 # A letter at the head of more text must be marked as an option: "A dog" decides nothing.
@@ -26,6 +29,23 @@ _DENIED = re.compile(
     r"(?ai)[)\]]?\s*(?:(?:is|are|was|can|could|does|would|seems)\s*(?:n't|n\u2019t|not|never|incorrect|wrong|false|untrue)\b|cannot\b|\?)"
 )
 _LONGEST = 400  # characters of an answer that are looked at
+
+
+def option_lines(options: Sequence[str]) -> list[str]:
+    """Options by letter; raises ValueError for more than there are letters, or what is no text."""
+    if not 1 < len(options) <= len(LETTERS) or not all(isinstance(option, str) for option in options):
+        raise ValueError(f"other than 2 to {len(LETTERS)} texts")
+    return [f"{letter}. {option.strip()}" for letter, option in zip(LETTERS, options, strict=False)]
+
+
+def letter_of(answer: Any) -> str:
+    """An option as its capital letter: `B`, `(b)`, or its index from 0; raises ValueError for anything else."""
+    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(LETTERS):
+        return LETTERS[answer]
+    text = str(answer).strip().strip("().").upper()
+    if len(text) != 1 or text not in LETTERS:
+        raise ValueError(f"{answer!r} is no option")
+    return text
 
 
 def judge(response: str, gold: str, read: Reader | None = None) -> Verdict:
