@@ -115,6 +115,10 @@ class Kind(Generic[S]):
         found: type[Settings] = self.settings
         return found
 
+    def implied(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings that follow from what a recipe says of a stage, where it does not say them."""
+        return {}
+
     # Before a run
 
     def check_references(self, stage: S, kinds: Mapping[str, Kind[Any]], parents: Callable[[str], Sequence[str]]) -> str | None:

@@ -10,7 +10,11 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("flows", "tasks", "evals", "rl_core")
-REGISTRIES = {"evals/analytics/external/formats", "rl_core/rewards/components"}  # each file is one entry: of these there may be any number
+REGISTRIES = {
+    "rl_core/environments",
+    "evals/analytics/external/formats",
+    "rl_core/rewards/components",
+}  # each file is one entry: of these there may be any number
 MOST_FILES, MOST_LINES = 12, 60
 
 

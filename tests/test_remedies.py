@@ -48,7 +48,7 @@ BEYOND = {
     "more than is free in {}; free space": "a full disk, as `test_a_disk_that_fills_up_is_one_line_and_with_room_the_run_goes_on` has",
     "pip install 'r1flow[gpu]', or set backend: torch": "an environment without DeepSpeed",
     "check the hub id and the connection": "the hub",
-    "cannot be fetched ({}); give a directory": "the hub",
+    "give a directory with {} by --data-dir": "the hub",
     "ask for fewer workers or add nodes": "a cluster of several nodes",
     "ask for fewer, or give them longer": "a cluster that is too slow",
     "are on several nodes; lower tensor_parallel": "a cluster of several nodes",

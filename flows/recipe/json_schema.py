@@ -15,6 +15,7 @@ from evals.benchmarks.registry import BENCHMARKS
 from flows.recipe.explain import UNREAD
 from flows.recipe.schema import NAME, Recipe
 from rl_core.data.templates import TEMPLATES
+from rl_core.environments.registry import VERIFIERS
 from rl_core.rewards.reward import COMPONENTS, PRESETS
 
 Schema = dict[str, Any]
@@ -26,6 +27,7 @@ OFFERED: dict[str, Callable[[], list[str]]] = {
     "protocol": protocol.names,
     "reader": lambda: list(READERS),
     "benchmarks": lambda: list(BENCHMARKS),
+    "verifier": lambda: list(VERIFIERS),
 }
 # Short forms that settings classes read themselves
 SCHEDULE, BENCHMARK = "#/$defs/Schedule", "#/$defs/BenchmarkSettings"

@@ -58,7 +58,8 @@ def check(document: dict[str, Any], folders: Sequence[Path] = ()) -> Recipe:
         RecipeError: an unknown key, a wrong type, a value out of range, a reference to nothing, a cycle.
     """
     _finite(document)
-    whole = with_defaults(document, folders)
+    document = _with_implied(document)
+    whole = _with_implied(with_defaults(document, folders))
     try:
         recipe = Recipe.model_validate(whole, context={FOLDERS: folders})
     except ValidationError as error:
@@ -180,6 +181,15 @@ def _set(document: dict[str, Any], change: str) -> None:
         for key in reversed(keys[1:]):
             value = {key: value}
         refuse_without_effect(document, value, f"--set {change}")
+
+
+def _with_implied(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what follows from what its stages say."""
+    stages = document.get("stages")
+    if not isinstance(stages, dict):
+        return document
+    kinds = {name: KINDS.get(str(stage.get("kind"))) if isinstance(stage, dict) else None for name, stage in stages.items()}
+    return document | {"stages": {name: stage | kind.implied(stage) if (kind := kinds[name]) else stage for name, stage in stages.items()}}
 
 
 def _finite(value: Any, path: tuple[Any, ...] = ()) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
@@ -24,6 +25,14 @@ def side_of(content: str, held_out: float) -> Split:
 def seed_of(split: Split, seed: int) -> int:
     """Of the choice of problems: held-out ones are the same whatever the seed of the run."""
     return seed if split == "train" else HELD_OUT_SEED
+
+
+def hold_out(problems: Sequence[T], count: int, content: Callable[[T], str]) -> tuple[list[T], list[T]]:
+    """Training problems and the `count` held-out ones, which are those of the smallest digests; both in their order."""
+    chosen = sorted(range(len(problems)), key=lambda place: hashlib.sha256(content(problems[place]).encode()).digest())[:count]
+    held_out = set(chosen)
+    train = [problem for place, problem in enumerate(problems) if place not in held_out]
+    return train, [problems[place] for place in sorted(chosen)]
 
 
 def first_of(problems: list[T], count: int | None, split: Split, seed: int) -> list[T]:

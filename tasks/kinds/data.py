@@ -58,6 +58,11 @@ class Data(Kind[Any]):
         known = next(name for name, found in ENVIRONMENTS.items() if found.smoke_texts)
         return STAGES.get(str(written.get("task")), STAGES[known])
 
+    def implied(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """The task, where other settings tell it."""
+        found = next((name for name, environment in ENVIRONMENTS.items() if environment.is_meant(written)), None)
+        return {"task": found} if found and "task" not in written else {}
+
     def check_names(self, stage: TrainingData, where: str) -> None:
         """A public set, where the family has some."""
         with naming(where):
@@ -144,8 +149,11 @@ class Data(Kind[Any]):
         by_text = f"; golds that cannot be read: {result['golds_by_text']:,}, compared as texts" if result.get("golds_by_text") else ""
         other = result.get("contradicting_rows", 0)
         contradicting = f"; rows that contradict an earlier answer to the same problem: {other:,}, left out" if other else ""
+        filtered = f"; rows that `where` leaves out: {result['filtered_rows']:,}" if result.get("filtered_rows") else ""
+        bad = f"; rows that cannot be used: {result['bad_rows']:,}, left out" if result.get("bad_rows") else ""
+        commits = f"; read: {', '.join(result['commits'])}" if result.get("commits") else ""
         prompts = f"{result['train']:,} training and {result['test']:,} held-out prompts"
-        return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}"
+        return f"{prompts} ({source}{dropped}){shared}{by_text}{contradicting}{filtered}{bad}{commits}"
 
 
 def _shown(entry: dict[str, Any]) -> str:

@@ -102,7 +102,7 @@ def test_defaults_of_data_are_for_stages_of_their_task(tmp_path: Path) -> None:
         (
             "task: knights_knaves,",
             "task: chess,",
-            "defaults.data.task: 'chess' is not known; known: countdown, gsm8k, knights_knaves, math, reasoning_gym",
+            "defaults.data.task: 'chess' is not known; known: countdown, gsm8k, knights_knaves, math, own, reasoning_gym",
         ),
         ("task: knights_knaves, source: generate,", "levls: [3],", "defaults.data.levls: unknown key; did you mean 'levels'?"),
         ("task: knights_knaves,", "", "defaults.data.source: other has no such setting; add the `task` that it is for to defaults.data"),

@@ -50,7 +50,10 @@ MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
         ),
         ("scores.checkpoints=[cold, cold]", "stages.scores.checkpoints: a stage is named twice"),
         ("scores.benchmarks=[{nam: gsm8k}]", "stages.scores.benchmarks.0.nam: unknown key; did you mean 'name'?"),
-        ("puzzles.task=chess", "stages.puzzles.task: 'chess' is not known; known: countdown, gsm8k, knights_knaves, math, reasoning_gym"),
+        (
+            "puzzles.task=chess",
+            "stages.puzzles.task: 'chess' is not known; known: countdown, gsm8k, knights_knaves, math, own, reasoning_gym",
+        ),
         ("warm.resources.tensor_parallel=2", "stages.warm: `resources.tensor_parallel` needs `engine: vllm`, not transformers"),
         (
             "warm.resources={ray: false, training_workers: 2}",

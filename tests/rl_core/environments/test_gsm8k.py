@@ -28,7 +28,6 @@ def test_gold_is_the_number_after_the_mark(tmp_path) -> None:
     ],
 )
 @pytest.mark.follows(
-    "is not JSON ({}); repair or remove it",
     "lacks the texts `question` and `answer`; repair or remove it",
     "has no gold number after `####`; repair or remove it",
 )
