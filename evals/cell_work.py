@@ -122,8 +122,10 @@ class Work:
 
     def _keep(self, number: int, mode: Mode, answers: list[tuple[int, Row]]) -> None:
         """Judge responses and put them down."""
+        template, problems = self.cell.template, self.cell.benchmark.problems
         items = [
-            ScoreItem(row["task"], self.cell.template.as_judged(row["response"]), row["gold"], row["finish_reason"]) for _, row in answers
+            ScoreItem(row["task"], template.as_judged(row["response"]), row["gold"], row["finish_reason"], problems[index].question)
+            for index, row in answers
         ]
         verdicts = self.pool.judge(items, self.read, self.rules)
         rows = [
@@ -166,7 +168,8 @@ def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, c
                 f"{cell.modes[0].sampling.max_tokens}; lower max_tokens"
             )
         rows = [row for _, _, row in sorted(partial.rows, key=lambda entry: (entry[0], entry[1], entry[2]["sample"]))]
-        cell.finish(rows, {"engine": engine.facts, "software": software(), "seconds": time.perf_counter() - work.started})
+        facts = {"engine": engine.facts, "software": software(), "seconds": time.perf_counter() - work.started}
+        cell.finish(rows, facts | ({"judge": pool.opinions.take_counts()} if pool.opinions else {}))
     outcomes = Counter(row["outcome"] for row in rows).most_common()
     by_text = len({row["gold"] for row in rows if judged_by_text(row["task"], row["gold"])})
     shares = ", ".join(f"{outcome} {count / len(rows):.1%}" for outcome, count in outcomes)

@@ -12,8 +12,9 @@ from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config.base import Added, Settings
 from rl_core.config.jobs import Job
 from rl_core.config.resources import Precision, Resources
-from rl_core.config.template import DESCRIPTION, TemplateSetting
+from rl_core.data.own_template import DESCRIPTION, TemplateSetting
 from rl_core.environments.registry import ENVIRONMENTS, made_to_order
+from rl_core.judge.settings import Judge
 from rl_core.rewards.rules import Rule
 
 MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
@@ -97,6 +98,7 @@ class EvalConfig(Settings):
     )
     dtype: Precision = Field("auto", description="auto: bfloat16 where that is fast.")
     batch_tokens: int = Field(65536, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory.")
+    judge: Annotated[Judge | None, Added()] = Field(None, description="A model that gives a second opinion on answers; default: none.")
     scoring_deadline: float = Field(2.0, gt=0, description="Seconds per answer.")
     resources: EvalResources = Field(EvalResources(), description="Where and how; never changes what is computed.")
 

@@ -33,6 +33,7 @@ from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.files import write_json
+from rl_core.judge.opinions import Opinions
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
 from rl_core.rewards.pool import ScoringPool
@@ -64,7 +65,8 @@ def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, A
     progress = Progress(job, cells, on_progress)
     for cell in finished:
         progress.skip(cell)
-    with ScoringPool(config.resources.scoring_workers, config.scoring_deadline) as pool:
+    opinions = Opinions(config.judge, job.replies) if config.judge else None
+    with ScoringPool(config.resources.scoring_workers, config.scoring_deadline, opinions=opinions) as pool:
         for checkpoint in job.checkpoints:
             theirs = [cell for cell in waiting if cell.checkpoint is checkpoint]
             if theirs:
@@ -120,6 +122,8 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
         "engine": config.engine,
         "dtype": None if config.engine == "openai" else str(dtype_of(config.dtype)).removeprefix("torch."),
     }
+    if config.judge:
+        identity["judge"] = config.judge.identity
     identity = json.loads(json.dumps(identity))  # tuples to lists: as it is read back
     cells = job.cells or job.output / ".cells"
     return Cell(checkpoint, benchmark, template, tuple(modes), identity, cells / fingerprint_of(identity))
@@ -202,6 +206,7 @@ def _record(job: EvalJob, cell: Cell, record: dict[str, Any]) -> dict[str, Any]:
             "problems_digest": cell.identity["problems"],
         }
         | ({"golds_by_text": by_text} if by_text else {}),
+        "judge": {"settings": cell.identity["judge"], **record["judge"]} if config.judge else None,
         "seed": job.seed,
         "engine": record["engine"],
         "software": record["software"],

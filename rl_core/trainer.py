@@ -19,6 +19,7 @@ from rl_core.data.sampler import EpochSampler
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence
+from rl_core.judge.opinions import Opinions
 from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.own_code.rewards import try_out
@@ -133,7 +134,8 @@ class _Run:
         workers = start_workers(models, config, self.stop)
         try:
             scorers, deadline = config.resources.scoring_workers, config.scoring_deadline
-            with ScoringPool(scorers, deadline, [job.output / CODE]) as pool, ThreadPoolExecutor(1) as ahead:
+            opinions = Opinions(config.judge, job.replies) if config.judge else None
+            with ScoringPool(scorers, deadline, [job.output / CODE], opinions) as pool, ThreadPoolExecutor(1) as ahead:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])
                 collector = Collector(workers, pool, self.prompts, sampler, config, job.seed)
                 workers.sync()
@@ -199,6 +201,7 @@ class _Run:
             | reward_errors.shares(rollouts, self.config)
             | trained.metrics
             | {f"seconds/{phase}": spent for phase, spent in collected.seconds.items()}
+            | collected.judge
             | {
                 "seconds/train": seconds,
                 "learning_rate": settings.learning_rate,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BeforeValidator, Field
 
 from rl_core.config.base import Settings
-from rl_core.config.template import TemplateSetting
+from rl_core.data.own_template import TemplateSetting
 from rl_core.errors import naming
 from tasks.costs.formulas import CONTEXT_GPU, PROCESS, Changes, Memory
 from tasks.costs.machine import Machine

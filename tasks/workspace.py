@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "warehouse.duckdb"
 
     @property
+    def replies(self) -> Path:
+        """What judges have answered, whatever stage or command asked them."""
+        return self.root / ".judge.sqlite"
+
+    @property
     def cells(self) -> Path:
         """Finished cells of evaluations, a checkpoint on a benchmark each, whatever stage or command asked for them."""
         return self.root / "cells"

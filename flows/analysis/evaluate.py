@@ -66,7 +66,7 @@ def make_job(
     named = [_named(text, config, workspace, digests) for text in checkpoints]
     digests.save()
     content = {
-        "config": config.model_dump(mode="json", exclude={"resources"}),
+        "config": config.model_dump(mode="json", exclude={"resources"} | (set() if config.judge else {"judge"})),
         "checkpoints": [found.digest or found.path for found in named],
     }
     default = workspace.root / "evaluations" / f"{config.protocol or 'own'}-{fingerprint(content | {'seed': seed})[:8]}"
@@ -76,7 +76,15 @@ def make_job(
     for found in named:
         if found.digest is None and config.engine != "openai":
             check_hub_model(found.path, f"a directory, or EXPERIMENT/STAGE of {workspace.root}")
-    return EvalJob(config=config, checkpoints=named, output=output or default, cells=workspace.cells, data_dir=data_dir, seed=seed)
+    return EvalJob(
+        config=config,
+        checkpoints=named,
+        output=output or default,
+        cells=workspace.cells,
+        replies=workspace.replies,
+        data_dir=data_dir,
+        seed=seed,
+    )
 
 
 def _named(text: str, config: EvalConfig, workspace: Workspace, digests: Digests) -> NamedCheckpoint:

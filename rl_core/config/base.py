@@ -13,6 +13,11 @@ class Added:
 
 
 @dataclass(frozen=True)
+class OnlyHow:
+    """Marks a setting that says how or where something is done, and bears on no result: it is no part of a fingerprint."""
+
+
+@dataclass(frozen=True)
 class Revised:
     """Marks a setting with which stages came out otherwise once: away from its default the number is part of a fingerprint."""
 

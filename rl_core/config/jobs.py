@@ -24,6 +24,7 @@ class Job(Settings):
     """What a process that works for a stage is told in a file."""
 
     output: Path
+    replies: Path | None = Field(None, description="Where the replies of a judge are kept; default: nowhere.")
     lease: HeldLease | None = Field(None, description="Of the stage that it works for; default: nobody else writes into `output`.")
 
 

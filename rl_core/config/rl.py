@@ -12,7 +12,8 @@ from rl_core.config.own_files import OwnFiles
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import Precision, RlResources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule, constant_schedules
-from rl_core.config.template import DESCRIPTION, TemplateSetting
+from rl_core.data.own_template import DESCRIPTION, TemplateSetting
+from rl_core.judge.settings import Judge
 from rl_core.own_code.reference import is_own
 
 
@@ -69,6 +70,7 @@ class RlConfig(Settings):
     adam_betas: AdamBetas = (0.9, 0.95)
     adam_epsilon: AdamEpsilon = 1e-8
     max_grad_norm: float = Field(1.0, gt=0, description="A longer gradient is scaled down to this length.")
+    judge: Annotated[Judge | None, Added()] = Field(None, description="A model that gives a second opinion on answers; default: none.")
     scoring_deadline: float = Field(5.0, gt=0, description="Seconds per answer; past it the outcome is `timeout`.")
     checkpoint_every: int = Field(20, ge=1, description="Steps between checkpoints.")
     keep_last: int = Field(2, ge=1, description="Newest checkpoints that are kept, the final one among them; `keep_best` adds one.")

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rl_core.config.template import QUESTION, OwnTemplate
+from rl_core.data.own_template import QUESTION, OwnTemplate
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.nearest import nearest
 

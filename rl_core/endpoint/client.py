@@ -36,14 +36,19 @@ class TooLong(Exception):
 class Endpoint:
     """Requests to one address, from any number of threads."""
 
-    def __init__(self, base_url: str, concurrency: int, retries: int) -> None:
-        """Raises EndpointError if the address, the key or a proxy is no right one."""
+    def __init__(self, base_url: str, concurrency: int, retries: int, *, patience: float = PATIENCE, key: str = "OPENAI_API_KEY") -> None:
+        """`patience`: seconds for one response; `key`: the variable of the environment that holds the key.
+
+        Raises:
+            EndpointError: the address, the key or a proxy is no right one.
+        """
         self.retries = retries
+        self.patience = patience
         try:
             self.client = httpx.Client(
                 base_url=base_url.rstrip("/"),
-                headers=_authorization(),
-                timeout=httpx.Timeout(PATIENCE, connect=10.0),
+                headers=_authorization(key),
+                timeout=httpx.Timeout(patience, connect=10.0),
                 limits=httpx.Limits(max_connections=concurrency),
             )
         except httpx.InvalidURL as error:
@@ -118,7 +123,7 @@ class Endpoint:
             EndpointError: the content is larger than any response.
             httpx.RequestError: none comes, or not to its end in time.
         """
-        content, deadline = bytearray(), time.monotonic() + PATIENCE
+        content, deadline = bytearray(), time.monotonic() + self.patience
         with self.client.stream("POST", path, json=body) as reply:
             for part in reply.iter_bytes():
                 content += part
@@ -127,14 +132,14 @@ class Endpoint:
                         f"{self._where(path)} sends more than {LARGEST / 1e6:.0f} MB for one response; check what the server is"
                     )
                 if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout(f"not at its end after {PATIENCE:.0f} s")
+                    raise httpx.ReadTimeout(f"not at its end after {self.patience:.0f} s")
             return reply.status_code, reply.headers, bytes(content)
 
 
-def _authorization() -> dict[str, str]:
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
+def _authorization(variable: str) -> dict[str, str]:
+    key = os.environ.get(variable, "").strip()
     if key and not (key.isascii() and key.isprintable()):
-        raise EndpointError("OPENAI_API_KEY has characters that no key has; set it anew")
+        raise EndpointError(f"{variable} has characters that no key has; set it anew")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rl_core.environments.registry import environment_of
+from rl_core.judge.opinions import Opinions, Question
 from rl_core.outcome import Outcome
 from rl_core.own_code.processes import OwnWorkers
 from rl_core.own_code.rewards import OwnRewards, Values, info_of
@@ -42,7 +43,7 @@ class ScoreItem:
     response: str  # the assistant's whole turn, with what the template supplied of it
     gold: str
     finish_reason: str = "stop"  # stop | length
-    prompt: str = ""  # the question, and what else its row says (a JSON object): for functions of a user's own
+    prompt: str = ""  # the question, and what else its row says (a JSON object): for judges and functions of a user's own
     info: str | None = None
 
 
@@ -54,8 +55,15 @@ class ScoringPool:
     torch.
     """
 
-    def __init__(self, workers: int, deadline: float, code: Sequence[Path] = ()) -> None:
-        """`deadline`: seconds for one answer, counted from when a worker takes it up. `code`: directories of a user's own code."""
+    def __init__(self, workers: int, deadline: float, code: Sequence[Path] = (), opinions: Opinions | None = None) -> None:
+        """A pool without processes yet.
+
+        Args:
+            deadline: seconds for one answer, counted from when a worker takes it up.
+            code: directories of a user's own code.
+            opinions: of a judge, which is asked where it wants to be; closed with the pool.
+        """
+        self.opinions = opinions
         self.workers = workers
         self.deadline = deadline
         self._pool: ProcessPool | None = None
@@ -87,6 +95,8 @@ class ScoringPool:
         """Stop the workers for good: a call that another thread waits in ends as if its deadlines had passed."""
         self._closed = True
         self._stop()
+        if self.opinions:
+            self.opinions.close()
         if "_own_workers" in vars(self):
             self._own_workers.close()
 
@@ -140,13 +150,27 @@ class ScoringPool:
         found = [settle(item.task, item.response, item.gold, read, rules) for item in items]
         # Samples of one prompt often agree: each different question is asked once.
         decisions = self._ask({question for question in found if isinstance(question, OpenQuestion)})
+        early = self._asked(items, [None if isinstance(entry, OpenQuestion) else entry for entry in found])
 
         def verdicts() -> list[Verdict]:
             known = decisions()
             judged = [verdict_of(entry, known[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
-            return [_truncated(item, verdict) for item, verdict in zip(items, judged, strict=True)]
+            reviews = early | self._asked(items, [None if row in early else verdict for row, verdict in enumerate(judged)])
+            finished = [_truncated(item, verdict) for item, verdict in zip(items, judged, strict=True)]
+            return [reviews[row](verdict) if row in reviews else verdict for row, verdict in enumerate(finished)]
 
         return verdicts
+
+    def _asked(self, items: Sequence[ScoreItem], verdicts: Sequence[Verdict | None]) -> dict[int, Callable[[Verdict], Verdict]]:
+        """Begins to ask the judge about those verdicts that it wants; by the place of the item."""
+        if self.opinions is None:
+            return {}
+        found = {}
+        for row, (item, verdict) in enumerate(zip(items, verdicts, strict=True)):
+            if verdict is not None and self.opinions.wants(_truncated(item, verdict)):
+                gold = environment_of(item.task).in_words(item.gold) or item.gold
+                found[row] = self.opinions.ask(Question(item.prompt, gold, item.response))
+        return found
 
     def _ask(self, questions: set[OpenQuestion]) -> Callable[[], dict[OpenQuestion, Decision]]:
         asked = self._schedule(sorted(questions))

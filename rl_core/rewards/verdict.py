@@ -16,6 +16,7 @@ class Verdict:
     extracted: str | None
     truncated: bool = False  # the response was cut off by the token limit, whatever its outcome
     by_text: bool = False  # the gold answer cannot be read: the answer was compared with it as a text
+    by_judge: bool = False  # a judge has overturned what the rules say
     score: float | None = None  # from 0 to 1, where a family gives credit for a part
 
 

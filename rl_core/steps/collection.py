@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -49,6 +49,7 @@ class Collected:
     policy_version: int  # step of the weights that wrote them
     drawn: int  # prompts that the sampler had given out afterwards
     seconds: dict[str, float]
+    judge: dict[str, float] = field(default_factory=dict)  # metrics of a judge
 
 
 @dataclass
@@ -89,7 +90,8 @@ class Collector:
                 f"warning: step {step} trains on {kept}: the others of {drawn} drawn were answered all right or all wrong", file=sys.stderr
             )
         self.pool.tell()
-        return Collected(rollouts, used, temperature, policy_version, self.sampler.drawn, seconds)
+        judge = self.pool.opinions.take_counts() if self.pool.opinions else {}
+        return Collected(rollouts, used, temperature, policy_version, self.sampler.drawn, seconds, judge)
 
     def _answer(
         self, batch: list[EncodedPrompt], requests: list[Request], sampling: Sampling, first_group: int, seconds: dict[str, float]

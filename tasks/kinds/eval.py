@@ -71,6 +71,7 @@ class Eval(ModelKind[EvalStage]):
             output=spec.directory,
             lease=work.lease.held,
             cells=Workspace(spec.workspace).cells,
+            replies=Workspace(spec.workspace).replies,
             data_dir=spec.data_dir,
             seed=spec.seed,
         )
@@ -97,9 +98,13 @@ class Eval(ModelKind[EvalStage]):
             check_template(benchmark.template or stage.template, f"{where}.benchmarks.{number}.template")
 
     def check_before_run(self, stage: EvalStage, spec: StageSpec, where: str) -> None:
-        """Read the problems of local files: a broken row must not show after hours of training."""
+        """Read the problems of local files, and ask the judge once: what is wrong must not show after hours of training."""
         from evals.benchmarks import registry
+        from rl_core.judge.opinions import probe
 
+        if stage.judge:
+            with naming(f"{where}.judge"):
+                probe(stage.judge)
         for number, benchmark in enumerate(stage.benchmarks):
             if registry.local_files(benchmark, spec.data_dir):
                 with naming(f"{where}.benchmarks.{number}"):

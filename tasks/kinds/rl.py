@@ -18,6 +18,7 @@ from rl_core.config.resources import RlResources
 from rl_core.config.rl import Lora, RlConfig
 from rl_core.data.prompts import read_prompts
 from rl_core.errors import InputError, naming
+from rl_core.judge.opinions import probe
 from rl_core.own_code.rewards import try_out
 from rl_core.own_code.sources import CODE, sources, write
 from rl_core.rewards.reward import answer_form, own_functions, resolve
@@ -55,6 +56,7 @@ from tasks.ray_cluster import cluster_of, connect, job_address, require_answer
 from tasks.smoke import THREADS, short_warmup, shorter
 from tasks.stage.spec import StageSpec
 from tasks.trainer.train import prompt_files, reference_model, start_model, train, training_note
+from tasks.workspace import Workspace
 
 # Of a smoke run
 STEPS, PROMPTS, GROUP, MINIBATCHES, PASSES = 2, 4, 4, 2, 2
@@ -102,6 +104,7 @@ class Rl(ModelKind[RlStage]):
             prompts=prompt_files(spec),
             output=spec.directory,
             lease=work.lease.held,
+            replies=Workspace(spec.workspace).replies,
             seed=spec.run_seed,
         )
         return train(job, work.lease, work.follow, steps=config.steps)
@@ -121,6 +124,9 @@ class Rl(ModelKind[RlStage]):
                 connect(address)
             elif address := cluster_of(stage.resources):
                 require_answer(address)
+        if stage.judge:
+            with naming(f"{where}.judge"):
+                probe(stage.judge)
         self.check_with_data(stage, spec, where)
 
     def check_with_data(self, stage: RlStage, spec: StageSpec, where: str) -> None:

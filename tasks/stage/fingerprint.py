@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rl_core.config.base import Added, Revised
+from rl_core.config.base import Added, OnlyHow, Revised
 from rl_core.config.own_files import OwnFiles, by_name
 from rl_core.config.resources import Resources
 
@@ -17,7 +17,8 @@ CODE = ("reward", "verifier")  # sections of an identity with the digests of a u
 
 
 def meaning(settings: BaseModel) -> dict[str, Any]:
-    """Settings as JSON without those that say how and where to execute: everything of type `Resources`, at any depth.
+    """Settings as JSON without those that say how and where to execute: everything of type `Resources` or marked
+    `OnlyHow`, at any depth.
 
     Defaults are part of it: a stage that was finished under one is another stage under the next. A setting that is new (`Added`) changes
     nothing at its default, so it is left out there, and finished stages stay what they are.
@@ -26,7 +27,7 @@ def meaning(settings: BaseModel) -> dict[str, Any]:
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         default = value == field.get_default(call_default_factory=True)
-        if isinstance(value, Resources) or (default and Added() in field.metadata):
+        if isinstance(value, Resources) or OnlyHow() in field.metadata or (default and Added() in field.metadata):
             continue
         found[name] = by_name(_plain(value)) if OwnFiles() in field.metadata else _plain(value)
         for mark in field.metadata:

@@ -9,7 +9,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from rl_core.config.template import OwnTemplate
+from rl_core.data.own_template import OwnTemplate
 from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.templates import TEMPLATES, find_template, render
 from rl_core.rewards.components.nano_aha import equation_format

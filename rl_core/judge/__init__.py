@@ -1,0 +1,1 @@
+"""A model that is asked whether an answer is right."""
