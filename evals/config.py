@@ -12,10 +12,10 @@ from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config.base import Added, Settings
 from rl_core.config.jobs import Job
 from rl_core.config.resources import Precision, Resources
-from rl_core.data.own_template import DESCRIPTION, TemplateSetting
 from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 from rl_core.judge.settings import Judge
 from rl_core.rewards.rules import Rule
+from rl_core.templates.own import DESCRIPTION, TemplateSetting
 
 MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BeforeValidator, Field
 
 from rl_core.config.base import Settings
-from rl_core.data.own_template import TemplateSetting
 from rl_core.errors import naming
+from rl_core.templates.own import TemplateSetting
 from tasks.costs.formulas import CONTEXT_GPU, PROCESS, Changes, Memory
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model

@@ -12,9 +12,9 @@ from rl_core.config.own_files import OwnFiles
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import Precision, RlResources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule, constant_schedules
-from rl_core.data.own_template import DESCRIPTION, TemplateSetting
 from rl_core.judge.settings import Judge
 from rl_core.own_code.reference import is_own
+from rl_core.templates.own import DESCRIPTION, TemplateSetting
 
 
 class Lora(Settings):

@@ -9,7 +9,7 @@ from pydantic import Field
 from rl_core.config.base import Settings
 from rl_core.config.resources import Resources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule
-from rl_core.data.own_template import DESCRIPTION, TemplateSetting
+from rl_core.templates.own import DESCRIPTION, TemplateSetting
 
 
 class SftConfig(Settings):

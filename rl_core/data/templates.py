@@ -10,9 +10,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rl_core.data.own_template import QUESTION, OwnTemplate
 from rl_core.data.prompts import DataError, Prompt
 from rl_core.nearest import nearest
+from rl_core.templates.own import QUESTION, OwnTemplate
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from rl_core.data.own_template import OwnTemplate
 from rl_core.data.prompts import DataError, Prompt, read_columns
 from rl_core.data.templates import TEMPLATES, find_template, render
 from rl_core.rewards.components.nano_aha import equation_format
@@ -17,6 +16,7 @@ from rl_core.rewards.formats import tags_in_order
 from rl_core.rewards.readers import box_or_r1_tags
 from rl_core.rollout.engine import Completion
 from rl_core.rollout.responses import encode_prompts, response_fields
+from rl_core.templates.own import OwnTemplate
 
 QUESTION = r"What is $\frac{1}{2} + {x}$?"  # braces that are no placeholders
 RAW = [name for name, template in TEMPLATES.items() if template.raw]

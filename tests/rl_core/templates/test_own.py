@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from rl_core.config.own_files import FOLDERS
 from rl_core.config.sft import SftConfig
-from rl_core.data.own_template import OwnTemplate
+from rl_core.templates.own import OwnTemplate
 
 
 def read(template: Any, *folders: Path) -> Any:

@@ -1,0 +1,1 @@
+"""Prompt templates: how a question becomes the text that a model continues."""
