@@ -140,7 +140,7 @@ INSTEAD: dict[str, str] = {
     "`checkpoint_every` and `keep_last`; a checkpoint has all that a run goes on from",
     "greater_is_better": "`keep_best` keeps the highest",
     "ignore_data_skip full_determinism": "a run that is resumed sees the same prompts and the same random numbers",
-    "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision": "`r1flow push` uploads a checkpoint",
+    "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision": "`push` uploads a checkpoint",
     "project trackio_space_id trackio_bucket_id trackio_static_space_id": "MLflow has every run; MLFLOW_TRACKING_URI names its server",
     "use_cpu local_rank no_cuda accelerator_config parallelism_config ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers "
     "ddp_static_graph ddp_backend ddp_timeout fsdp_config ds3_gather_for_generation fsdp_size model_parallel_size sequence_parallel_size "
