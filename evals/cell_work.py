@@ -43,7 +43,6 @@ class Progress:
         self.report({})
 
     def grow(self, responses: int) -> None:
-        """More responses are wanted than was known."""
         self.total += responses
         self.journal.total = self.total
 
@@ -70,7 +69,6 @@ class Work:
         self.tokens = self.correct = 0
 
     def run(self) -> None:
-        """Sample and judge what is missing."""
         self.progress.done += self.before
         for number, mode in enumerate(self.cell.modes):
             target = mode.samples or PILOT
@@ -155,7 +153,6 @@ class Work:
 
 
 def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, config: EvalConfig) -> None:
-    """Finish one cell."""
     with cell.at_work() as partial:
         if cell.finished():  # by another process, meanwhile
             progress.skip(cell)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,8 +70,7 @@ class Cell:
     def finished(self) -> dict[str, Any] | None:
         """The content of `cell.json`; None while the cell is not whole. A damaged one is named on stderr.
 
-        Raises:
-            PermissionError: its files may not be read, which says nothing of what is in them.
+        Raises PermissionError if its files may not be read, which says nothing of what is in them.
         """
         try:
             record = read_cell(self.directory)
@@ -87,11 +86,7 @@ class Cell:
 
     @contextmanager
     def at_work(self) -> Iterator[Partial]:
-        """Take the lease of the cell and continue from the responses that it has.
-
-        Raises:
-            CellBusy: another process holds it.
-        """
+        """Take the lease of the cell and continue from the responses that it has. Raises CellBusy if another process holds it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.directory / ".lock")
         try:
@@ -161,7 +156,7 @@ class Partial:
             path.write_text(head + "\n")
         self._file = path.open("a", encoding="utf-8")
 
-    def __enter__(self) -> Partial:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,7 +178,6 @@ class Partial:
                 aside.write_bytes(b"\n".join(whole) + b"\n")
 
     def add(self, rows: list[tuple[int, int, Row]]) -> None:
-        """Keep finished responses."""
         self.rows += rows
         texts = map(json.dumps, rows)
         self._file.writelines(f"{text}\t{zlib.crc32(text.encode()):08x}\n" for text in texts)
@@ -193,8 +187,7 @@ class Partial:
 def damaged_lines(path: Path) -> int:
     """How many whole lines of a `partial.jsonl` do not match their checksums; one that is still being written is not counted.
 
-    Raises:
-        OSError: it cannot be read.
+    Raises OSError if it cannot be read.
     """
     damaged = 0
     with path.open("rb") as file:

@@ -119,8 +119,7 @@ class BenchmarkComparison(NamedTuple):
 def compare_results(first: Result, second: Result) -> list[BenchmarkComparison]:
     """Every benchmark that both have, paired by problem where the problems are the same.
 
-    Raises:
-        InputError: they share no benchmark, or samples are missing.
+    Raises InputError if they share no benchmark, or samples are missing.
     """
     shared = [name for name in first.cells if name in second.cells]
     if not shared:

@@ -50,8 +50,7 @@ def grade(
     Columns of these names in the file are replaced. The golds may be in the form of the benchmark's own data. Where there are some that
     cannot be read, answers to them are compared as texts, and a column `gold_by_text` marks them; with `strict` they are an error.
 
-    Raises:
-        DataError: an unknown benchmark, a file that cannot be read or written, or a row without gold or response; nothing is written.
+    Raises DataError, with nothing written, for an unknown benchmark, a file that cannot be read or written, a row without gold or response.
     """
     registry.find(benchmark)
     read = find_reader(reader)

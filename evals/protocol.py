@@ -70,8 +70,7 @@ def find_protocol(name: str) -> Protocol:
 def fill(values: dict[str, Any]) -> dict[str, Any]:
     """Settings of an evaluation with those of its protocol put where none are given.
 
-    Raises:
-        ValueError: samples are asked of a greedy protocol without a temperature to draw them at.
+    Raises ValueError if samples are asked of a greedy protocol without a temperature to draw them at.
     """
     protocol = find_protocol(values["protocol"])
     given = {name: value for name, value in values.items() if value is not None}

@@ -48,8 +48,7 @@ _FINGERPRINT = b"r1flow.cell"
 def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, Any]:
     """Run or continue an evaluation in `job.output`; returns what is in its `scores.json`.
 
-    Raises:
-        InputError: a setting, file or model is wrong, before the first model is loaded where that can be known; or an endpoint fails.
+    Raises InputError if a setting, file or model is wrong, before the first model is loaded where that can be known; or an endpoint fails.
     """
     cells = plan(job)
     config = job.config
@@ -77,11 +76,7 @@ def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, A
 
 
 def plan(job: EvalJob) -> list[Cell]:
-    """The cells of the matrix, checkpoint by checkpoint.
-
-    Raises:
-        InputError: a name, file or setting is wrong.
-    """
+    """The cells of the matrix, checkpoint by checkpoint. Raises InputError if a name, file or setting is wrong."""
     names = [checkpoint.name for checkpoint in job.checkpoints]
     for checkpoint in job.checkpoints:
         if not re.fullmatch(r"[\w][\w.-]*", checkpoint.name) or names.count(checkpoint.name) > 1:

@@ -96,8 +96,7 @@ def compare(first: ScoredCell, second: ScoredCell) -> list[dict[str, Any]]:
 
     `noise`: no difference is shown. Of one sample per problem McNemar's test decides, of more the paired bootstrap.
 
-    Raises:
-        ValueError: the problems are not the same.
+    Raises ValueError if the problems are not the same.
     """
     table = []
     before = {(subset, mode): problems for subset, mode, problems in parts(first)}

@@ -63,8 +63,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float], seed: int
 
     Where problems are few, or differ all by the same, the interval is widened by what no resample can see.
 
-    Raises:
-        ValueError: different numbers of problems.
+    Raises ValueError if the numbers of problems differ.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} problems cannot be paired")
@@ -84,8 +83,7 @@ def is_noise(difference: Estimate) -> bool:
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     """Exact two-sided p-value of equal accuracy, from the problems that only one of two checkpoints solves (Q. McNemar 1947).
 
-    Raises:
-        ValueError: different numbers of problems.
+    Raises ValueError if the numbers of problems differ.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} problems cannot be paired")
@@ -143,8 +141,7 @@ def avg_at_k(correct: Sequence[bool]) -> float:
 def pass_at_k(correct: Sequence[bool], k: int) -> float:
     """Unbiased chance that at least one of k samples of a problem is correct: 1 - C(n-c, k) / C(n, k) (Chen et al., 2107.03374).
 
-    Raises:
-        ValueError: fewer than k samples.
+    Raises ValueError if there are fewer than k samples.
     """
     n, c = len(correct), sum(correct)
     if not 1 <= k <= n:

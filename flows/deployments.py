@@ -10,20 +10,15 @@ import asyncio
 import contextlib
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas import filters
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
@@ -72,11 +67,7 @@ def form(recipe: Recipe, given: RunRequest) -> ParameterSchema:
 
 
 def deployment(schedule: Schedule) -> RunnerDeployment:
-    """A recipe as a deployment; its schedules are applied apart from it.
-
-    Raises:
-        RecipeError: the recipe is missing or wrong.
-    """
+    """A recipe as a deployment; its schedules are applied apart from it. Raises RecipeError if the recipe is missing or wrong."""
     from flows.experiment import experiment
 
     recipe = load_recipe(schedule.request.recipe, schedule.request.changes)
@@ -95,13 +86,8 @@ def deployment(schedule: Schedule) -> RunnerDeployment:
 
 def _about(recipe: Path) -> str:
     """The comment at the head of a recipe file."""
-    path = shipped().get(str(recipe), recipe)
-    lines = []
-    for line in path.read_text().splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("# "))
-    return " ".join(lines)
+    lines = shipped().get(str(recipe), recipe).read_text().splitlines()
+    return " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
 
 
 class _Served:
@@ -154,8 +140,9 @@ async def _apply(deployment: UUID, schedule: Schedule) -> None:
 
 async def _drop_missed(client: PrefectClient, deployment: UUID) -> None:
     """Delete the runs that a schedule made for a time when nothing was up: Prefect keeps those that are due, and would start them now."""
-    waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
-    known = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+    scheduled = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    waiting = filters.FlowRunFilter(state=scheduled)
+    known = filters.DeploymentFilter(id=filters.DeploymentFilterId(any_=[deployment]))
     for run in await client.read_flow_runs(flow_run_filter=waiting, deployment_filter=known):
         if run.auto_scheduled:
             await client.delete_flow_run(run.id)

@@ -25,15 +25,14 @@ from flows.recipe.load import resolved
 from flows.recipe.request import DEFAULT_WORKSPACE, Profile, RunRequest
 from flows.runs.display import Display
 from flows.runs.prefect_page import FlowPage
-from flows.runs.record import RunRecord, unclosed
+from flows.runs.record import RunRecord, unreported
 from flows.runs.stage_warnings import stage_warnings
 from flows.servers.served import check_served
 from rl_core.errors import InputError
-from tasks.context import RunContext
 from tasks.interrupts import go_on, hear_signals
 from tasks.kinds import KINDS
 from tasks.provenance import git_diff, made_with
-from tasks.run import run_stage
+from tasks.run import RunContext, run_stage
 from tasks.stage.digests import Digests
 from tasks.stage.spec import ending, message_of, set_aside, why_not_done
 from tasks.tracking.experiment_run import Lineage
@@ -179,7 +178,7 @@ def _lineage(plan: Plan, record: RunRecord, display: Display) -> Iterator[Lineag
 
 def _close_earlier(workspace: Workspace, lineage: Lineage) -> None:
     """Close the MLflow runs of runs that were killed, or that ended while MLflow did not answer."""
-    for path, record in unclosed(workspace):
+    for path, record in unreported(workspace, "mlflow"):
         status = {"done": "FINISHED", "failed": "FAILED"}.get(record["state"], "KILLED")
         if not lineage.close(record["mlflow"]["run_id"], status):
             return

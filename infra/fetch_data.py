@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evals.benchmarks.problems import ProblemSet
 from evals.benchmarks.registry import PROBLEM_SETS, open_benchmark
 from evals.config import BenchmarkSettings
-from rl_core.data.math_sets import MATH_SETS, MathSet
+from rl_core.data.math_sets import MATH_SETS
 from rl_core.data.rows import hub_rows
 from rl_core.environments import gsm8k
 from rl_core.errors import InputError
@@ -29,7 +29,7 @@ Fetch = Callable[[], Iterable[Any]]
 
 def wanted() -> dict[str, dict[str, Fetch]]:
     """By name: each file of a data directory, and where its rows come from."""
-    found: dict[str, dict[str, Fetch]] = {name: {source.file: _benchmark(source)} for name, source in PROBLEM_SETS.items()}
+    found: dict[str, dict[str, Fetch]] = {name: {source.file: source.hub_rows} for name, source in PROBLEM_SETS.items()}
     found["gsm8k_train"] = {
         "gsm8k/train.jsonl": lambda: hub_rows(gsm8k.HUB_ID, "train", "gsm8k/train.jsonl", config="main", revision=gsm8k.REVISION)
     }
@@ -41,16 +41,11 @@ def wanted() -> dict[str, dict[str, Fetch]]:
     }
     for name, source in MATH_SETS.items():
         if source.hub_id:
-            found[f"{name}_train"] = {f"{source.folder}/train.parquet": _training_set(source, source.hub_id)}
+            own = {"config": source.hub_config, "file": source.hub_file, "revision": source.revision}
+            found[f"{name}_train"] = {
+                f"{source.folder}/train.parquet": partial(hub_rows, source.hub_id, "train", source.local, **own),
+            }
     return found
-
-
-def _benchmark(source: ProblemSet) -> Fetch:
-    return source.hub_rows
-
-
-def _training_set(source: MathSet, hub_id: str) -> Fetch:
-    return lambda: hub_rows(hub_id, "train", source.local, config=source.hub_config, file=source.hub_file, revision=source.revision)
 
 
 def write(path: Path, rows: list[Any]) -> None:

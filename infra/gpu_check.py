@@ -111,7 +111,6 @@ def make_tiny(directory: Path, kind: str) -> None:
 
 
 def rl_config(**changes: Any) -> RlConfig:
-    """Settings of a stage that the checks need."""
     common = {"steps": 1, "max_response_tokens": SAMPLING.max_tokens, "resources": {"ray": False}}
     return RlConfig.model_validate(common | changes)
 

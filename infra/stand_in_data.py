@@ -86,12 +86,9 @@ def files() -> dict[str, list[Row]]:
             {"Question": question, "Answer": answer, "Answer_type": "integer", "Picture": None} for question, answer in map(whole, later)
         ],
         "gpqa_diamond/test.jsonl": [
-            {
-                "Question": row["problem"],
-                "Correct Answer": texts[0],
-                **{f"Incorrect Answer {place}": texts[place] for place in (1, 2, 3)},
-                "Subdomain": "Arithmetic",
-            }
+            {"Question": row["problem"], "Correct Answer": texts[0]}
+            | {f"Incorrect Answer {place}": texts[place] for place in (1, 2, 3)}
+            | {"Subdomain": "Arithmetic"}
             for row, texts in zip(wholes, options, strict=True)
         ],
         "mmlu_pro/test.parquet": [

@@ -28,6 +28,5 @@ def in_one_piece(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file in one piece."""
     with in_one_piece(path) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 SEAL = "sha256"
-CHUNK = 1 << 20  # bytes of a file that are read at once
 
 
 def sealed(content: dict[str, Any], *files: Path) -> dict[str, Any]:
@@ -27,8 +26,7 @@ def sealed(content: dict[str, Any], *files: Path) -> dict[str, Any]:
 def unseal(content: Any, *files: Path) -> dict[str, Any] | None:
     """A record without its seal; None if it is no record, or does not match it. One that was written without a seal is taken as it is.
 
-    Raises:
-        OSError: a file cannot be read.
+    Raises OSError if a file cannot be read.
     """
     if not isinstance(content, dict):
         return None
@@ -49,6 +47,5 @@ def _digest(content: dict[str, Any], files: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(text.encode())
     for path in files:
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()

@@ -139,9 +139,8 @@ class _Run:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])
                 collector = Collector(workers, pool, self.prompts, sampler, config, job.seed)
                 workers.sync()
-                check_agreement(
-                    workers, self.prompts, Sampling(self._settings(first + 1).temperature, min(PROBE_TOKENS, config.max_response_tokens))
-                )
+                short = Sampling(self._settings(first + 1).temperature, min(PROBE_TOKENS, config.max_response_tokens))
+                check_agreement(workers, self.prompts, short)
                 self._loop(workers, collector, ahead, first)
         finally:
             workers.close()
@@ -245,8 +244,7 @@ def experience_of(rollout: Rollout) -> Experience:
 def check_agreement(workers: Workers, prompts: list[EncodedPrompt], sampling: Sampling) -> None:
     """Whether engines and policy give the same tokens the same probabilities, measured on a few short responses.
 
-    Raises:
-        RuntimeError: they do not; nothing sampled by these engines is worth anything.
+    Raises RuntimeError if they do not; nothing sampled by these engines is worth anything.
     """
     probes = prompts[:PROBES]
     requests = [Request(encoded.token_ids, 1, seed) for seed, encoded in enumerate(probes)]

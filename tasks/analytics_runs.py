@@ -29,6 +29,5 @@ def stage_run(experiment: str, stage: str, kind: Any, fingerprint: str, director
 
 
 def run_info(record: dict[str, Any]) -> RunInfo:
-    """A run's record."""
     facts = {name: record.get(name) for name in ("experiment", "run", "state", "started", "finished", "recipe")}
     return RunInfo.model_validate(facts)

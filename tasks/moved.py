@@ -42,8 +42,13 @@ def follow_move(workspace: Workspace) -> list[Path]:
                         (now, len(before) + 1, len(before), before),
                     )
         connection.commit()
-    for root in left:
-        _rename_in_notes(workspace, Workspace(root).own_mlflow_database)
+    former = {Workspace(root).own_mlflow_database for root in left}
+    for path in [*workspace.root.glob(f"*/*/{MLFLOW}"), *workspace.run_records()] if left else []:
+        content = read_record(path) or {}
+        notes = content if path.name == MLFLOW else content.get("mlflow")
+        if notes and notes.get("tracking_uri") in former:
+            notes["tracking_uri"] = workspace.tracking_uri
+            write_record(path, content)
     return left
 
 
@@ -52,13 +57,3 @@ def _root_of(location: str) -> Path | None:
     parts = urlsplit(location)
     path = Path(unquote(parts.path))
     return path.parent.parent if parts.scheme == "file" and path.parent.name == ARTIFACTS else None
-
-
-def _rename_in_notes(workspace: Workspace, before: str) -> None:
-    """In what stages and runs noted of MLflow, the database's address."""
-    for path in [*workspace.root.glob(f"*/*/{MLFLOW}"), *workspace.run_records()]:
-        content = read_record(path) or {}
-        notes = content if path.name == MLFLOW else content.get("mlflow")
-        if notes and notes.get("tracking_uri") == before:
-            notes["tracking_uri"] = workspace.tracking_uri
-            write_record(path, content)

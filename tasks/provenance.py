@@ -15,11 +15,8 @@ LARGEST_DIFF = 1_000_000  # characters
 
 
 def made_with() -> dict[str, str]:
-    """Versions, hardware and commit."""
-    found = versions() | hardware()
-    if state := git_state():
-        found["r1flow.git.commit"] = state["commit"]
-    return found
+    state = git_state()
+    return versions() | hardware() | ({"r1flow.git.commit": state["commit"]} if state else {})
 
 
 def versions() -> dict[str, str]:
@@ -29,7 +26,6 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, str]:
-    """Host, processor, memory and GPUs."""
     import psutil
 
     found = {

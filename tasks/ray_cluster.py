@@ -42,8 +42,7 @@ def job_address(resources: Resources) -> str | None:
 def require_answer(address: str) -> None:
     """Whether somebody listens at the address of a cluster, which Ray's own clients find out after minutes, or never.
 
-    Raises:
-        ClusterError: nobody does.
+    Raises ClusterError if nobody does.
     """
     if address in ("auto", "local"):  # found by Ray itself
         return
@@ -55,11 +54,7 @@ def require_answer(address: str) -> None:
 
 
 def connect(address: str) -> JobSubmissionClient:
-    """A client of a cluster's job interface.
-
-    Raises:
-        ClusterError: nothing answers there, or it asks for a token.
-    """
+    """A client of a cluster's job interface. Raises ClusterError if nothing answers there, or it asks for a token."""
     require_answer(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.exceptions import AuthenticationError

@@ -9,7 +9,7 @@ import stat
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from rl_core.addresses import holds_secret
@@ -43,7 +43,7 @@ class Workspace:
     root: Path
 
     @classmethod
-    def at(cls, root: Path) -> Workspace:
+    def at(cls, root: Path) -> Self:
         """Raises WorkspaceError if it is there and its owner lets nobody else read it."""
         root = root.expanduser().resolve()
         if root.is_dir() and not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
@@ -87,11 +87,7 @@ class Workspace:
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's server where one is named, else its database.
-
-        Raises:
-            WorkspaceError: the address holds a password.
-        """
+        """MLflow's server where one is named, else its database. Raises WorkspaceError if the address holds a password."""
         return named_address("MLFLOW_TRACKING_URI") or self.mlflow_database
 
     @property
@@ -103,14 +99,12 @@ class Workspace:
     def mlflow_database(self) -> str:
         """The database that is named, else a SQLite file; absolute, for MLflow takes a relative one from the current directory.
 
-        Raises:
-            WorkspaceError: the address holds a password.
+        Raises WorkspaceError if the address holds a password.
         """
         return named_address("MLFLOW_BACKEND_STORE_URI") or self.own_mlflow_database
 
     @property
     def own_mlflow_database(self) -> str:
-        """Address of the workspace's own SQLite file."""
         return sqlite_address(self.mlflow_file)
 
     @property
@@ -208,8 +202,7 @@ def why_not_writable(path: Path) -> str | None:
 def named_address(name: str) -> str | None:
     """An address in the environment, which records and pages may show; None where there is none.
 
-    Raises:
-        WorkspaceError: it holds a password or a token.
+    Raises WorkspaceError if it holds a password or a token.
     """
     address = os.environ.get(name)
     if address and holds_secret(address):
@@ -237,8 +230,7 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; None if it is missing or broken.
 
-    Raises:
-        PermissionError: it may not be read, which says nothing of what is in it.
+    Raises PermissionError if it may not be read, which says nothing of what is in it.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

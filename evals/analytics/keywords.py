@@ -64,7 +64,6 @@ class KeywordError(InputError):
 
 @cache
 def shipped() -> tuple[Keyword, ...]:
-    """The keywords of `keywords.yaml`."""
     import yaml
 
     document = yaml.safe_load((Path(__file__).parent / "keywords.yaml").read_text(encoding="utf-8"))
@@ -74,8 +73,7 @@ def shipped() -> tuple[Keyword, ...]:
 def with_own(families: Mapping[str, FamilySettings]) -> tuple[Keyword, ...]:
     """The shipped keywords and a user's; a family of the same name replaces the shipped one.
 
-    Raises:
-        KeywordError: a pattern that RE2 or `re` does not read.
+    Raises KeywordError if RE2 or `re` does not read a pattern.
     """
     import duckdb
 
@@ -164,7 +162,6 @@ def first_turn(keywords: Sequence[Keyword]) -> str:
 
 
 def literal(text: str) -> str:
-    """A SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

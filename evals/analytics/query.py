@@ -40,8 +40,7 @@ def run(database: Path, sql: str, parameters: Mapping[str, str] | None = None, *
 def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, str]) -> pa.Table:
     """The result of the last statement in `sql` on an open connection.
 
-    Raises:
-        QueryError: DuckDB refuses a statement, or a parameter is missing or not used.
+    Raises QueryError if DuckDB refuses a statement, or a parameter is missing or not used.
     """
     import duckdb
 
@@ -90,7 +89,6 @@ def connect(database: Path, *, files: bool = False) -> duckdb.DuckDBPyConnection
 
 
 def _why_closed(database: Path, error: Exception) -> str:
-    """Why a database does not open, and what helps."""
     if holder := re.search(r"Conflicting lock is held in (.*?)\s*\(PID (\d+)\)", str(error)):
         return f"process {holder[2]} ({Path(holder[1]).name}) has it open for writing; wait until it closes it, or end it"
     if database.with_name(f"{database.name}.wal").exists():

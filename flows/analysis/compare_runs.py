@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from flows.analysis.ingest import part_of
 from flows.runs.record import find_run
 from rl_core.errors import InputError
 from tasks.kinds.report import where_to_look
 from tasks.tracking.experiment_run import Lineage, TrackingError
+from tasks.tracking.stage_run import flatten
 from tasks.workspace import Workspace
 
 DATABASE = "comparison.duckdb"
@@ -19,8 +19,7 @@ DATABASE = "comparison.duckdb"
 def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None, warn: Callable[[str], None]) -> Path:
     """Write `comparison.duckdb`, `comparison.html` and `figures/`, and keep page and figures as an MLflow run; returns the page.
 
-    Raises:
-        InputError: a run is not there, named twice, or has nothing finished.
+    Raises InputError if a run is not there, named twice, or has nothing finished.
     """
     from evals.analytics.report.comparison import write
     from evals.analytics.warehouse.publish import build_several
@@ -42,7 +41,7 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
         workspace.require_writable(output, "another directory by --output")
     output.mkdir(parents=True, exist_ok=True)
     build_several(parts, output / DATABASE)
-    recipes = {label: _flat(record["recipe"]) for label, record in zip(labels, records, strict=True)}
+    recipes = {label: dict(flatten(record["recipe"])) for label, record in zip(labels, records, strict=True)}
     runs = {label: [stage.stage for stage in part.stages] for label, part in zip(labels, parts, strict=True)}
     page = write(output / DATABASE, output, runs=runs, recipes=recipes, links=where_to_look(workspace))
     try:
@@ -53,9 +52,3 @@ def compare_runs(workspace: Workspace, names: Sequence[str], output: Path | None
         lineage.keep(page)
         lineage.close(lineage.run_id, "FINISHED")
     return page
-
-
-def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
-    from tasks.tracking.stage_run import flatten
-
-    return dict(flatten(recipe))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,7 @@ from tasks.workspace import Workspace
 def settings_of(options: dict[str, Any]) -> dict[str, Any]:
     """Settings of an evaluation from the options of the command line.
 
-    Raises:
-        InputError: neither benchmarks nor a protocol, or samples that are no number.
+    Raises InputError if neither benchmarks nor a protocol is given, or the samples are no number.
     """
     given = {name: value for name, value in options.items() if value is not None}
     names, protocol = given.pop("benchmarks", None), given.get("protocol")
@@ -53,8 +53,7 @@ def make_job(
 ) -> EvalJob:
     """The evaluation that the command line asks for.
 
-    Raises:
-        InputError: a setting is wrong, a checkpoint is not there or incomplete, or the hub has no such model.
+    Raises InputError if a setting is wrong, a checkpoint is not there or incomplete, or the hub has no such model.
     """
     try:
         config = EvalConfig.model_validate({name: value for name, value in settings.items() if value is not None})
@@ -117,40 +116,26 @@ def run_evaluation(job: EvalJob, workspace: Workspace) -> None:
 
     workspace.create()
     console = make_console()
-    with _Progress(console) as progress:
-        scores = evaluate(job, progress)
+    with _progress(console) as show:
+        scores = evaluate(job, show)
     print_scores(*score_table(scores["scores"], scores["comparisons"]), console)
     console.print(f"\nresult  {job.output}", highlight=False, soft_wrap=True)
 
 
-class _Progress:
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
     """A bar with the time left at a terminal, else nothing: what is finished is printed by cell."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    columns = TextColumn("responses"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, note="")
 
-        self.bar = Progress(
-            TextColumn("responses"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task("", total=None, note="")
+        def show(done: int, total: int, metrics: dict[str, float]) -> None:
+            note = f"accuracy {metrics['accuracy']:.2f}  {metrics['tokens_per_second']:,.0f} tokens/s" if metrics else ""
+            bar.update(task, completed=done, total=total, note=note)
 
-    def __enter__(self) -> _Progress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def __call__(self, done: int, total: int, metrics: dict[str, float]) -> None:
-        note = f"accuracy {metrics['accuracy']:.2f}  {metrics['tokens_per_second']:,.0f} tokens/s" if metrics else ""
-        self.bar.update(self.task, completed=done, total=total, note=note)
+        yield show
 
 
 def grade_file(

@@ -69,7 +69,6 @@ def analyze(
 
 
 def _links(counts: Counts, output: Path) -> list[dict[str, Any]]:
-    """Where to go on, and what the files do not say."""
     found = [{"title": "SQL", "where": f"r1flow sql --database {quote(str(output / DATABASE))} @queries", "note": "every response"}]
     for missing, total, title, remedy, what in (
         (counts.without_verdict, counts.responses, "Verdicts", "--map correct=COLUMN or --correct-from REWARD", "whether they are right"),

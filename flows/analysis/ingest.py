@@ -51,8 +51,7 @@ def ingest(workspace: Workspace, *, follow: bool) -> Iterator[dict[str, int]]:
 
     `follow` goes on until it is interrupted.
 
-    Raises:
-        WarehouseError: a file of a stage or the warehouse is broken.
+    Raises WarehouseError if a file of a stage or the warehouse is broken.
     """
     first = True
     while first or follow:

@@ -17,11 +17,7 @@ from tasks.workspace import Workspace, write_record
 
 
 def write_report(workspace: Workspace, run: dict[str, Any], output: Path | None) -> Path:
-    """Write the page of a recorded run and return its path.
-
-    Raises:
-        InputError: none of its stages has something to show yet.
-    """
+    """Write the page of a recorded run and return its path. Raises InputError if none of its stages has something to show yet."""
     from evals.analytics.report.page import write
     from evals.analytics.warehouse.publish import build
 

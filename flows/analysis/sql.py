@@ -22,16 +22,11 @@ def answer(
     script: Path | None,
     allow_files: bool,
     database: Path | None,
-    workspace: Path,
+    workspace: Workspace,
 ) -> None:
-    """Answer in the format asked for.
-
-    Raises:
-        InputError: the database, the SQL or a parameter is wrong.
-    """
-    place = Workspace.at(workspace)
-    own = place.root / "queries"
-    file = database or place.warehouse
+    """Answer in the format asked for. Raises InputError if the database, the SQL or a parameter is wrong."""
+    own = workspace.root / "queries"
+    file = database or workspace.warehouse
     if script is not None:
         parameters = (*([query] if query else []), *parameters)  # with --file every argument is one
         query = sys.stdin.read() if str(script) == "-" else script.read_text(encoding="utf-8")

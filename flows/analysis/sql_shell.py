@@ -13,22 +13,8 @@ from flows.analysis.tables import write_table
 from flows.console import make_console
 
 HELP = "SQL ends with ;   @query name=value asks a saved query   .queries   .tables   .columns TABLE   .quit"
-WORDS = (
-    "SELECT",
-    "FROM",
-    "WHERE",
-    "GROUP BY ALL",
-    "ORDER BY",
-    "LIMIT",
-    "JOIN",
-    "USING",
-    "HAVING",
-    "QUALIFY",
-    "DISTINCT",
-    "FILTER",
-    "count",
-    "avg",
-)
+WORDS = ("SELECT", "FROM", "WHERE", "GROUP BY ALL", "ORDER BY", "LIMIT", "JOIN", "USING", "HAVING", "QUALIFY", "DISTINCT", "FILTER")
+FUNCTIONS = ("count", "avg")
 
 
 def interactive(database: Path, own: Path, form: str, *, files: bool) -> None:
@@ -40,7 +26,7 @@ def interactive(database: Path, own: Path, form: str, *, files: bool) -> None:
     """
     console = make_console()
     known = saved_queries(own)
-    names = [*WORDS, *(f"@{name}" for name in known), ".queries", ".tables", ".columns", ".quit", *_names(database, files)]
+    names = [*WORDS, *FUNCTIONS, *(f"@{name}" for name in known), ".queries", ".tables", ".columns", ".quit", *_names(database, files)]
     readline.set_completer_delims(" \t\n,()=;")
     readline.set_completer(lambda text, state: next(iter([name for name in names if name.lower().startswith(text.lower())][state:]), None))
     readline.parse_and_bind("tab: complete")
@@ -86,11 +72,7 @@ def _read(question: str) -> tuple[str, dict[str, str]]:
 
 
 def parameters_of(pairs: list[str]) -> dict[str, str]:
-    """`name=value` arguments.
-
-    Raises:
-        QueryError: one is no such pair.
-    """
+    """`name=value` arguments. Raises QueryError if one is no such pair."""
     for pair in pairs:
         if not re.match(r"\w+=", pair):
             raise QueryError(f"{pair!r}: write parameters as name=value")

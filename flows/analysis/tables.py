@@ -129,7 +129,6 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _text(value: Any) -> str:
-    """A value as a person reads it."""
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else visible(str(_flat(value)))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flows.cli.group import INTERRUPTED, Output, main, workspace_option
+from tasks.workspace import Workspace
 
 
 @main.command()
@@ -40,16 +41,14 @@ def sql(query: str | None, parameters: tuple[str, ...], **options: Any) -> None:
 @main.command()
 @click.option("--follow", is_flag=True, help="Go on bringing in what training writes, until Ctrl-C.")
 @workspace_option
-def ingest(follow: bool, workspace: Path) -> None:
+def ingest(follow: bool, workspace: Workspace) -> None:
     """Bring what the stages have written so far into the workspace's warehouse; what is already in it is not read again."""
     from flows.analysis.ingest import ingest as bring_in
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    place.create()
+    workspace.create()
     try:
-        for rows in bring_in(place, follow=follow):
-            click.echo(", ".join(f"{count:,} {table}" for table, count in rows.items() if count) or f"nothing to read in {place.root}")
+        for rows in bring_in(workspace, follow=follow):
+            click.echo(", ".join(f"{count:,} {table}" for table, count in rows.items() if count) or f"nothing to read in {workspace.root}")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
@@ -80,14 +79,12 @@ def analyze(files: tuple[Path, ...], output: Path, **options: Any) -> None:
 @click.argument("run")
 @click.option("--output", type=Output(directory=True), help="Directory for the report.")
 @workspace_option
-def report(run: str, output: Path | None, workspace: Path) -> None:
+def report(run: str, output: Path | None, workspace: Workspace) -> None:
     """Write the report of RUN, also while it goes on: what is finished, and the steps so far of the stage that runs.
 
     RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
     """
     from flows.analysis.report import write_report
     from flows.runs.record import find_run
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    click.echo(write_report(place, find_run(place, run), output))
+    click.echo(write_report(workspace, find_run(workspace, run), output))

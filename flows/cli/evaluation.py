@@ -10,6 +10,7 @@ import click
 
 from flows.cli.group import INTERRUPTED, Output, data_dir_option, main, workspace_option
 from rl_core.rewards.rules import Rule
+from tasks.workspace import Workspace
 
 
 @main.command()
@@ -31,20 +32,20 @@ from rl_core.rewards.rules import Rule
 @click.option("--output", type=Output(directory=True), help="Directory for samples and scores.")
 @workspace_option
 @data_dir_option
-def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | None, output: Path | None, seed: int, **options: Any) -> None:
+def evaluate(
+    checkpoints: tuple[str, ...], workspace: Workspace, data_dir: Path | None, output: Path | None, seed: int, **options: Any
+) -> None:
     """Score CHECKPOINTS on benchmarks: EXPERIMENT/STAGE of the workspace, EXPERIMENT/STAGE/step-N, NAME@ALIAS, directories or hub ids.
 
     NAME=CHECKPOINT says how tables call one.
     What is finished is kept in the workspace, response by response: the same command goes on where it stopped.
     """
     from flows.analysis.evaluate import make_job, run_evaluation, settings_of
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    place.require_writable(place.root, "another directory by --workspace")
-    job = make_job(checkpoints, settings_of(options), place, output, data_dir, seed)
+    workspace.require_writable(workspace.root, "another directory by --workspace")
+    job = make_job(checkpoints, settings_of(options), workspace, output, data_dir, seed)
     try:
-        run_evaluation(job, place)
+        run_evaluation(job, workspace)
     except KeyboardInterrupt:
         click.echo("stopped; finished responses are kept, and the same command goes on", err=True)
         sys.exit(INTERRUPTED)
@@ -54,7 +55,7 @@ def evaluate(checkpoints: tuple[str, ...], workspace: Path, data_dir: Path | Non
 @click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
 @click.option("--output", type=Output(directory=True), help="Of runs: directory for the page.")
 @workspace_option
-def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> None:
+def compare(names: tuple[str, ...], output: Path | None, workspace: Workspace) -> None:
     """Compare runs, or two evaluations.
 
     Of runs (EXPERIMENT, which is its last run, EXPERIMENT/ID or ID; `r1flow status` lists them) a page tells what differs in the recipes,
@@ -64,10 +65,8 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
     DIR:CHECKPOINT) it is printed how they differ problem by problem, and where their scores are not comparable.
     """
     from flows.history.references import evaluation
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    evaluations = [found for name in names if (found := evaluation(place, name))]
+    evaluations = [found for name in names if (found := evaluation(workspace, name))]
     if evaluations:
         if len(evaluations) != len(names) or len(names) != 2 or output:
             raise click.UsageError("runs are compared, or two evaluations, without --output")
@@ -77,7 +76,7 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Path) -> Non
         return
     from flows.analysis.compare_runs import compare_runs
 
-    click.echo(compare_runs(place, names, output, lambda text: click.echo(text, err=True)))
+    click.echo(compare_runs(workspace, names, output, lambda text: click.echo(text, err=True)))
 
 
 @main.command()

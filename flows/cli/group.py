@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from rl_core.addresses import without_secrets
 from rl_core.errors import InputError
 from tasks.format import visible
 from tasks.interrupts import hear_signals, is_interrupted, leave_at_once
-from tasks.workspace import make_addresses_absolute, why_not_writable
+from tasks.workspace import Workspace, make_addresses_absolute, named_address, why_not_writable
 
 OUR_PACKAGES = {"flows", "tasks", "evals", "rl_core"}
 FAILED, BAD_INPUT, STOPPED = 1, 2, 75
@@ -131,19 +130,11 @@ def _remedy(error: OSError) -> str:
     return ""
 
 
-workspace_option = click.option(
-    "--workspace",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    envvar="R1FLOW_WORKSPACE",
-    show_default=True,
-    help="Directory where everything is kept.",
-)
+DIRECTORY: Any = {"type": click.Path(path_type=Path)}
+WORKSPACE = DIRECTORY | {"default": Path("runs"), "envvar": "R1FLOW_WORKSPACE", "help": "Directory where everything is kept."}
+workspace_option = click.option("--workspace", **WORKSPACE, show_default=True, callback=lambda context, param, path: Workspace.at(path))
 data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    envvar="R1FLOW_DATA_DIR",
-    help="Directory of local data files; without it the hub is used.",
+    "--data-dir", **DIRECTORY, envvar="R1FLOW_DATA_DIR", help="Directory of local data files; without it the hub is used."
 )
 set_option = click.option(
     "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Change a setting, such as stages.five.temperature=0.9. Repeatable."
@@ -158,12 +149,11 @@ anyway_option = click.option("--anyway", is_flag=True, help="Run also where a st
 
 
 def stage_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options by which stages are chosen."""
     for option in (
         click.option("--force", multiple=True, metavar="STAGE", help="Rerun STAGE and what depends on it. Repeatable."),
         click.option("--until", metavar="STAGE", help="Stop after STAGE: make it and what it needs."),
         click.option("--from", "rerun_from", metavar="STAGE", help="Rerun STAGE and what follows; reuse what comes before, or refuse."),
-        workspace_option,
+        click.option("--workspace", **WORKSPACE, show_default=True),
         data_dir_option,
         profile_option,
         set_option,
@@ -180,7 +170,6 @@ def main() -> None:
     A RECIPE is the name of a shipped one (`r1flow recipes`) or a path to a .yaml file.
     """
     from flows.servers.login import use_login
-    from tasks.workspace import named_address
 
     gc.set_threshold(50_000)  # new objects; with Python's 700 a quarter of the time of imports goes into looking for garbage
     hear_signals()
@@ -191,10 +180,6 @@ def main() -> None:
     use_login()
     for name in ("NO_PROXY", "no_proxy"):  # a proxy does not reach this machine's own servers
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
-    sys.excepthook = _print_without_secrets
+    # Libraries quote addresses in their errors.
+    sys.excepthook = lambda *error: sys.stderr.write(without_secrets("".join(traceback.format_exception(*error))))
     named_address("HF_ENDPOINT")  # the hub's client writes it into logs
-
-
-def _print_without_secrets(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Libraries quote addresses in their errors."""
-    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))

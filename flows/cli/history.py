@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from flows.cli.group import FAILED, Output, main, workspace_option
+from tasks.workspace import Workspace
 
 
 @main.command()
 @click.argument("what")
 @click.option("--recipe", type=Output(directory=False), help="Write the recipe that makes exactly this, there.")
 @workspace_option
-def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
+def lineage(what: str, recipe: Path | None, workspace: Workspace) -> None:
     """Print how WHAT came about: from raw data through every stage and setting.
 
     WHAT is EXPERIMENT/STAGE, EXPERIMENT/STAGE/step-N for a checkpoint, EXPERIMENT/STAGE/CHECKPOINT/BENCHMARK for scores, NAME@ALIAS, or
@@ -25,16 +26,14 @@ def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
     from flows.history.lineage import chain, described, rebuild
     from flows.history.references import find
     from flows.recipe.load import resolved
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    subject = find(place, what)
-    for line in list(described(place, subject)):  # all of it or an error, but no half
+    subject = find(workspace, what)
+    for line in list(described(workspace, subject)):  # all of it or an error, but no half
         click.echo(line)
     if recipe:
         try:
             recipe.write_text(
-                yaml.safe_dump(resolved(rebuild(chain(place, subject.stage))), sort_keys=False, allow_unicode=True, width=110)
+                yaml.safe_dump(resolved(rebuild(chain(workspace, subject.stage))), sort_keys=False, allow_unicode=True, width=110)
             )
         except OSError as error:
             error.filename = str(recipe)  # an error while writing names no file
@@ -46,18 +45,16 @@ def lineage(what: str, recipe: Path | None, workspace: Path) -> None:
 @click.argument("checkpoint")
 @click.argument("target", metavar="NAME@ALIAS")
 @workspace_option
-def promote(checkpoint: str, target: str, workspace: Path) -> None:
+def promote(checkpoint: str, target: str, workspace: Workspace) -> None:
     """Give CHECKPOINT a name in MLflow's registry; `gc` keeps what has one.
 
     CHECKPOINT is EXPERIMENT/STAGE (its last one), EXPERIMENT/STAGE/step-N, NAME@ALIAS, or its path.
     """
     from flows.history.promote import promote as give_name
     from flows.history.references import find
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    place.create()
-    entry = give_name(place, find(place, checkpoint), target)
+    workspace.create()
+    entry = give_name(workspace, find(workspace, checkpoint), target)
     click.echo(f"{target} is version {entry['version']}: {entry['checkpoint']}")
 
 
@@ -68,7 +65,7 @@ def promote(checkpoint: str, target: str, workspace: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Only write the folder that would be uploaded, and ask nobody.")
 @click.option("--output", type=Output(directory=True), help="With --dry-run: the folder; default: NAME, here.")
 @workspace_option
-def push(checkpoint: str, repo: str, private: bool, dry_run: bool, output: Path | None, workspace: Path) -> None:
+def push(checkpoint: str, repo: str, private: bool, dry_run: bool, output: Path | None, workspace: Workspace) -> None:
     """Upload CHECKPOINT to the Hugging Face hub, with its recipe and a model card written from its lineage.
 
     CHECKPOINT is EXPERIMENT/STAGE (its last one), EXPERIMENT/STAGE/step-N, NAME@ALIAS, or its path. The address is HF_ENDPOINT, the token
@@ -77,39 +74,35 @@ def push(checkpoint: str, repo: str, private: bool, dry_run: bool, output: Path 
     from flows.history import push as hub
     from flows.history.references import find
     from rl_core.errors import InputError
-    from tasks.workspace import Workspace
 
     org, _, name = repo.partition("/")
     if not (org and name) or "/" in name:
         raise InputError(f"{repo}: write ORG/NAME")
-    place = Workspace.at(workspace)
-    subject = find(place, checkpoint)
+    subject = find(workspace, checkpoint)
     if dry_run:
         folder = output or Path(name)
-        hub.write_folder(place, subject, repo, folder, ask_hub=False)
+        hub.write_folder(workspace, subject, repo, folder, ask_hub=False)
         click.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     elif output:
         raise InputError("--output goes with --dry-run; leave one out, or give both")
     else:
-        click.echo(hub.push(place, subject, repo, private=private))
+        click.echo(hub.push(workspace, subject, repo, private=private))
 
 
 @main.command()
 @click.option("--delete", is_flag=True, help="Delete; without it only say what would go.")
 @click.option("--keep-runs", type=click.IntRange(min=0), default=1, show_default=True, help="Finished runs of each experiment to keep.")
 @workspace_option
-def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
+def gc(delete: bool, keep_runs: int, workspace: Workspace) -> None:
     """Find stages that no kept run and no promoted checkpoint needs."""
     from flows.history.garbage import garbage, remove
     from tasks.format import storage
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
     if delete:
-        place.create()
-    items = garbage(place, keep_runs)
+        workspace.create()
+    items = garbage(workspace, keep_runs)
     for item in items:
-        click.echo(f"{storage(item.size):>8}  {item.directory.relative_to(place.root)}  ({item.why})")
+        click.echo(f"{storage(item.size):>8}  {item.directory.relative_to(workspace.root)}  ({item.why})")
     total = storage(sum(item.size for item in items))
     if delete:
         remove(items)
@@ -119,7 +112,7 @@ def gc(delete: bool, keep_runs: int, workspace: Path) -> None:
 @main.command()
 @click.argument("experiment", required=False)
 @workspace_option
-def verify(experiment: str | None, workspace: Path) -> None:
+def verify(experiment: str | None, workspace: Workspace) -> None:
     """Read everything that is kept, and say what is sound, what is damaged and how it is made again.
 
     With EXPERIMENT only its runs, stages and reports. The exit code is 1 if something is damaged; what is unfinished or in work is not.
@@ -132,12 +125,11 @@ def verify(experiment: str | None, workspace: Path) -> None:
     from flows.console import make_console
     from flows.runs.verify import Verification
     from tasks.format import clock, storage, visible
-    from tasks.workspace import Workspace
 
     console, began, found = make_console(), time.monotonic(), Counter[str]()
     styles = {"sound": "green", "damaged": "red", "unfinished": "yellow", "in work": "yellow"}
     with console.status("") as status:
-        verification = Verification(Workspace.at(workspace), lambda name: status.update(f"{storage(verification.read)} read; {name}"))
+        verification = Verification(workspace, lambda name: status.update(f"{storage(verification.read)} read; {name}"))
         for finding in verification.findings(experiment):
             found[finding.state] += 1
             line = Text.assemble((f"{finding.state:<10}", styles[finding.state]), f"  {finding.what}  {visible(finding.text)}")
@@ -161,36 +153,32 @@ def verify(experiment: str | None, workspace: Path) -> None:
 )
 @click.option("--whole", is_flag=True, help="Everything, so that the other machine reuses the stages.")
 @workspace_option
-def export_run(run: str, output: Path | None, checkpoint: str | None, whole: bool, workspace: Path) -> None:
+def export_run(run: str, output: Path | None, checkpoint: str | None, whole: bool, workspace: Workspace) -> None:
     """Pack RUN for another machine: recipe, settings, metrics, samples, report, a checkpoint."""
     from flows.history.archive import export
     from flows.runs.record import find_run
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    record = find_run(place, run)
+    record = find_run(workspace, run)
     output = output or Path(f"{record['experiment']}-{record['run']}.tar")
-    stages = export(place, record, output, checkpoint=checkpoint, whole=whole)
+    stages = export(workspace, record, output, checkpoint=checkpoint, whole=whole)
     click.echo(f"{output}: {', '.join(stages)}")
 
 
 @main.command("import")
 @click.argument("archive", type=click.Path(path_type=Path))
 @workspace_option
-def import_run(archive: Path, workspace: Path) -> None:
+def import_run(archive: Path, workspace: Workspace) -> None:
     """Take in an ARCHIVE of `export`, after checking every file of it; nothing that is there is overwritten."""
     from flows.history.archive import take_in
     from flows.history.archive_tracking import announce
     from tasks.tracking.experiment_run import TrackingError
-    from tasks.workspace import Workspace
 
-    taken = Workspace.at(workspace)
-    run, placed = take_in(taken, archive)
+    run, placed = take_in(workspace, archive)
     click.echo(f"{run}: {', '.join(placed) or 'all of it was there already'}")
     try:
-        reported = announce(taken, run, lambda line: click.echo(f"note: {line}", err=True))
+        reported = announce(workspace, run, lambda line: click.echo(f"note: {line}", err=True))
     except TrackingError as error:
         click.echo(f"note: {error}; the run is here all the same, and the same command reports it to MLflow later", err=True)
         return
     if reported:
-        click.echo(f"reported to MLflow at {taken.tracking_uri}: {', '.join(reported)}")
+        click.echo(f"reported to MLflow at {workspace.tracking_uri}: {', '.join(reported)}")

@@ -28,18 +28,12 @@ def print_plan(plan: Plan, console: Console, machine: Machine | None = None) -> 
         table.add_column(name, justify="right" if name in ("tokens", "time", "memory") else "left", overflow="fold")
     for stage in plan.stages:
         cost = costs.get(stage.spec.stage, Estimate())
-        style = None if stage.runs else "dim"
-        table.add_row(
-            stage.spec.stage,
-            stage.spec.kind,
-            stage.action,
-            _reasons(stage.reasons) if stage.runs else "",
-            f"<= {count(cost.tokens)}" if cost.tokens else "",
-            between(cost.seconds.low, cost.seconds.high) if cost.seconds else "",
-            _memory(cost),
-            cost.basis,
-            style=style,
-        )
+        more = f", {len(stage.reasons) - 3} more" if len(stage.reasons) > 3 else ""
+        why = ", ".join(stage.reasons[:3]) + more if stage.runs else ""
+        tokens = f"<= {count(cost.tokens)}" if cost.tokens else ""
+        time = between(cost.seconds.low, cost.seconds.high) if cost.seconds else ""
+        row = stage.spec.stage, stage.spec.kind, stage.action, why, tokens, time, _memory(cost), cost.basis
+        table.add_row(*row, style=None if stage.runs else "dim")
     console.print(table)
     for line in contamination(plan):
         console.print(line, style="yellow", highlight=False)
@@ -92,9 +86,8 @@ def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> I
         cluster = None if machine else kind.cluster(stage)
         there = machine_of(stage, machine)
         if cluster:
-            groups.setdefault(
-                (str(wants_of(stage, model)), f"the Ray cluster at {cluster} says what it has when the stage starts"), []
-            ).append(name)
+            there_is = f"the Ray cluster at {cluster} says what it has when the stage starts"
+            groups.setdefault((str(wants_of(stage, model)), there_is), []).append(name)
             continue
         missing = short_of(stage, model, there, costs[name])
         short += [f"does not fit: {name}: {reason}" for reason in missing]
@@ -107,11 +100,6 @@ def _wants(plan: Plan, costs: dict[str, Estimate], machine: Machine | None) -> I
         yield f"{', '.join(names)} want{'s' if len(names) == 1 else ''} {asked}; {there_is}", None
     for line in short:
         yield line, "yellow"
-
-
-def _reasons(reasons: list[str]) -> str:
-    more = f", {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return ", ".join(reasons[:3]) + more
 
 
 def print_summary(plan: Plan, console: Console) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from flows.cli.group import anyway_option, data_dir_option, main, profile_option, set_option, stage_options, workspace_option
 from flows.cli.plan_table import print_plan
 from flows.cli.run_request import make_request, run_request
+from tasks.workspace import Workspace
 
 if TYPE_CHECKING:
     from flows.recipe.request import Profile
@@ -32,18 +32,16 @@ def run(recipe: str, **options: Any) -> None:
 @data_dir_option
 @anyway_option
 @workspace_option
-def resume(run: str, workspace: Path, **options: Any) -> None:
+def resume(run: str, workspace: Workspace, **options: Any) -> None:
     """Go on with RUN, with the settings it had: after an error, a stop or a crash, or again from a stage, with other settings.
 
     RUN is the name of an experiment (its last run), EXPERIMENT/ID or ID; `r1flow status` lists them.
     """
     from flows.runs.record import find_run
     from flows.runs.resume import resume_request
-    from tasks.workspace import Workspace
 
-    place = Workspace.at(workspace)
-    place.create()
-    run_request(resume_request(place, find_run(place, run), **options | {"changes": list(options["changes"])}))
+    workspace.create()
+    run_request(resume_request(workspace, find_run(workspace, run), **options | {"changes": list(options["changes"])}))
 
 
 @main.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -48,14 +48,12 @@ def scheduled_request(recipe: str, workspace: Workspace, options: dict[str, Any]
 def run_request(request: RunRequest) -> None:
     """Check a request, carry it out, and say where to look; leaves with an exit code if it does not end well.
 
-    Raises:
-        InputError: a setting, a file or a model is wrong, or another process works on a stage.
+    Raises InputError if a setting, a file or a model is wrong, or another process works on a stage.
     """
     from flows.console import make_console
     from flows.planning.checks import check_before_run, check_names
     from flows.planning.plan import make_plan
-    from flows.runs.prefect_states import unreported
-    from flows.runs.record import RunRecord, unclosed
+    from flows.runs.record import RunRecord, unreported
     from flows.servers.prefect_server import has_server
     from tasks.tracking.stage_run import is_reported
 
@@ -64,7 +62,8 @@ def run_request(request: RunRequest) -> None:
     check_before_run(plan)
     console = make_console()
     # A run that was killed after its last stage has left runs open in Prefect and MLflow, and `best` where it was.
-    left_open = any(record["state"] == "running" for _, record in unreported(plan.workspace)) or any(unclosed(plan.workspace))
+    unfinished = any(record["state"] == "running" for _, record in unreported(plan.workspace, "prefect"))
+    left_open = unfinished or any(unreported(plan.workspace, "mlflow"))
     missing_in_mlflow = not is_reported(plan.workspace, [stage.spec.directory for stage in plan.stages if stage.action == "reuse"])
     if not plan.to_run and not has_server() and not left_open and not missing_in_mlflow:
         # Nothing happens: not worth the seconds in which the embedded server starts.
@@ -96,22 +95,22 @@ def _carry_out(request: RunRequest, plan: Plan) -> None:
     except BaseException as error:
         if is_of_a_signal(error):
             leave_at_once()
-            click.echo("stopped; what is finished is kept, and the same command goes on from the last checkpoint", err=True)
-            sys.exit(INTERRUPTED)
+            _leave(INTERRUPTED, "stopped; what is finished is kept, and the same command goes on from the last checkpoint")
         if isinstance(error, StageFailed):
-            click.echo(f"failed: {error}", err=True)
-            sys.exit(FAILED)
+            _leave(FAILED, f"failed: {error}")
         if isinstance(error, StageStopped):
-            click.echo(f"stopped: {error}", err=True)
-            sys.exit(STOPPED)
+            _leave(STOPPED, f"stopped: {error}")
         if is_disk_full(error):
-            click.echo(f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on", err=True)
-            sys.exit(FAILED)
+            _leave(FAILED, f"failed: the disk of {plan.workspace.root} is full; make room, and the same command goes on")
         record = own_run(plan.workspace, plan.recipe.name)
         if not isinstance(error, Exception) or server.answers() or record is None or record["state"] == "running":
             raise
         # Prefect does not know how the run ended. Its record does.
         click.echo("warning: Prefect's server went away; the next command reports to it how this run ended", err=True)
         if record["state"] != "done":
-            click.echo(f"{record['state']}: {record['error']}", err=True)
-            sys.exit(FAILED if record["state"] == "failed" else STOPPED)
+            _leave(FAILED if record["state"] == "failed" else STOPPED, f"{record['state']}: {record['error']}")
+
+
+def _leave(code: int, line: str) -> NoReturn:
+    click.echo(line, err=True)
+    sys.exit(code)

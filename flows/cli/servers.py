@@ -10,6 +10,7 @@ import click
 
 from flows.cli.group import FAILED, anyway_option, data_dir_option, main, stage_options, workspace_option
 from flows.cli.run_request import scheduled_request
+from tasks.workspace import Workspace
 
 
 @main.command()
@@ -17,23 +18,21 @@ from flows.cli.run_request import scheduled_request
 @click.option("--mlflow-port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; another than loopback needs R1FLOW_AUTH.")
 @workspace_option
-def up(prefect_port: int, mlflow_port: int, host: str, workspace: Path) -> None:
+def up(prefect_port: int, mlflow_port: int, host: str, workspace: Workspace) -> None:
     """Start Prefect's server and UI, MLflow's, and a runner that serves every recipe; they outlive this terminal."""
     from flows.servers.daemons import Listen, Servers
-    from tasks.workspace import Workspace
 
-    for name, url in Servers(Workspace.at(workspace)).up(Listen(host, prefect_port, mlflow_port)):
+    for name, url in Servers(workspace).up(Listen(host, prefect_port, mlflow_port)):
         click.echo(f"{name:<8} {url}")
 
 
 @main.command()
 @workspace_option
-def down(workspace: Path) -> None:
+def down(workspace: Workspace) -> None:
     """Stop what `up` started. A stage in work writes its checkpoint first."""
     from flows.servers.daemons import Servers
-    from tasks.workspace import Workspace
 
-    stopped = Servers(Workspace.at(workspace)).down()
+    stopped = Servers(workspace).down()
     click.echo(f"stopped: {', '.join(stopped)}" if stopped else "nothing was up")
 
 
@@ -48,7 +47,6 @@ def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options:
     """Run RECIPE by itself whenever the servers are up; one run at a time, what was missed is not made up for."""
     from flows.servers.daemons import Servers
     from flows.servers.schedules import Schedule, drop_schedule, keep_schedule, path_of
-    from tasks.workspace import Workspace
 
     place = Workspace.at(options["workspace"])
     place.create(path_of(place).parent)
@@ -65,28 +63,26 @@ def schedule(recipe: str, cron: str | None, timezone: str, off: bool, **options:
 
 @main.command()
 @workspace_option
-def status(workspace: Path) -> None:
+def status(workspace: Workspace) -> None:
     """Show the stages of the workspace and who works on them."""
     from flows.console import make_console
     from flows.runs.status import print_status
-    from tasks.workspace import Workspace
 
-    print_status(Workspace.at(workspace), make_console())
+    print_status(workspace, make_console())
 
 
 @main.command()
 @workspace_option
 @data_dir_option
-def doctor(workspace: Path, data_dir: Path | None) -> None:
+def doctor(workspace: Workspace, data_dir: Path | None) -> None:
     """Look at versions, devices, memory, disk and ports; say what is missing and how to get it."""
     from rich.markup import escape
 
     from flows.console import make_console
     from flows.servers.doctor import examine
-    from tasks.workspace import Workspace
 
     console = make_console()
-    findings = examine(Workspace.at(workspace), data_dir)
+    findings = examine(workspace, data_dir)
     for finding in findings:
         mark = "[green]ok[/green]     " if finding.fine else "[red]missing[/red]" if finding.needed else "[yellow]note[/yellow]   "
         console.print(f"{mark} {finding.subject:<14} {escape(finding.text)}", highlight=False, soft_wrap=True)

@@ -67,13 +67,7 @@ def export(workspace: Workspace, run: dict[str, Any], output: Path, *, checkpoin
     if rotten := [name for name, file in found.items() if file["sha256"] != made.get(name, file["sha256"])]:
         digests.save()  # so that the next run sees it, too
         raise InputError(f"{files[rotten[0]]}: was changed after it was made; first r1flow resume {run['experiment']}/{run['run']}")
-    index = {
-        "format": FORMAT,
-        "experiment": run["experiment"],
-        "run": run["run"],
-        "whole": whole,
-        "files": found,
-    }
+    index = {"format": FORMAT, "experiment": run["experiment"], "run": run["run"], "whole": whole, "files": found}
     try:
         with in_one_piece(output) as aside, tarfile.open(aside, "w") as archive:
             text = json.dumps(index, indent=1).encode()
@@ -99,7 +93,10 @@ def take_in(workspace: Workspace, source: Path) -> tuple[str, list[str]]:
         try:
             with tarfile.open(source, "r:") as archive:
                 members = iter(archive)
-                index = _index(archive, members, source)
+                first = next(members, None)
+                if first is None or first.name != INDEX or not first.isfile() or first.size > LARGEST_INDEX:
+                    raise InputError(f"{source}: not an archive of r1flow export (its first file is not {INDEX})")
+                index = check_index(archive.extractfile(first).read(), source)  # type: ignore[union-attr]
                 needed = sum(file["bytes"] for file in index["files"].values())
                 if needed > shutil.disk_usage(folder).free:
                     raise InputError(f"{source}: holds {storage(needed)}, more than is free in {workspace.root}; free space")
@@ -124,13 +121,6 @@ def _wanted(directory: Path, checkpoint: Path | None, *, whole: bool) -> Iterato
         yield path
 
 
-def _index(archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], source: Path) -> dict[str, Any]:
-    first = next(members, None)
-    if first is None or first.name != INDEX or not first.isfile() or first.size > LARGEST_INDEX:
-        raise InputError(f"{source}: not an archive of r1flow export (its first file is not {INDEX})")
-    return check_index(archive.extractfile(first).read(), source)  # type: ignore[union-attr]
-
-
 def _unpack(
     archive: tarfile.TarFile, members: Iterator[tarfile.TarInfo], files: dict[str, dict[str, Any]], folder: Path, source: Path
 ) -> None:
@@ -143,7 +133,9 @@ def _unpack(
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.extractfile(member) as content, target.open("wb") as file:  # type: ignore[union-attr]
             shutil.copyfileobj(content, file)
-        if _digest(target) != listed["sha256"]:
+        with target.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != listed["sha256"]:
             raise InputError(f"{source}: {member.name} does not match its digest; copy or export it again")
         found.add(member.name)
     if missing := sorted(files.keys() - found):
@@ -164,8 +156,3 @@ def _place(folder: Path, experiment: Path) -> list[str]:
             path.rename(experiment / path.name)
             placed.append(path.name)
     return placed
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

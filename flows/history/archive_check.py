@@ -36,11 +36,7 @@ class _Index(BaseModel):
 
 
 def check_index(content: bytes, source: Path) -> dict[str, Any]:
-    """The archive's list of files.
-
-    Raises:
-        InputError: it is broken, of another format, or names something outside of its experiment.
-    """
+    """The archive's list of files. Raises InputError if it is broken, of another format, or names something outside of its experiment."""
     index: dict[str, Any] = _parsed(_Index, content, INDEX, source)
     if index["format"] != FORMAT:
         raise InputError(f"{source}: format {index['format']}, this r1flow reads {FORMAT}; update the older of the two")

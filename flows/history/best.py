@@ -15,8 +15,7 @@ from tasks.stage.records import SCORES, read_record
 def move_best(plan: Plan, best: Best) -> str:
     """Promote the best checkpoint that an evaluation of this plan found; returns in a line what was done and why.
 
-    Raises:
-        InputError: MLflow does not know the checkpoint, or its files are damaged.
+    Raises InputError if MLflow does not know the checkpoint, or its files are damaged.
     """
     target = f"{plan.recipe.name}@best"
     spec = next(stage.spec for stage in plan.stages if stage.spec.stage == best.stage)
@@ -45,9 +44,8 @@ def move_best(plan: Plan, best: Best) -> str:
             f"{champion} differs by {100 * change['difference']:+.1f} points [{100 * change['low']:.1f}, {100 * change['high']:.1f}]"
         )
         if change["noise"] or change["difference"] <= 0:
-            return (
-                f"{target} stays at {current['stage']}: {difference} on {best.benchmark}, which is {'noise' if change['noise'] else 'less'}"
-            )
+            verdict = "noise" if change["noise"] else "less"
+            return f"{target} stays at {current['stage']}: {difference} on {best.benchmark}, which is {verdict}"
         why = f"{difference} on {best.benchmark}"
     facts = {"samples": str(samples.relative_to(root)), "judged": str(spec.directory.relative_to(root))}
     promote(plan.workspace, Subject(read(judged[champion])), target, facts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.history.lineage import Made, read
+from flows.history.lineage import read
 from flows.history.promote import promoted
 from rl_core.errors import InputError
 from tasks.stage.lease import holder, refuse_if_busy
@@ -41,7 +41,8 @@ def garbage(workspace: Workspace, keep_runs: int) -> list[Garbage]:
     for path in sorted(workspace.root.glob(f"*/*/{SPEC}")):
         directory = path.parent
         if directory not in kept:
-            _require_known(directory / STATE)
+            if (state := directory / STATE).exists() and read_record(state) is None:
+                raise InputError(f"{state}: cannot be read, so nobody knows whether the stage is in work; remove the file if it is not")
             why = "superseded" if ".superseded-" in directory.name else "no kept run needs it"
             found.append(Garbage(directory, why, sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())))
     return found
@@ -79,11 +80,7 @@ def _wanted(workspace: Workspace, keep_runs: int) -> Iterator[Path]:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """A run's record, with what is asked of it here.
-
-    Raises:
-        InputError: it cannot be read, so nobody knows which stages it needs.
-    """
+    """A run's record, with what is asked of it here. Raises InputError if it cannot be read, so nobody knows which stages it needs."""
     record = read_record(path)
     if record is None:
         raise InputError(
@@ -104,12 +101,6 @@ def _require_records(folder: Path) -> None:
         ) from error
 
 
-def _require_known(state: Path) -> None:
-    """Raises InputError if a stage's `state.json` cannot be read: a process may be working on it."""
-    if state.exists() and read_record(state) is None:
-        raise InputError(f"{state}: cannot be read, so nobody knows whether the stage is in work; remove the file if it is not")
-
-
 def _with_ancestors(workspace: Workspace, directories: Iterator[Path]) -> set[Path]:
     found: set[Path] = set()
     waiting = list(directories)
@@ -118,6 +109,5 @@ def _with_ancestors(workspace: Workspace, directories: Iterator[Path]) -> set[Pa
         if directory in found or not directory.exists():  # what an earlier `gc` deleted
             continue
         found.add(directory)
-        made: Made = read(directory)
-        waiting += made.inputs(workspace)
+        waiting += read(directory).inputs(workspace)
     return found

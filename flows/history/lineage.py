@@ -44,7 +44,6 @@ class Made:
         return found
 
     def inputs(self, workspace: Workspace) -> Iterator[Path]:
-        """Directories of the stages it was made of."""
         for group in self.spec["identity"]["inputs"].values():
             for stage, fingerprint in group.items():
                 yield stage_directory(workspace.root, self.spec["experiment"], stage, fingerprint)
@@ -62,8 +61,7 @@ class Subject:
     def weights(self) -> Path:
         """The checkpoint that is named, else the last one of the stage.
 
-        Raises:
-            InputError: the stage has none, or is not finished and none is named.
+        Raises InputError if the stage has none, or is not finished and none is named.
         """
         made = self.stage
         if self.checkpoint is not None:
@@ -90,11 +88,7 @@ def read(directory: Path) -> Made:
 
 
 def chain(workspace: Workspace, stage: Made) -> list[Made]:
-    """A stage and everything it was made of, data first.
-
-    Raises:
-        InputError: a directory in between is gone.
-    """
+    """A stage and everything it was made of, data first. Raises InputError if a directory in between is gone."""
     found: dict[Path, Made] = {}
     waiting = [stage]
     while waiting:

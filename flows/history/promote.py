@@ -19,11 +19,7 @@ VERSION_LIKE = re.compile(r"v\d+", re.IGNORECASE)  # MLflow keeps such aliases f
 
 
 def promoted(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """What is promoted, by `NAME@alias`.
-
-    Raises:
-        InputError: the list is there and cannot be read.
-    """
+    """What is promoted, by `NAME@alias`. Raises InputError if the list is there and cannot be read."""
     path = promoted_file(workspace)
     found: Any = read_sealed(path) if path.exists() else {}
     entries = found.values() if isinstance(found, dict) else [None]

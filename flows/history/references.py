@@ -32,8 +32,7 @@ CHECKPOINTS = "checkpoints"
 def find(workspace: Workspace, what: str) -> Subject:
     """The stage that is meant, with the checkpoint or the scores of it that are named.
 
-    Raises:
-        InputError: there is no such stage, checkpoint or score; the message names those that are there.
+    Raises InputError if there is no such stage, checkpoint or score; the message names those that are there.
     """
     if path := _path_in_stage(workspace, what):
         directory, inside = path
@@ -76,8 +75,7 @@ def evaluation(workspace: Workspace, what: str) -> str | None:
 
     None where a run is meant: `EXPERIMENT`, `EXPERIMENT/ID` or `ID`.
 
-    Raises:
-        InputError: it names a stage that is not there or is no evaluation.
+    Raises InputError if it names a stage that is not there or is no evaluation.
     """
     name, colon, checkpoint = what.partition(":")
     path = _path_in_stage(workspace, name)
@@ -153,8 +151,7 @@ def _named_stage(workspace: Workspace, what: str) -> tuple[Made, list[str]]:
 def step_of(made: Made, name: str, what: str) -> Path:
     """The checkpoint `step-N` of a stage, however many zeros are written.
 
-    Raises:
-        InputError: there is none; the message begins with `what` and names those that are there.
+    Raises InputError if there is none; the message begins with `what` and names those that are there.
     """
     there = checkpoints(made.directory / CHECKPOINTS)
     wanted = STEP.fullmatch(name)

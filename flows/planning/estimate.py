@@ -112,8 +112,7 @@ def pace(recipe: Recipe, name: str) -> str | None:
 
 def engine_share(stage: Stage, machine: Machine) -> float | None:
     """The share of a GPU's memory that vLLM takes, whatever the model needs; the rest of it is cache."""
-    share: float | None = stage.resources.engine_memory if machine.gpus != 0 and getattr(stage, "engine", None) == "vllm" else None
-    return share
+    return stage.resources.engine_memory if machine.gpus != 0 and getattr(stage, "engine", None) == "vllm" else None
 
 
 def memory_needed(stage: Stage, model: Model | None, machine: Machine) -> float | None:
@@ -135,14 +134,8 @@ def _past(workspace: Workspace) -> Iterator[dict[str, Any]]:
         manifest, spec, state = read_record(path), read_record(path.parent / SPEC), read_record(path.parent / STATE)
         if manifest is None or "seconds" not in manifest or spec is None or (state is not None and state.get("attempt", 1) > 1):
             continue
-        yield {
-            "experiment": spec["experiment"],
-            "stage": manifest["stage"],
-            "seconds": manifest["seconds"],
-            "tokens": manifest["result"].get("tokens"),
-            "budget": spec.get("token_budget"),
-            "pace": spec.get("pace"),
-        }
+        of_spec = {"experiment": spec["experiment"], "budget": spec.get("token_budget"), "pace": spec.get("pace")}
+        yield of_spec | {"stage": manifest["stage"], "seconds": manifest["seconds"], "tokens": manifest["result"].get("tokens")}
 
 
 def derived(recipe: Recipe) -> dict[str, str]:

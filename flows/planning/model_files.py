@@ -12,8 +12,7 @@ HUB_PATIENCE = 10  # seconds until the model hub counts as out of reach
 def model_files(model: str) -> list[Path]:
     """Weights, configuration and tokenizer of a local model directory; empty for a hub id.
 
-    Raises:
-        InputError: the directory is missing or incomplete.
+    Raises InputError if the directory is missing or incomplete.
     """
     from rl_core.model.pretrained import MODEL_FILES, check_model
 

@@ -65,8 +65,7 @@ class Plan:
 def make_plan(request: RunRequest) -> Plan:
     """Plan a request. Writes nothing but remembered digests, and those only into a workspace that is there.
 
-    Raises:
-        InputError: the recipe or the request is wrong, a file is missing, or with `rerun_from` an earlier stage would have to run.
+    Raises InputError if the recipe or the request is wrong, a file is missing, or with `rerun_from` an earlier stage would have to run.
     """
     recipe = apply_profile(load_recipe(request.recipe, request.changes), request.profile)
     workspace = Workspace.at(request.workspace)
@@ -75,8 +74,9 @@ def make_plan(request: RunRequest) -> Plan:
         raise InputError(f"--data-dir {request.data_dir}: no such directory")
     data_dir = data_directory(data_dir, request.profile)
     digests = Digests(workspace.digests)
-    for option, name in _named(request):
-        if name not in recipe.stages:
+    named = [("--from", request.rerun_from), ("--until", request.until), *(("--force", name) for name in request.force)]
+    for option, name in named:
+        if name and name not in recipe.stages:
             raise RecipeError(f"{option} {name}: the recipe has no such stage; {nearest(name, recipe.stages)}")
     specs = make_specs(recipe, workspace, data_dir, digests)
     meant = _meant(recipe, request)
@@ -95,23 +95,17 @@ def make_plan(request: RunRequest) -> Plan:
 def make_specs(recipe: Recipe, workspace: Workspace, data_dir: Path | None, digests: Digests) -> dict[str, StageSpec]:
     """The stages with their fingerprints, in the order of execution."""
     specs: dict[str, StageSpec] = {}
-    for position, name in enumerate(recipe.order()):
-        specs[name] = _make_spec(recipe, name, position, specs, workspace, data_dir, digests)
+    for name in recipe.order():
+        specs[name] = _make_spec(recipe, name, specs, workspace, data_dir, digests)
     return specs
 
 
 def _make_spec(
-    recipe: Recipe,
-    name: str,
-    position: int,
-    specs: dict[str, StageSpec],
-    workspace: Workspace,
-    data_dir: Path | None,
-    digests: Digests,
+    recipe: Recipe, name: str, before: dict[str, StageSpec], workspace: Workspace, data_dir: Path | None, digests: Digests
 ) -> StageSpec:
     stage = recipe.stages[name]
     references = recipe.references(name)
-    upstream = {role: [_upstream(specs[other]) for other in names if other != MODEL] for role, names in references.items()}
+    upstream = {role: [_upstream(before[other]) for other in names if other != MODEL] for role, names in references.items()}
     takes_model = any(MODEL in names for names in references.values())
     # Settings that execution needs; kind and references have their own places.
     kind = recipe.kind(name)
@@ -138,7 +132,7 @@ def _make_spec(
         experiment=recipe.name,
         stage=name,
         kind=stage.kind,
-        position=position,
+        position=len(before),
         seed=recipe.seed,
         settings=stage.model_dump(mode="json", exclude=outside),
         identity=identity,
@@ -178,23 +172,8 @@ def held_out(recipe: Recipe) -> tuple[dict[str, Any], ...]:
 
 def _upstream(spec: StageSpec) -> Upstream:
     start = spec.upstream.get("start")
-    return Upstream(
-        stage=spec.stage,
-        kind=spec.kind,
-        fingerprint=spec.fingerprint,
-        directory=spec.directory,
-        position=spec.position,
-        start=start[0].stage if start else None,
-    )
-
-
-def _named(request: RunRequest) -> Iterable[tuple[str, str]]:
-    if request.rerun_from:
-        yield "--from", request.rerun_from
-    if request.until:
-        yield "--until", request.until
-    for name in request.force:
-        yield "--force", name
+    same: Any = {name: getattr(spec, name) for name in ("stage", "kind", "fingerprint", "directory", "position")}
+    return Upstream(**same, start=start[0].stage if start else None)
 
 
 def _meant(recipe: Recipe, request: RunRequest) -> set[str]:
@@ -225,19 +204,11 @@ def _why(spec: StageSpec, before: dict[str, PlannedStage], forced: set[str], dig
     reason = why_not_done(spec, digests)
     if reason is None and (again := KINDS[spec.kind].why_again(spec)):
         return [again[0]], again[1]
-    if reason == "not run yet":
-        return _what_changed(spec), False
+    if reason == "not run yet" and (earlier := latest_earlier(spec)):
+        return differences(spec.stage, earlier["identity"], spec.identity), False
     if reason:
         return [reason], False
     return [f"{parent.spec.stage} runs again" for parent in parents if parent.reasons], False
-
-
-def _what_changed(spec: StageSpec) -> list[str]:
-    """How a stage differs from the last one of its name."""
-    earlier = latest_earlier(spec)
-    if earlier is None:
-        return ["not run yet"]
-    return differences(spec.stage, earlier["identity"], spec.identity)
 
 
 def latest_earlier(spec: StageSpec) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from shlex import quote
@@ -53,29 +52,24 @@ def wants_of(stage: Stage, model: Model | None) -> Wants:
 
 def short_of(stage: Stage, model: Model | None, machine: Machine, cost: Estimate | None = None) -> list[str]:
     """What a machine lacks for a stage, a few words each; empty where nothing is known to be missing."""
-    return list(_missing(stage, model, machine, cost))
-
-
-def _missing(stage: Stage, model: Model | None, machine: Machine, cost: Estimate | None) -> Iterator[str]:
     wants, kind = wants_of(stage, model), MODEL_KINDS[stage.kind]
-    for name in wants.packages:
-        if machine.packages is not None and name not in machine.packages:
-            yield f"the package {name} is not installed"
+    packages = wants.packages if machine.packages is not None else ()
+    missing = [f"the package {name} is not installed" for name in packages if name not in (machine.packages or ())]
     if machine.gpus and wants.gpus > machine.gpus:
-        yield f"it asks for {wants.gpus} GPUs"
+        missing.append(f"it asks for {wants.gpus} GPUs")
     if machine.gpus == 0:
         needed = memory_needed(stage, model, machine)
         if needed and machine.memory and needed > SLACK * machine.memory:
-            yield f"without a GPU it needs about {needed / GIB:,.0f} GB of memory"
-        yield from kind.shortages(stage, machine)
+            missing.append(f"without a GPU it needs about {needed / GIB:,.0f} GB of memory")
+        missing += kind.shortages(stage, machine)
     else:
-        yield from kind.shortages(stage, machine)
-        yield from _short_of_gpu_memory(stage, model, machine)
+        missing += [*kind.shortages(stage, machine), *_short_of_gpu_memory(stage, model, machine)]
         host = kind.host_memory(stage, model, machine) if model else 0.0
         if machine.memory and host > SLACK * machine.memory:
-            yield f"it needs about {host / GIB:,.0f} GB of memory beside the GPUs"
+            missing.append(f"it needs about {host / GIB:,.0f} GB of memory beside the GPUs")
     if cost and cost.seconds and cost.seconds.low > LONGEST:
-        yield f"it would take {between(cost.seconds.low, cost.seconds.high)}"
+        missing.append(f"it would take {between(cost.seconds.low, cost.seconds.high)}")
+    return missing
 
 
 def _short_of_gpu_memory(stage: Stage, model: Model | None, machine: Machine, slack: float = SLACK) -> list[str]:
@@ -100,11 +94,7 @@ def model_stages(plan: Plan) -> list[tuple[PlannedStage, Stage]]:
 
 
 def require_machine(plan: Plan) -> None:
-    """Whether everything that will run can.
-
-    Raises:
-        TooMuch: something that a stage wants is not there.
-    """
+    """Whether everything that will run can. Raises TooMuch if something that a stage wants is not there."""
     model = describe_model(plan.recipe.model)
     costs = estimates(plan.recipe, {stage.spec.stage: stage.spec for stage in plan.to_run}, plan.workspace)
     failing = []

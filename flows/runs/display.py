@@ -50,7 +50,6 @@ class Display:
         self.console.print(f"[dim]{self._head(stage)} reused[/dim]", highlight=False)
 
     def begin(self, stage: PlannedStage) -> None:
-        """A stage starts to run."""
         self._number += 1
         self._begun = time.monotonic()
         self._reports.clear()
@@ -59,13 +58,11 @@ class Display:
             self.console.print(self._label, highlight=False)
 
     def end(self, stage: PlannedStage, note: str = "") -> None:
-        """A stage is done."""
         took = clock(time.monotonic() - self._begun)
         self._label = ""
         self.console.print(f"{self._head(stage)} done in {took}{f': {note}' if note else ''}", highlight=False)
 
     def progress(self, spec: StageSpec, progress: Progress) -> None:
-        """The last report of the running stage."""
         if self._reports and progress.step < self._reports[-1].step:
             self._reports.clear()
         self._reports.append(progress)
@@ -86,16 +83,10 @@ class Display:
             last = self._reports[-1]
             parts.append(f"step {last.step}/{last.total}")
             parts += [text.format(_short(last.metrics[name])) for name, text in _METRICS.items() if name in last.metrics]
-            left = self._time_left()
-            if left is not None:
-                parts.append(f"{clock(left)} left")
+            first = self._reports[0]
+            if last.step > first.step:
+                parts.append(f"{clock((last.total - last.step) * (last.time - first.time) / (last.step - first.step))} left")
         return "  ".join(parts)
-
-    def _time_left(self) -> float | None:
-        first, last = self._reports[0], self._reports[-1]
-        if last.step <= first.step:
-            return None
-        return (last.total - last.step) * (last.time - first.time) / (last.step - first.step)
 
 
 _METRICS = {

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -47,7 +47,7 @@ class FlowPage:
         self._warned = False
         self._begun = time.monotonic()
 
-    def __enter__(self) -> FlowPage:
+    def __enter__(self) -> Self:
         self._artifact = self._tell(lambda: create_progress_artifact(0.0, f"{self._name}-progress", "starting"))
         return self
 
@@ -60,13 +60,11 @@ class FlowPage:
         self._note(stage, "reused", stage.spec.directory.name)
 
     def begin(self, stage: PlannedStage) -> None:
-        """A stage starts to run."""
         self._display.begin(stage)
         self._begun = time.monotonic()
-        self._log_line(f"{stage.spec.stage}: {'; '.join(stage.reasons[:3])}")
+        self._log.info(f"{stage.spec.stage}: {'; '.join(stage.reasons[:3])}")
 
     def progress(self, spec: StageSpec, progress: Progress) -> None:
-        """The last report of the running stage."""
         self._display.progress(spec, progress)
         now = time.monotonic()
         if self._artifact and now - self._told >= PAUSE:
@@ -75,7 +73,6 @@ class FlowPage:
             self._update(share, f"{spec.stage}: step {progress.step} of {progress.total}")
 
     def end(self, stage: PlannedStage, note: str, warnings: list[str]) -> None:
-        """A stage is done."""
         self._display.end(stage, note)
         self._note(stage, f"done in {clock(time.monotonic() - self._begun)}", note)
         for text in warnings:
@@ -86,9 +83,8 @@ class FlowPage:
             self._update(len(self._rows) / len(self._plan.stages), f"{stage.spec.stage} done")
 
     def say(self, text: str) -> None:
-        """A line for people."""
         self._display.console.print(text, highlight=False, markup=False, soft_wrap=True)
-        self._log_line(text)
+        self._log.info(text)
 
     @property
     def _name(self) -> str:
@@ -96,10 +92,7 @@ class FlowPage:
 
     def _note(self, stage: PlannedStage, state: str, note: str) -> None:
         self._rows[stage.spec.stage] = (state, note)
-        self._log_line(f"{stage.spec.stage}: {state}{f': {note}' if note else ''}")
-
-    def _log_line(self, text: str) -> None:
-        self._log.log(logging.INFO, text)
+        self._log.info(f"{stage.spec.stage}: {state}{f': {note}' if note else ''}")
 
     def _update(self, share: float, description: str) -> None:
         artifact = self._artifact

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from tasks.stage.lease import holder
-from tasks.stage.records import read_record
+from flows.runs.record import unreported
 from tasks.workspace import Workspace, write_record
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
+    pass
 
 # The state of a record -> Prefect's, and those in Prefect that are right already
 STATES = {
@@ -44,13 +42,19 @@ def report_ends(workspace: Workspace) -> int:
     A server that does not answer is no error: they are reported next time.
     """
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import State, StateType
     from prefect.exceptions import ObjectNotFound
 
     reported = 0
-    for path, record in unreported(workspace):
+    for path, record in unreported(workspace, "prefect"):
+        identity = UUID(record["prefect"]["flow_run_id"])
+        wanted, fine = STATES[record["state"]]
         try:
             with get_client(sync_client=True) as client:
-                _report(client, record)
+                state = client.read_flow_run(identity).state
+                if state is None or state.type.value not in fine:
+                    message = record.get("error") or ("" if wanted == "COMPLETED" else "its process ended without a word")
+                    client.set_flow_run_state(identity, State(type=StateType(wanted), message=message), force=True)
         except ObjectNotFound:  # a run of another server
             continue
         except Exception:  # of its HTTP client, or of the server
@@ -59,23 +63,3 @@ def report_ends(workspace: Workspace) -> int:
         write_record(path, record)
         reported += 1
     return reported
-
-
-def unreported(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Records of runs that have ended and whose end Prefect does not know yet."""
-    for path in workspace.run_records():
-        record = read_record(path)
-        known = (record or {}).get("prefect")
-        if record and known and not known.get("settled") and not holder(path, record):
-            yield path, record
-
-
-def _report(client: SyncPrefectClient, record: dict[str, Any]) -> None:
-    from prefect.client.schemas.objects import State, StateType
-
-    identity = UUID(record["prefect"]["flow_run_id"])
-    wanted, fine = STATES[record["state"]]
-    state = client.read_flow_run(identity).state
-    if state is None or state.type.value not in fine:
-        message = record.get("error") or ("" if wanted == "COMPLETED" else "its process ended without a word")
-        client.set_flow_run_state(identity, State(type=StateType(wanted), message=message), force=True)

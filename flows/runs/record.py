@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 from flows.planning.plan import Plan
 from flows.recipe.load import resolved
@@ -24,6 +24,8 @@ from tasks.workspace import RECORDS, Workspace, write_record
 NAME = "%Y%m%d-%H%M%S-%f"  # of a run: when it began, to the millisecond
 
 LISTED = 3  # last runs that a refusal names
+Service = Literal["prefect", "mlflow"]
+KNOWN: dict[Service, str] = {"prefect": "settled", "mlflow": "closed"}  # the mark of an end that it knows
 
 
 @dataclass
@@ -35,7 +37,7 @@ class RunRecord:
     ended: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def begin(cls, plan: Plan) -> RunRecord:
+    def begin(cls, plan: Plan) -> Self:
         """Record that a run of a plan begins."""
         folder = plan.workspace.root / plan.recipe.name / RECORDS
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,6 @@ class RunRecord:
         return str(self.content["run"])
 
     def note(self, **facts: Any) -> None:
-        """Add facts and save."""
         self.content |= facts
         write_record(self.path, self.content)
 
@@ -110,8 +111,7 @@ def _moment(name: str) -> datetime:
 def find_run(workspace: Workspace, run: str) -> dict[str, Any]:
     """A run by `experiment` (its last one), `experiment/id` or id.
 
-    Raises:
-        InputError: there is none; the message names those that are.
+    Raises InputError if there is none; the message names those that are.
     """
     experiment, _, name = run.partition("/")
     paths = workspace.run_records()
@@ -139,10 +139,11 @@ def own_run(workspace: Workspace, experiment: str) -> dict[str, Any] | None:
     return None
 
 
-def unclosed(workspace: Workspace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Records of runs that have ended and whose end the workspace's MLflow does not know yet."""
+def unreported(workspace: Workspace, service: Service) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Records of runs that have ended and whose end Prefect, or the workspace's MLflow, does not know yet."""
     for path in workspace.run_records():
         record = read_record(path)
-        known = (record or {}).get("mlflow")
-        if record and known and not known.get("closed") and known["tracking_uri"] == workspace.tracking_uri and not holder(path, record):
+        known = (record or {}).get(service)
+        elsewhere = known and service == "mlflow" and known["tracking_uri"] != workspace.tracking_uri
+        if record and known and not known.get(KNOWN[service]) and not elsewhere and not holder(path, record):
             yield path, record

@@ -94,11 +94,8 @@ def describe(directory: Path) -> tuple[str, float]:
         return f"running{step}, process {owner['pid']} on {owner['host']}", last_seen
     if (trainer := orphan(state)) is not None:
         return f"left behind{step}: its run is gone, its trainer (process {trainer}) writes a checkpoint and ends", last_seen
-    if state.get("state") == "failed":
-        return f"failed{step}", last_seen
-    if state.get("state") == "stopped":
-        return f"stopped{step}", last_seen
-    return f"interrupted{step}", last_seen  # its process ended without a record
+    ended = state.get("state") if state.get("state") in ("failed", "stopped") else "interrupted"  # its process ended without a record
+    return f"{ended}{step}", last_seen
 
 
 def _run_state(path: Path, run: dict[str, Any]) -> str:

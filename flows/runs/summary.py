@@ -49,11 +49,8 @@ def score_table(scores: list[dict[str, Any]], comparisons: list[dict[str, Any]])
     """
     # A benchmark with parts is shown by its parts.
     divided = {score["benchmark"] for score in scores if score["subset"]}
-    shown = [
-        score
-        for score in scores
-        if (score["subset"] or score["benchmark"] not in divided) and (score["metric"] == "accuracy" or score["metric"].startswith("avg@"))
-    ]
+    averages = [score for score in scores if score["metric"] == "accuracy" or score["metric"].startswith("avg@")]
+    shown = [score for score in averages if score["subset"] or score["benchmark"] not in divided]
     columns = list(dict.fromkeys((score["subset"] or score["benchmark"], score["metric"], score["mode"]) for score in shown))
     cells = {(score["checkpoint"], score["subset"] or score["benchmark"], score["metric"], score["mode"]): score for score in shown}
     changes = {
@@ -63,13 +60,11 @@ def score_table(scores: list[dict[str, Any]], comparisons: list[dict[str, Any]])
     rows: list[list[str]] = []
     names = list(dict.fromkeys(score["checkpoint"] for score in shown))
     for above, checkpoint in zip([None, *names], names, strict=False):
-        rows.append(
-            [checkpoint, *(_cell(cells.get((checkpoint, *column)), changes.get((above, checkpoint, *column))) for column in columns)]
-        )
+        row = [_cell(cells.get((checkpoint, *column)), changes.get((above, checkpoint, *column))) for column in columns]
+        rows.append([checkpoint, *row])
     if rows:
-        rows.append(
-            ["tells apart", *(_tells([entry for key, entry in (changes or cells).items() if key[-3:] == column]) for column in columns)]
-        )
+        entries = [[entry for key, entry in (changes or cells).items() if key[-3:] == column] for column in columns]
+        rows.append(["tells apart", *map(_tells, entries)])
     return ["checkpoint", *(f"{part}\n{mode if metric == 'accuracy' else metric}" for part, metric, mode in columns)], rows
 
 
@@ -104,9 +99,8 @@ def _tells(entries: list[dict[str, Any]]) -> str:
 
 def warnings(plan: Plan) -> list[str]:
     """What a person should know of the stages that are done, a line each; see flows/runs/stage_warnings.py."""
-    return [
-        f"{stage.spec.stage}: {text}" for stage in plan.stages if stage.action != "skip" for text in stage_warnings(stage.spec.directory)
-    ]
+    done = [stage.spec for stage in plan.stages if stage.action != "skip"]
+    return [f"{spec.stage}: {text}" for spec in done for text in stage_warnings(spec.directory)]
 
 
 def places(plan: Plan) -> list[tuple[str, str]]:

@@ -139,7 +139,6 @@ class Verification:
         return Finding("sound", what, f"{len(outputs) - len(left_out)} files, {size}{rest}")
 
     def _records(self, directory: Path, manifest: dict[str, Any] | None) -> dict[str, str]:
-        """What is wrong with the records of a stage."""
         read = {name: read_record(directory / name) for name in (SPEC, STATE, MLFLOW)} | {MANIFEST: manifest}
         problems = {name: UNREADABLE for name, content in read.items() if content is None and (directory / name).exists()}
         if not (directory / SPEC).exists():
@@ -182,7 +181,6 @@ class Verification:
         return problems
 
     def _reports(self, folder: Path) -> Iterator[Finding]:
-        """Pages that `r1flow report` wrote."""
         for path in sorted(folder.glob(f"reports/*/{WRITTEN}")):
             page = path.parent
             record = read_record(path)
@@ -232,21 +230,15 @@ class Verification:
                 yield Finding("damaged", entry["stage"], f"{MISSING}, though {name} is promoted from it")
 
     def _databases(self, experiments: list[str]) -> Iterator[Finding]:
-        """The warehouse, MLflow's database and Prefect's."""
         self._on_progress(self.workspace.warehouse.name)
         made = [path.parent for path in self.workspace.root.glob(f"*/*/{MANIFEST}") if re.fullmatch(STAGE_DIRECTORY, path.parent.name)]
         kinds = [KINDS.get((read_manifest(directory) or {}).get("kind", "")) for directory in made]
         wanted = any(kind is not None and kind.publishes for kind in kinds)
-        yield from self._database(
-            check_warehouse(self.workspace, wanted=wanted),
-            self.workspace.warehouse,
-            ["ingest"],
-        )
+        yield from self._database(check_warehouse(self.workspace, wanted=wanted), self.workspace.warehouse, ["ingest"])
         self._on_progress(self.workspace.mlflow_file.name)
         resumed = [f"resume {name}" for name in experiments if self.workspace.run_records(name)]
-        yield from self._database(
-            check_mlflow(self.workspace, [path for path in made if path in self._whole]), self.workspace.mlflow_file, resumed
-        )
+        finished = [path for path in made if path in self._whole]
+        yield from self._database(check_mlflow(self.workspace, finished), self.workspace.mlflow_file, resumed)
         self._on_progress(self.workspace.prefect_file.name)
         yield from self._database(check_prefect(self.workspace), self.workspace.prefect_home, [])  # its log must not be left to a new one
 

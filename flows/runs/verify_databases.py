@@ -55,19 +55,24 @@ def check_mlflow(workspace: Workspace, stages: list[Path]) -> Judged | None:
     path = workspace.mlflow_file
     if workspace.tracking_uri != workspace.own_mlflow_database:
         return None
-    reported = {directory: notes for directory in stages if (notes := read_record(directory / MLFLOW)) and _is_closed(notes)}
+    noted = {directory: read_record(directory / MLFLOW) or {} for directory in stages}
+    reported = {  # what this database has heard to the end
+        directory: notes
+        for directory, notes in noted.items()
+        if notes.get("closed") and "run" in notes and notes["tracking_uri"].startswith("sqlite:///")
+    }
     if not path.exists():
         return ("damaged", "is missing; a new one is made of the stages' files") if reported else None
+    anew = "a new one is made of the stages' files"
     try:
         with _opened(path) as connection:
             if trouble := _structure(connection):
-                return "damaged", f"{trouble}; a new one is made of the stages' files"
+                return "damaged", f"{trouble}; {anew}"
             for directory, notes in reported.items():
                 if trouble := _differs(connection, directory, notes):
-                    text = f"{trouble} of stage {directory.parent.name}/{directory.name}"
-                    return "damaged", f"{text}; a new one is made of the stages' files"
+                    return "damaged", f"{trouble} of stage {directory.parent.name}/{directory.name}; {anew}"
     except sqlite3.DatabaseError as error:
-        return _failed(error, "a new one is made of the stages' files")
+        return _failed(error, anew)
     return "sound", f"agrees with {len(reported)} stages"
 
 
@@ -111,10 +116,6 @@ def _failed(error: sqlite3.DatabaseError, remedy: str) -> Judged:
     if "locked" in str(error):
         return "in work", "a process has it open for writing"
     return "damaged", f"cannot be read ({error}); {remedy}"
-
-
-def _is_closed(notes: dict[str, Any]) -> bool:
-    return bool(notes.get("closed")) and "run" in notes and notes["tracking_uri"].startswith("sqlite:///")
 
 
 def _differs(connection: sqlite3.Connection, directory: Path, notes: dict[str, Any]) -> str | None:

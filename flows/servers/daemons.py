@@ -89,8 +89,7 @@ class Servers:
     def up(self, listen: Listen) -> Iterator[tuple[Name, str]]:
         """Start what is neither running nor named by the environment, and wait until it answers; yields each name and the page to open.
 
-        Raises:
-            ServerError: a port is taken, a server ends or does not answer, or one would listen beyond loopback without a password.
+        Raises ServerError if a port is taken, a server ends or does not answer, or one would listen beyond loopback without a password.
         """
         from filelock import FileLock
 
@@ -127,7 +126,6 @@ class Servers:
         return stopped
 
     def healthy(self, server: Running) -> bool:
-        """Whether a server answers."""
         if server.name == "runner":
             ready = read_json(self.folder / "runner.ready.json")
             return isinstance(ready, dict) and ready.get("pid") == server.mark["pid"]
@@ -142,16 +140,10 @@ class Servers:
             _require_port(name, listen.host, port)
         url = f"http://{'127.0.0.1' if listen.host == '0.0.0.0' else listen.host}:{port}" if port else "every recipe as a deployment"
         log = self.folder / f"{name}.log"
+        command, environment = self._command(name, listen.host, port, auth is not None), self._environment(name, url, auth)
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                self._command(name, listen.host, port, auth is not None),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                env=self._environment(name, url, auth),
-                start_new_session=True,
-            )
+            streams: Any = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+            process = subprocess.Popen(command, **streams, cwd=self.folder, env=environment, start_new_session=True)
         mark = process_mark(process.pid)
         write_json(self.folder / f"{name}.json", {"url": url, "mark": mark, "started": time.time()})
         return Running(name, url, mark, log)
@@ -171,7 +163,9 @@ class Servers:
                 return [*python, "flows.deployments", str(self.workspace.root)]
 
     def _environment(self, name: Name, url: str, auth: str | None) -> dict[str, str]:
-        environment = os.environ | QUIET | self.workspace.prefect_environment | {"PYTHONPATH": os.pathsep.join(_paths())}
+        # The folder in which this package was found goes first, so that servers find it in whatever directory they are started.
+        paths = dict.fromkeys([str(Path(__file__).parents[2]), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+        environment = os.environ | QUIET | self.workspace.prefect_environment | {"PYTHONPATH": os.pathsep.join(paths)}
         if name == "prefect":
             environment.setdefault("PREFECT_UI_API_URL", f"{url}/api")  # its default is the default port
             if auth:
@@ -212,9 +206,10 @@ class Servers:
             if self.healthy(server):
                 return
             time.sleep(0.2)
-        last = _last_line(server.log)
+        lines = server.log.read_text(errors="replace").split("\n") if server.log.exists() else []
+        last = next((f" ({line.strip()[:200]})" for line in reversed(lines) if line.strip()), "")
         how = "does not answer" if is_alive(server.mark) else "ended as it started"
-        raise ServerError(f"the {server.name} server {how}{f' ({last})' if last else ''}; see {server.log}")
+        raise ServerError(f"the {server.name} server {how}{last}; see {server.log}")
 
 
 def answers(url: str, path: str = "") -> bool:
@@ -234,13 +229,6 @@ def _names_of_this_machine() -> list[str]:
 
     addresses = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET]
     return sorted({socket.gethostname(), socket.getfqdn(), "localhost", *addresses})
-
-
-def _paths() -> list[str]:
-    """Where this package was found, so that servers find it in whatever directory they are started."""
-    root = str(Path(__file__).parents[2])
-    given = os.environ.get("PYTHONPATH", "")
-    return [root, *(path for path in given.split(os.pathsep) if path and path != root)]
 
 
 def _require_auth(listen: Listen) -> str | None:
@@ -265,8 +253,3 @@ def _require_port(name: Name, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise ServerError(f"port {port} on {host}: {error.strerror}; give another one by --{name}-port") from error
-
-
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
-    return lines[-1][:200] if lines else ""

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+from evals.provenance import version_of
 from tasks.format import gigabytes
 from tasks.workspace import Workspace, WorkspaceError, named_address
 
@@ -42,16 +43,7 @@ class Finding:
 
 def examine(workspace: Workspace, data_dir: Path | None) -> list[Finding]:
     """Look at everything; imports no heavy package."""
-    return [
-        *_python(),
-        *_packages(),
-        *_devices(),
-        _memory(),
-        _workspace(workspace),
-        *_ports(),
-        *_servers(),
-        *_data(data_dir),
-    ]
+    return [*_python(), *_packages(), *_devices(), _memory(), _workspace(workspace), *_ports(), *_servers(), *_data(data_dir)]
 
 
 def _python() -> Iterator[Finding]:
@@ -72,27 +64,18 @@ def _packages() -> Iterator[Finding]:
     for requirement in required:
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        try:
-            installed = version(requirement.name)
-        except PackageNotFoundError:
+        installed = version_of(requirement.name)
+        if installed is None:
             yield Finding(requirement.name, f"not installed: pip install '{requirement}'", fine=False)
-            continue
-        if requirement.specifier.contains(installed, prereleases=True):
+        elif requirement.specifier.contains(installed, prereleases=True):
             found.append(f"{requirement.name} {installed}")
         else:
             yield Finding(requirement.name, f"{installed} is not {requirement.specifier}: pip install '{requirement}'", fine=False)
     yield Finding("packages", ", ".join(found))
     for name, (packages, remedy) in OPTIONAL.items():
-        there = [f"{package} {there_is}" for package in packages if (there_is := _version(package))]
+        there = [f"{package} {there_is}" for package in packages if (there_is := version_of(package))]
         text = ", ".join(there) or f"not installed; where it is wanted: {remedy}"
         yield Finding(name, text, fine=bool(there), needed=False)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _devices() -> Iterator[Finding]:

@@ -12,11 +12,7 @@ PASSWORD = 12  # characters: MLflow's own minimum
 
 
 def login() -> str | None:
-    """What R1FLOW_AUTH holds, None where it is not set.
-
-    Raises:
-        InputError: it is no user:password, or the password is too short.
-    """
+    """What R1FLOW_AUTH holds, None where it is not set. Raises InputError if it is no user:password, or the password is too short."""
     auth = os.environ.get(AUTH) or None
     if auth and not re.fullmatch(rf"[^:\s]+:\S{{{PASSWORD},}}", auth):
         raise InputError(f"{AUTH} is not user:password with a password of at least {PASSWORD} characters")
@@ -27,9 +23,6 @@ def use_login() -> None:
     """Give the login to the clients of Prefect and MLflow, which read variables of their own; those that are set are left alone."""
     if auth := login():
         user, _, password = auth.partition(":")
-        for name, value in (
-            ("PREFECT_API_AUTH_STRING", auth),
-            ("MLFLOW_TRACKING_USERNAME", user),
-            ("MLFLOW_TRACKING_PASSWORD", password),
-        ):
+        names = ("PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+        for name, value in zip(names, (auth, user, password), strict=True):
             os.environ.setdefault(name, value)

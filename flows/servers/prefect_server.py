@@ -33,19 +33,8 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def has_server() -> bool:
-    """Whether a Prefect server is named by PREFECT_API_URL.
-
-    Raises:
-        WorkspaceError: the address holds a password.
-    """
+    """Whether a Prefect server is named by PREFECT_API_URL. Raises WorkspaceError if the address holds a password."""
     return named_address("PREFECT_API_URL") is not None
-
-
-def use_running_server(workspace: Workspace) -> None:
-    """Name the workspace's own server, if `r1flow up` started one; two on one database would lock each other out."""
-    server = Servers(workspace).running("prefect")
-    if server and not has_server():
-        os.environ["PREFECT_API_URL"] = f"{server.url}/api"
 
 
 class PrefectServer:
@@ -65,7 +54,9 @@ class PrefectServer:
         """Start the server, which takes seconds; there is work to do meanwhile."""
         for name, value in {**QUIET, **CLIENT}.items():
             os.environ.setdefault(name, value)
-        use_running_server(self._workspace)
+        running = Servers(self._workspace).running("prefect")
+        if running and not has_server():  # of `r1flow up`: two servers on one database would lock each other out
+            os.environ["PREFECT_API_URL"] = f"{running.url}/api"
         if has_server():
             return
         os.environ |= self._workspace.prefect_environment
@@ -88,8 +79,7 @@ class PrefectServer:
     def wait(self) -> None:
         """Return when the server answers.
 
-        Raises:
-            WorkspaceError: it ended, or does not answer in time, or the disk is full; or the server that is named does not answer.
+        Raises WorkspaceError if it ended, or does not answer in time, or the disk is full; or the server that is named does not answer.
         """
         if self._process is None:
             named = os.environ["PREFECT_API_URL"]
@@ -120,14 +110,6 @@ class PrefectServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def serve_for(parent: int, listener: int) -> None:
-    """Be the server of a run, on an inherited socket, for as long as the parent lives."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-    if os.getppid() == parent:
-        _serve(ephemeral=True, sockets=[socket.socket(fileno=listener)])
 
 
 def _serve(*, ephemeral: bool, sockets: list[socket.socket] | None = None, **listen: Any) -> None:
@@ -162,7 +144,10 @@ if __name__ == "__main__":
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
     options = parser.parse_args()
-    if options.parent:
-        serve_for(options.parent, options.listener)
-    else:
+    if not options.parent:
         _serve(ephemeral=False, host=options.host, port=options.port)
+    else:  # a run's server, for as long as the run lives
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+        if os.getppid() == options.parent:
+            _serve(ephemeral=True, sockets=[socket.socket(fileno=options.listener)])

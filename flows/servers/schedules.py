@@ -32,11 +32,7 @@ def path_of(workspace: Workspace) -> Path:
 
 
 def read_schedules(workspace: Workspace) -> dict[str, Schedule]:
-    """By deployment name.
-
-    Raises:
-        InputError: the file is there and cannot be read.
-    """
+    """By deployment name. Raises InputError if the file is there and cannot be read."""
     path = path_of(workspace)
     if not path.exists():
         return {}
@@ -48,11 +44,7 @@ def read_schedules(workspace: Workspace) -> dict[str, Schedule]:
 
 
 def keep_schedule(workspace: Workspace, schedule: Schedule) -> None:
-    """Add a schedule; it replaces one of the same name.
-
-    Raises:
-        InputError: the cron line or the time zone is wrong.
-    """
+    """Add a schedule; it replaces one of the same name. Raises InputError if the cron line or the time zone is wrong."""
     check(schedule)
     _write(workspace, read_schedules(workspace) | {schedule.name: schedule})
 

@@ -27,8 +27,7 @@ def offered(workspace: Workspace) -> dict[str, Schedule]:
 def check_served(request: RunRequest) -> None:
     """Refuse a request that a runner does not offer. Outside of a runner everything is allowed.
 
-    Raises:
-        InputError: another workspace, recipe or data directory than those that are offered.
+    Raises InputError for another workspace, recipe or data directory than those that are offered.
     """
     root = os.environ.get(SERVED)
     if not root:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -103,7 +103,7 @@ class Algorithm(Settings):
         return ALGORITHMS.get(str(values.get("name", "grpo")), {}) | values
 
     @model_validator(mode="after")
-    def _settings_that_need_others(self) -> Algorithm:
+    def _settings_that_need_others(self) -> Self:
         given = self.model_fields_set
         if self.kl_discounts and self.kl_in != "reward":
             raise ValueError("`kl_discounts` has no effect with `kl_in: loss`; remove it, or set kl_in: reward")

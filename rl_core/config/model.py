@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,7 +22,7 @@ class ScratchModel(Settings):
     context: int = Field(1024, ge=64, description="Positions.")
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> ScratchModel:
+    def _heads_divide(self) -> Self:
         if self.hidden_size % self.heads or self.heads % self.key_value_heads:
             raise ValueError("hidden_size must be a multiple of heads, and heads a multiple of key_value_heads")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,7 +31,7 @@ class Resources(Settings):
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; default: all cores.")
 
     @model_validator(mode="after")
-    def _cluster_is_ray(self) -> Resources:
+    def _cluster_is_ray(self) -> Self:
         if self.cluster and not self.ray:
             raise ValueError("`cluster` has no effect with `ray: false`; remove one of them")
         if self.cluster and holds_secret(self.cluster):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -93,7 +93,7 @@ class RlConfig(Settings):
         return constant_schedules(values, ("learning_rate", "temperature"))
 
     @model_validator(mode="after")
-    def _length_is_given(self) -> RlConfig:
+    def _length_is_given(self) -> Self:
         if self.steps is None and self.epochs is None:
             raise ValueError("give `steps` or `epochs`")
         if self.steps is not None and self.epochs is not None:
@@ -115,7 +115,7 @@ class RlConfig(Settings):
         return self
 
     @model_validator(mode="after")
-    def _resources_fit(self) -> RlConfig:
+    def _resources_fit(self) -> Self:
         resources = self.resources
         if resources.tensor_parallel > 1 and self.engine != "vllm":
             raise ValueError(f"`resources.tensor_parallel` needs `engine: vllm`, not {self.engine}")

@@ -27,8 +27,7 @@ def context_length(config: PreTrainedConfig) -> int | None:
 def fitting_prompts(prompts: list[EncodedPrompt], config: RlConfig, context: int | None, source: Path) -> list[EncodedPrompt]:
     """The prompts of an RL stage that leave room for the longest response, and are no longer than it wants; says how many are dropped.
 
-    Raises:
-        DataError: none is left; the message names the setting to change.
+    Raises DataError if none is left; the message names the setting to change.
     """
     room = None if context is None else context - config.max_response_tokens
     limit = min((bound for bound in (room, config.max_prompt_tokens) if bound is not None), default=None)

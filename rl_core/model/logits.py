@@ -36,8 +36,7 @@ def logits_at(model: PreTrainedModel, positions_M: torch.Tensor, **inputs: Any) 
 def hidden_at(model: PreTrainedModel, positions_M: torch.Tensor, **inputs: Any) -> torch.Tensor:
     """What the output head of the model's own forward pass gets at the positions (M, H), differentiable: for `logits_of`.
 
-    Raises:
-        ModelError: the model has no output head that sees every position once.
+    Raises ModelError if the model has no output head that sees every position once.
     """
     found: list[torch.Tensor] = []
 

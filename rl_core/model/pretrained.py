@@ -67,7 +67,6 @@ def device() -> str:
 
 
 def load_tokenizer(name: str) -> Any:
-    """The tokenizer of a hub id or directory."""
     from transformers import AutoTokenizer
 
     check_model(name)
@@ -81,7 +80,6 @@ def load_tokenizer(name: str) -> Any:
 
 
 def load_config(name: str, **changes: Any) -> PreTrainedConfig:
-    """The architecture of a hub id or directory."""
     from transformers import AutoConfig
 
     check_model(name)

@@ -38,7 +38,6 @@ class SharedMemoryTransfer(WeightTransferEngine[Nothing, WeightFile]):
         """See the base class."""
 
     def start_weight_update(self) -> None:
-        """See the base class."""
         initialize_layerwise_reload(self.model)
 
     def update_weights(self, update_info: dict[str, Any]) -> None:
@@ -46,13 +45,11 @@ class SharedMemoryTransfer(WeightTransferEngine[Nothing, WeightFile]):
         self.receive_weights(self.parse_update_info(update_info))
 
     def receive_weights(self, update_info: WeightFile) -> None:
-        """See the base class."""
         model: Any = self.model
         with safe_open(update_info.path, framework="pt") as file:
             model.load_weights((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118  # it has no other way through
 
     def finish_weight_update(self) -> None:
-        """See the base class."""
         finalize_layerwise_reload(self.model, self.model_config)
 
     def shutdown(self) -> None:

@@ -132,7 +132,6 @@ class VllmEngine:
             return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
-        """See `RolloutEngine.generate`."""
         from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
@@ -228,7 +227,6 @@ class VllmEngine:
             self.engine.sleep(level=1 if self.lora else 2)
 
     def wake(self) -> None:
-        """See `RolloutEngine.wake`."""
         if self.on_gpu and self.engine.is_sleeping():
             self.engine.wake_up()
 
@@ -251,11 +249,7 @@ def for_engine(config: PreTrainedConfig, vocabulary: int) -> PreTrainedConfig:
 
 
 def _room_for(lora: Lora | None) -> dict[str, Any]:
-    """vLLM's settings for adapters.
-
-    Raises:
-        InputError: their rank is more than vLLM takes.
-    """
+    """vLLM's settings for adapters. Raises InputError if their rank is more than vLLM takes."""
     if lora is None:
         return {}
     from vllm.config.lora import MaxLoRARanks
@@ -288,8 +282,7 @@ def _directory() -> Path:
 def _on_cpu(config: Any, context: int, dtype: torch.dtype, tensor_parallel: int) -> dict[str, Any]:
     """Settings of vLLM's CPU build. The cache holds SEQUENCES_ON_CPU of the longest responses, within CACHE_SHARE, and always two.
 
-    Raises:
-        InputError: the model keeps a state that is not of tokens, or its heads are of a width that it does not take.
+    Raises InputError if the model keeps a state that is not of tokens, or its heads are of a width that it does not take.
     """
     import psutil
 

@@ -39,8 +39,7 @@ class Form(NamedTuple):
 def for_vllm(weights: Iterable[tuple[str, torch.Tensor]], form: Form) -> Iterator[tuple[str, torch.Tensor]]:
     """A policy's weights in the form that vLLM's copy of the model has. Adapters are left out: they go another way.
 
-    Raises:
-        InputError: the embedding is not among them under the usual name, or there is an output head that vLLM's copy has no place for.
+    Raises InputError if the embedding is not among them under the usual name, or there is an output head that vLLM's copy has no place for.
     """
     embedding: torch.Tensor | None = None
     own_head = False

@@ -59,8 +59,10 @@ def save_checkpoint(
     aside.mkdir(parents=True)
     write(aside)
     (aside / STATE).write_text(json.dumps(state))
-    _open_to_others(aside, like=aside / STATE)
+    mode = stat.S_IMODE((aside / STATE).stat().st_mode)
     files = sorted(path for path in aside.rglob("*") if path.is_file())
+    for path in files:
+        path.chmod(mode)  # the one that the umask gives: safetensors writes files that only their owner can read
     (aside / FILES).write_text(json.dumps({str(path.relative_to(aside)): _describe(path) for path in files}, indent=1))
     for path in [*aside.rglob("*"), aside]:
         _flush(path)
@@ -77,14 +79,6 @@ def save_checkpoint(
         if old != spared:
             shutil.rmtree(old)
     return final
-
-
-def _open_to_others(directory: Path, *, like: Path) -> None:
-    """Give every file the mode that the umask gave to one of them: safetensors writes files that only their owner can read."""
-    mode = stat.S_IMODE(like.stat().st_mode)
-    for path in directory.rglob("*"):
-        if path.is_file():
-            path.chmod(mode)
 
 
 def _bring_back(root: Path) -> None:
@@ -171,8 +165,7 @@ def verify(directory: Path, *, to_train: bool = True) -> bool:
 def damaged_files(directory: Path, *, to_train: bool = True) -> Iterator[str]:
     """Names of a checkpoint's files that are not as they were written; `files.json` alone where it is not, for it tells of the others.
 
-    Raises:
-        PermissionError: a file may not be read, which says nothing of what is in it.
+    Raises PermissionError if a file may not be read, which says nothing of what is in it.
     """
     try:
         recorded = json.loads((directory / FILES).read_text())

@@ -60,11 +60,9 @@ class Journal:
         self.progress(step, metrics)
 
     def progress(self, step: int, metrics: dict[str, float]) -> None:
-        """Record where the stage stands."""
         self._append("progress.jsonl", {"time": time.time(), "step": step, "total": self.total, "metrics": metrics})
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write `result.json` in one piece."""
         self.fence.require()
         write_json(self.output / "result.json", result | {"peak_memory_bytes": peak_memory()})
 
@@ -85,11 +83,7 @@ def read_steps(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _content(path: Path) -> bytes:
-    """Of a file that may be missing.
-
-    Raises:
-        InputError: it is a directory, or nothing that can be read as a file.
-    """
+    """Of a file that may be missing. Raises InputError if it is a directory, or nothing that can be read as a file."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -65,8 +65,7 @@ def load_with_adapters(checkpoint: str, *, dtype: torch.dtype, fused: str = "sdp
 def load_to_adapt(checkpoint: str, settings: Lora, *, dtype: torch.dtype, seed: int) -> PreTrainedModel:
     """A model in `dtype` with float32 adapters to train: new ones, or those that the checkpoint has already.
 
-    Raises:
-        InputError: the checkpoint's adapters have another form; no layer has one of the names in `targets`.
+    Raises InputError if the checkpoint's adapters have another form, or no layer has one of the names in `targets`.
     """
     before = adapters_of(checkpoint)
     if before is None:

@@ -17,6 +17,7 @@ from rl_core.config.rl import RlConfig
 from rl_core.model.precision import dtype_of, products_in
 from rl_core.model.pretrained import device, load_model, load_tokenizer
 from rl_core.rewards.reward import resolve
+from rl_core.training import lora
 from rl_core.training.backends.base import by_response, on_first
 from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.backends.make import rl_backend
@@ -24,17 +25,6 @@ from rl_core.training.checkpoint import OPTIMIZER, save_model
 from rl_core.training.critic import Critic
 from rl_core.training.flops import peak_flops, size_of
 from rl_core.training.log_probs import response_scores
-from rl_core.training.lora import (
-    adapters_of,
-    is_adapter,
-    kept_apart,
-    load_adapters,
-    load_to_adapt,
-    load_with_adapters,
-    merged,
-    save_adapters,
-    without_adapters,
-)
 from rl_core.training.sequences import PaddedBatch, TokenSequence, micro_batches
 
 Scorer = Callable[[PaddedBatch, float], torch.Tensor]  # batch and temperature -> log-probs of its response tokens (N,)
@@ -91,9 +81,9 @@ class Policy:
         self.tokenizer = load_tokenizer(start)
         self.dtype = dtype = dtype_of(config.precision)
         if config.lora:
-            model = load_to_adapt(start, config.lora, dtype=dtype, seed=seed)
+            model = lora.load_to_adapt(start, config.lora, dtype=dtype, seed=seed)
             if resumed:
-                load_adapters(resumed, model)
+                lora.load_adapters(resumed, model)
         else:
             model = load_model(str(resumed or start), dtype=torch.float32)
         self.size = size_of(model)
@@ -107,14 +97,14 @@ class Policy:
                 self.critic.load_optimizer(resumed)
 
     def _make_reference(self, reference: str, dtype: torch.dtype) -> Scorer:
-        if self.config.lora and reference == self.start and not adapters_of(reference):
+        if self.config.lora and reference == self.start and not lora.adapters_of(reference):
 
             def without(batch: PaddedBatch, temperature: float) -> torch.Tensor:
-                with without_adapters(self.backend.model):
+                with lora.without_adapters(self.backend.model):
                     return self.backend.run(response_scores, batch, temperature).log_probs_N
 
             return without
-        model = load_with_adapters(reference, dtype=dtype).eval()
+        model = lora.load_with_adapters(reference, dtype=dtype).eval()
         if self.config.backend == "deepspeed" and self.config.resources.zero_stage == 3:
             from rl_core.training.backends.deepspeed_backend import sharded_reference
 
@@ -282,8 +272,8 @@ class Policy:
         All processes must go through them together.
         """
         weights = self.backend.weights(wanted)
-        if self.config.lora and not kept_apart(self.config):
-            weights = merged(weights, self.config.lora)
+        if self.config.lora and not lora.kept_apart(self.config):
+            weights = lora.merged(weights, self.config.lora)
         return ((name, tensor.to(self.dtype)) for name, tensor in weights)
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -292,15 +282,15 @@ class Policy:
 
     def adapters(self) -> dict[str, torch.Tensor]:
         """Of them the adapters alone: the only ones that change, where they are kept apart."""
-        return on_first(self.group, self.engine_weights(is_adapter))
+        return on_first(self.group, self.engine_weights(lora.is_adapter))
 
     def save(self, directory: Path) -> None:
         """Write model, tokenizer and optimizer state, adapters by themselves, and the critic; the first process does."""
         weights, optimizer = on_first(self.group, self.backend.weights()), self.backend.optimizer_state()
         if self.group.rank == 0:
             if self.config.lora:
-                save_adapters(directory, weights, self.config.lora, self.start)
-                weights = dict(merged(weights.items(), self.config.lora))
+                lora.save_adapters(directory, weights, self.config.lora, self.start)
+                weights = dict(lora.merged(weights.items(), self.config.lora))
             save_model(directory, self.backend.model, self.tokenizer, weights)
             save_file(optimizer, directory / OPTIMIZER)
         if self.critic:
@@ -324,7 +314,6 @@ class _Totals:
     flops: float = 0.0
 
     def over(self, group: TrainingGroup) -> _Totals:
-        """The sums over all processes of a group."""
         return _Totals(*group.sum_(torch.tensor(astuple(self), dtype=torch.float64)).tolist())
 
     def add(self, **sums: float) -> None:

@@ -39,18 +39,13 @@ def micro_batches(sequences: Sequence[TokenSequence], tokens_per_batch: int) -> 
     while order:
         width = math.ceil(len(sequences[order[0]]) / WIDTH_STEP) * WIDTH_STEP
         rows = max(1, tokens_per_batch // width)
-        yield _pad(sequences, order[:rows], width)
-        order = order[rows:]
-
-
-def _pad(sequences: Sequence[TokenSequence], indices: list[int], width: int) -> PaddedBatch:
-    tokens_BT = torch.zeros((len(indices), width), dtype=torch.long)
-    mask_BT = torch.zeros((len(indices), width - 1), dtype=torch.bool)
-    for row, index in enumerate(indices):
-        sequence = sequences[index]
-        tokens_BT[row, : len(sequence)] = torch.tensor(sequence.prompt + sequence.response)
-        mask_BT[row, len(sequence.prompt) - 1 : len(sequence) - 1] = True
-    return PaddedBatch(indices, tokens_BT, mask_BT)
+        indices, order = order[:rows], order[rows:]
+        tokens_BT = torch.zeros((len(indices), width), dtype=torch.long)
+        mask_BT = torch.zeros((len(indices), width - 1), dtype=torch.bool)
+        for row, sequence in enumerate(sequences[index] for index in indices):
+            tokens_BT[row, : len(sequence)] = torch.tensor(sequence.prompt + sequence.response)
+            mask_BT[row, len(sequence.prompt) - 1 : len(sequence) - 1] = True
+        yield PaddedBatch(indices, tokens_BT, mask_BT)
 
 
 def filler_batch() -> PaddedBatch:

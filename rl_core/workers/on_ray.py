@@ -53,16 +53,15 @@ class RayWorkers:
         self.on_cluster = bool(address)
         # Telemetry and dashboard are off: nothing should listen or report that nobody asked for.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        local: dict[str, Any] = {"include_dashboard": False}
-        if not address:  # on a cluster of our own, workers that the machine has too few cores for take turns
-            wanted = layout(resources, gpus=False)
-            local["num_cpus"] = max(len(os.sched_getaffinity(0)), sum(int(bundle["CPU"]) for bundle in wanted.bundles))
-        # Without an address Ray would join whatever cluster was last started on this machine.
         remove_dead_sessions()
-        if not address:
+        local: dict[str, Any] = {}
+        if not address:  # on a cluster of our own, workers that the machine has too few cores for take turns
+            wanted = sum(int(bundle["CPU"]) for bundle in layout(resources, gpus=False).bundles)
+            local = {"include_dashboard": False, "num_cpus": max(len(os.sched_getaffinity(0)), wanted)}
             mark_sessions()
         with nullcontext() if address else on_loopback():
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+            # Without an address Ray would join whatever cluster was last started on this machine.
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
         self.session = None if address else session_folder()
         stop.install()  # ray.init replaces the handler of SIGTERM
         try:
@@ -122,8 +121,7 @@ class RayWorkers:
     def _all(self, what: str, references: list[Any], late_is: type[RuntimeError] = RuntimeError) -> list[Any]:
         """Results of all actors.
 
-        Raises:
-            RuntimeError: some did not come in time; an error of the type `late_is`.
+        Raises `late_is` if some did not come in time.
         """
         timeout = self.config.resources.start_timeout
         _, missing = self.ray.wait(references, num_returns=len(references), timeout=timeout)
@@ -207,7 +205,6 @@ class RayWorkers:
         return self.config.resources.placement == "colocated" and not self.config.asynchronous
 
     def log_probs(self, sequences: Sequence[TokenSequence], temperature: float) -> list[list[float]]:
-        """See `Workers.log_probs`."""
         return self._of_trainers("log_probs", sequences, temperature)[0]
 
     def sync(self) -> None:
@@ -235,8 +232,7 @@ class RayWorkers:
     def _send(self, engines: list[Any]) -> None:
         """Let the training processes bring their weights to engines on GPUs.
 
-        Raises:
-            WorkerLost: it was not done in time. Over NCCL who waits for one that died does so for ever.
+        Raises WorkerLost if it was not done in time. Over NCCL who waits for one that died does so for ever.
         """
         if self.connected != engines:
             self.connected = []
@@ -252,7 +248,6 @@ class RayWorkers:
         self._of_trainers("save", directory)
 
     def memory(self) -> dict[str, float]:
-        """See `Workers.memory`."""
         actors = {f"policy-{rank}": actor for rank, actor in enumerate(self.trainers)}
         actors |= {f"engine-{number}": actor for number, actor in enumerate(self.engines)}
         found = self._get([actor.memory.remote() for actor in actors.values()])

@@ -23,11 +23,7 @@ class Layout:
 
 
 def layout(resources: RlResources, *, gpus: bool) -> Layout:
-    """Bundles for the workers of a stage.
-
-    Raises:
-        InputError: engines shall share the trainers' devices, of which there are too few.
-    """
+    """Bundles for the workers of a stage. Raises InputError if engines shall share the trainers' devices, of which there are too few."""
     device = "GPU" if gpus else "CPU"
     trainers, engines, width = resources.training_workers, resources.rollout_workers, resources.tensor_parallel
     one = {device: 1.0} | ({"CPU": 1.0} if gpus else {})
@@ -87,11 +83,7 @@ def reserve(wanted: Layout, timeout: float, *, wait_for_nodes: bool) -> Any:
 
 
 def check_paths(group: Any, paths: list[Path]) -> None:
-    """Whether all nodes of a placement group see the files of a stage.
-
-    Raises:
-        InputError: one does not.
-    """
+    """Whether all nodes of a placement group see the files of a stage. Raises InputError if one does not."""
     import ray
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 

@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -18,10 +19,8 @@ from rl_core.errors import InputError
 
 ENGINES = ("vllm", "deepspeed")  # packages that a stage may ask for
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-CPU_FLOPS, CPU_BANDWIDTH = (
-    6e10,
-    5e9,
-)  # per core: what torch sustains in float32 on small matrices, and a share of a socket's memory channels
+# Per core: what torch sustains in float32 on small matrices, and a share of a socket's memory channels.
+CPU_FLOPS, CPU_BANDWIDTH = 6e10, 5e9
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,10 @@ def this_machine() -> Machine:
     memory = min(psutil.virtual_memory().total, _memory_limit())
     packages = frozenset(name for name in ENGINES if find_spec(name))
     gpus = _nvidia_gpus()
-    names = [name for name, _ in gpus]
-    label = f"{len(gpus)} x {names[0]}" if gpus else f"{cores} cores of {platform.node()}"
-    if gpus:
-        sizes = [size for _, size in gpus if size is not None]
-        return Machine(len(gpus), device_called(names[0]), min(sizes, default=None), cores, memory, packages, label)
-    return Machine(_amd_gpus(), None, None, cores, memory, packages, label)
+    if not gpus:
+        return Machine(_amd_gpus(), None, None, cores, memory, packages, f"{cores} cores of {platform.node()}")
+    name, sizes = gpus[0][0], [size for _, size in gpus if size is not None]
+    return Machine(len(gpus), device_called(name), min(sizes, default=None), cores, memory, packages, f"{len(gpus)} x {name}")
 
 
 def machine_called(text: str) -> Machine:
@@ -131,10 +128,6 @@ def _amd_gpus() -> int | None:
 def _memory_limit() -> float:
     """Of the container that this process is in."""
     for path in CGROUP_LIMITS:
-        try:
-            text = path.read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            return float(text)
+        with suppress(OSError, ValueError):  # another version of cgroups, or `max`
+            return float(int(path.read_text()))
     return math.inf

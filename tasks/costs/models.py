@@ -89,15 +89,8 @@ def describe_model(model: str | ScratchModel) -> Model | None:
     None where nothing tells the size.
     """
     if isinstance(model, ScratchModel):
-        return _shape(
-            model.layers,
-            model.hidden_size,
-            model.heads,
-            model.key_value_heads,
-            model.intermediate_size,
-            model.vocabulary,
-            tied=True,
-        )
+        heads = model.heads, model.key_value_heads
+        return _shape(model.layers, model.hidden_size, *heads, model.intermediate_size, model.vocabulary, tied=True)
     if Path(model).is_dir():
         return _from_config(read_json(Path(model) / "config.json"))
     return _BY_NAME.get(_VARIANT.sub("", model.rpartition("/")[2])) or _from_config(_cached_config(model)) or _guess(model)

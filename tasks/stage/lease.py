@@ -55,11 +55,6 @@ class Lease:
         self._released = threading.Event()
 
     @property
-    def previous(self) -> dict[str, Any]:
-        """The state in which the directory was found."""
-        return dict(self._state.get("previous") or {})
-
-    @property
     def held(self) -> HeldLease:
         """What a process that works for the owner needs to see that it still may."""
         return HeldLease(file=self.directory / STATE, owner=self._owner["id"])
@@ -70,7 +65,7 @@ class Lease:
         with state_lock(self.directory):
             before = read_record(self.directory / STATE) or {}
             if before != abandoned:
-                _refuse_if_busy(self.directory)
+                refuse_if_busy(self.directory)
             _end_orphan(before)
             self._state["previous"] = {key: before[key] for key in ("state", "heartbeat", "error", "attempt") if key in before}
             self._state["attempt"] = before.get("attempt", 0) + 1
@@ -140,16 +135,21 @@ def orphan(state: dict[str, Any]) -> int | None:
 
 def refuse_if_busy(directory: Path) -> None:
     """Raises StageBusy if another process works on the stage."""
-    if directory.exists():
-        _refuse_if_busy(directory)
+    state = read_record(directory / STATE)
+    owner = holder(directory / STATE, state)
+    if state and owner:
+        since = datetime.fromtimestamp(state["started"]).strftime("%H:%M:%S")
+        raise StageBusy(
+            f"stage {directory.name}: in work since {since} by process {owner['pid']} on {owner['host']}; "
+            "wait for it (`r1flow status`), stop it, or use another --workspace"
+        )
 
 
 @contextmanager
 def state_lock(directory: Path) -> Iterator[None]:
     """One process at a time past the check of a lease.
 
-    Raises:
-        StageBusy: another process has held it for `LOCK_WAIT` seconds, as one does that was suspended meanwhile.
+    Raises StageBusy if another process has held it for `LOCK_WAIT` seconds, as one does that was suspended meanwhile.
     """
     from filelock import FileLock, Timeout
 
@@ -179,8 +179,7 @@ def _age(path: Path) -> float:
 def _watch(path: Path) -> dict[str, Any] | None:
     """The state of an owner elsewhere that gave no sign of life for `STALE` seconds and then, watched, for `WATCH` more; else None.
 
-    Raises:
-        StageBusy: it gave one.
+    Raises StageBusy if it gave one.
     """
     state = read_record(path)
     if not state or state.get("state") != "running" or is_here(state["owner"]) or holder(path, state):
@@ -189,27 +188,15 @@ def _watch(path: Path) -> dict[str, Any] | None:
     while time.monotonic() < until:
         time.sleep(min(HEARTBEAT / 5, WATCH))
         if read_record(path) != state:
-            _refuse_if_busy(path.parent)
+            refuse_if_busy(path.parent)
             return None
     return state
-
-
-def _refuse_if_busy(directory: Path) -> None:
-    state = read_record(directory / STATE)
-    owner = holder(directory / STATE, state)
-    if state and owner:
-        since = datetime.fromtimestamp(state["started"]).strftime("%H:%M:%S")
-        raise StageBusy(
-            f"stage {directory.name}: in work since {since} by process {owner['pid']} on {owner['host']}; "
-            "wait for it (`r1flow status`), stop it, or use another --workspace"
-        )
 
 
 def _end_orphan(state: dict[str, Any]) -> None:
     """End a trainer whose owner was killed: two in one directory would spoil each other's checkpoints.
 
-    Raises:
-        StageFailed: it may still run.
+    Raises StageFailed if it may still run.
     """
     trainer = state.get("trainer")
     if trainer and "job" in trainer:

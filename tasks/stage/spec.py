@@ -148,11 +148,7 @@ def damage(
 
 
 def set_aside(directory: Path) -> Path | None:
-    """Rename a stage's directory so that the stage is made anew; nothing is deleted.
-
-    Raises:
-        StageBusy: somebody works in it.
-    """
+    """Rename a stage's directory so that the stage is made anew; nothing is deleted. Raises StageBusy if somebody works in it."""
     if not directory.exists():
         return None
     with state_lock(directory):
@@ -169,8 +165,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
     What an earlier attempt left there is continued, unless it was made from other inputs or is spoiled: then it is set aside. Spoiled
     checkpoints alone are no reason, for trainers verify them and go back to the last whole one.
 
-    Raises:
-        StageBusy: another process holds it.
+    Raises StageBusy if another process holds it.
     """
     directory = spec.directory
     inputs = input_contents(spec)
@@ -214,22 +209,15 @@ def write_manifest(spec: StageSpec, result: dict[str, Any], digests: Digests, **
         name = path.relative_to(spec.directory).as_posix()
         if path.is_file() and name not in HOUSEKEEPING and not any(part.startswith(".") for part in Path(name).parts):
             outputs[name] = {"bytes": path.stat().st_size, "sha256": digests.of(path)}
+    content = {name: output["sha256"] for name, output in outputs.items() if Path(name).suffix in CONTENT} or outputs
     manifest = {
-        "experiment": spec.experiment,
-        "stage": spec.stage,
-        "kind": spec.kind,
-        "fingerprint": spec.fingerprint,
+        **{name: getattr(spec, name) for name in ("experiment", "stage", "kind", "fingerprint")},
         "inputs": input_contents(spec),
         "result": result,
-        "content": _content(outputs),
+        "content": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
         **facts,
         "outputs": outputs,
     }
     write_record(spec.directory / MANIFEST, manifest)
     digests.save()
     return manifest
-
-
-def _content(outputs: dict[str, dict[str, Any]]) -> str:
-    telling = {name: output["sha256"] for name, output in outputs.items() if Path(name).suffix in CONTENT}
-    return hashlib.sha256(json.dumps(telling or outputs, sort_keys=True).encode()).hexdigest()

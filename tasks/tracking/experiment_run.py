@@ -40,11 +40,7 @@ class Lineage:
     """The MLflow side of one run of an experiment."""
 
     def __init__(self, workspace: Workspace, experiment: str, run_name: str, warn: Callable[[str], None]) -> None:
-        """Open the store and start the parent run.
-
-        Raises:
-            TrackingError: the store or server does not answer.
-        """
+        """Open the store and start the parent run. Raises TrackingError if the store or server does not answer."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

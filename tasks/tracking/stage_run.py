@@ -44,8 +44,7 @@ class StageRecord:
     def begin(cls, client: MlflowClient, directory: Path, *, tracking_uri: str, experiment: str, parent: str) -> StageRecord:
         """Notes for a new attempt at the stage of a directory; nothing is sent yet.
 
-        Raises:
-            InputError: what the stage is cannot be read.
+        Raises InputError if what the stage is cannot be read.
         """
         spec = read_record(directory / SPEC)
         if spec is None:
@@ -113,6 +112,8 @@ class StageRecord:
         Raises:
             Exception: of MLflow's, its HTTP client's or its database's, when it cannot be reached.
         """
+        from mlflow.entities import Param
+
         if "run" not in self._notes:
             tags = {
                 "mlflow.parentRunId": self._notes["parent"],
@@ -123,7 +124,8 @@ class StageRecord:
             name, began = self._notes["stage"], self._notes["began"]
             run = self._client.create_run(self._notes["experiment"], start_time=began, tags=tags, run_name=name)
             self._note(run=run.info.run_id)
-        self._once("settings", self._send_settings)
+        settings = self._notes["settings"].items()
+        self._once("settings", lambda: self._client.log_batch(self._run, params=[Param(name, value) for name, value in settings]))
         self._once("inputs", self._send_inputs)
         self._send_steps()
         manifest = read_manifest(self._directory)
@@ -144,7 +146,7 @@ class StageRecord:
     def _run(self) -> str:
         return str(self._notes["run"])
 
-    def _once(self, what: str, send: Callable[[], None]) -> None:
+    def _once(self, what: str, send: Callable[[], object]) -> None:
         if what not in self._notes["sent"]:
             send()
             self._note(sent=[*self._notes["sent"], what])
@@ -155,11 +157,6 @@ class StageRecord:
 
     def _save(self) -> None:
         write_record(self._directory / MLFLOW, self._notes)
-
-    def _send_settings(self) -> None:
-        from mlflow.entities import Param
-
-        self._client.log_batch(self._run, params=[Param(name, value) for name, value in self._notes["settings"].items()])
 
     def _send_inputs(self) -> None:
         """Prompt sets, and the models that the stage starts from or judges."""
@@ -212,6 +209,7 @@ class StageRecord:
         path = self._directory / checkpoint
         step = int(path.name.rpartition("-")[2])
         upstream = self._notes["upstream"]
+        parents = {name: (read_manifest(self._directory.parent / name) or {"result": {}})["result"] for name in upstream["start"]}
         model = mlflow.create_external_model(
             name=f"{self._notes['stage']}-{path.name}",
             source_run_id=self._run,
@@ -221,7 +219,7 @@ class StageRecord:
                 "sha256": sha256,
                 "stage": self._notes["stage"],
                 "step": str(step),
-                "parent": ", ".join(self._checkpoint_of(name) for name in upstream["start"]),
+                "parent": ", ".join(f"{name}/{parents[name].get('checkpoint', '')}" for name in upstream["start"]),
                 "data": ", ".join(upstream["data"]),
             },
             tags={"r1flow.fingerprint": self._notes["fingerprint"]},
@@ -229,10 +227,6 @@ class StageRecord:
         )
         self._client.log_outputs(self._run, [LoggedModelOutput(model.model_id, step)])
         self._note(models=self._notes["models"] | {checkpoint: model.model_id})
-
-    def _checkpoint_of(self, name: str) -> str:
-        manifest = read_manifest(self._directory.parent / name) or {"result": {}}
-        return f"{name}/{manifest['result'].get('checkpoint', '')}"
 
     def _model_of(self, directory: Path) -> str | None:
         """The model that stands for a stage's last checkpoint in this store; None if it was made under another one."""
@@ -260,11 +254,10 @@ class StageRecord:
 
     def _send_files(self) -> None:
         """Pages, tables, figures; a sample file too where one is small enough to look at."""
-        for path in [*self._directory.glob("*.html"), *self._directory.glob("scores.json")]:
-            self._client.log_artifact(self._run, str(path))
-            self._client.log_artifact(self._notes["parent"], str(path))
-        if (figures := self._directory / "figures").is_dir():
-            for run in (self._run, self._notes["parent"]):
+        for run in (self._run, self._notes["parent"]):
+            for path in [*self._directory.glob("*.html"), *self._directory.glob("scores.json")]:
+                self._client.log_artifact(run, str(path))
+            if (figures := self._directory / "figures").is_dir():
                 self._client.log_artifacts(run, str(figures), "figures")
         for path in sorted(self._directory.glob("samples/**/*.parquet")):
             if path.stat().st_size <= SMALL:

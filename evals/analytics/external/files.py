@@ -41,15 +41,10 @@ class File:
     notes: Notes = field(default_factory=dict)
 
     def note(self, text: str) -> None:
-        """Note something about this file, once."""
         self.notes.setdefault(text, {})[self.path] = None
 
     def rows(self) -> Iterator[Row]:
-        """Rows in their order.
-
-        Raises:
-            ExternalFileError: the file is broken or of a kind that is not read.
-        """
+        """Rows in their order. Raises ExternalFileError if the file is broken or of a kind that is not read."""
         for row in self._read():
             self.row += 1
             if not isinstance(row, dict):

@@ -32,8 +32,7 @@ def response_text(value: Any) -> tuple[str, str | None]:
     A text is the model's; of messages those with the role of the model are, with their calls of tools as code blocks; of a completion
     object of the OpenAI kind the first choice is.
 
-    Raises:
-        ValueError: the value is something else.
+    Raises ValueError if the value is something else.
     """
     if value is None:
         return "", None

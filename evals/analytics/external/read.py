@@ -16,8 +16,7 @@ ANY_TABLE = Format("table", recognises=lambda row, file: True, read=table(ROLES)
 def read_responses_of(file: File) -> Iterator[Response]:
     """The responses of one file, whose notes and form are known after the last.
 
-    Raises:
-        ExternalFileError: the file is broken or empty, has no column for the response or no generated text.
+    Raises ExternalFileError if the file is broken or empty, has no column for the response or no generated text.
     """
     rows = file.rows()
     first = next(rows)

@@ -61,11 +61,7 @@ def verdict(value: Any) -> bool | None:
 
 
 def number(value: Any) -> float | None:
-    """A number, the sum of a list of them (rewards by token); None where there is none.
-
-    Raises:
-        ValueError: something else is there.
-    """
+    """A number, the sum of a list of them (rewards by token); None where there is none. Raises ValueError if something else is there."""
     if value is None or value == "":
         return None
     if isinstance(value, list):

@@ -6,21 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from evals.analytics.figures.plotting import (
-    BLUE,
-    COLOURS,
-    LINES,
-    MARKERS,
-    MUTED,
-    VERMILLION,
-    Figure,
-    finish,
-    in_percent,
-    new_canvas,
-    one_curve,
-    rows,
-    small_panels,
-)
+from evals.analytics.figures import plotting as plot
 from evals.statistics import wilson
 
 if TYPE_CHECKING:
@@ -33,36 +19,39 @@ PARTS = {"train": "in training", "test": "on held-out problems"}
 INTERVALS = "The intervals hold 95% if responses were independent; those to the same prompt are not quite."
 
 
-def _over_steps(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+def _over_steps(connection: duckdb.DuckDBPyConnection) -> plot.Figure | None:
     sql = "SELECT * FROM families_by_step WHERE step IS NOT NULL ORDER BY position, step"
-    data = rows(connection, sql)
+    data = plot.rows(connection, sql)
     shown = _occurring(data)
     if not shown:
         return None
-    canvas = new_canvas()
+    canvas = plot.new_canvas()
     for family, axes in _panels(canvas, shown):
-        one_curve(axes, [row for row in data if row["family"] == family], "responses_with", 100)
+        plot.one_curve(axes, [row for row in data if row["family"] == family], "responses_with", 100)
         axes.locator_params(axis="both", nbins=3)
     caption = "Share of rollouts whose thinking has at least one word of a family, by step. What the families stand for is listed below."
     heading = "Keyword families: % of rollouts with any"
-    return finish(canvas, "families", "thinking", "Keyword families", caption, sql, heading)
+    return plot.finish(canvas, "families", "thinking", "Keyword families", caption, sql, heading)
 
 
-def _by_outcome(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+def _by_outcome(connection: duckdb.DuckDBPyConnection) -> plot.Figure | None:
     sql = (
         "SELECT part, family, outcome = 'correct' AS correct, sum(responses)::BIGINT AS responses, "
         "sum(responses_with * responses) / sum(responses) AS responses_with "
         "FROM families_by_outcome WHERE outcome IS NOT NULL GROUP BY ALL ORDER BY part DESC, family"
     )
-    data = rows(connection, sql)
+    data = plot.rows(connection, sql)
     shown = _occurring(data)[::-1]
     parts = [part for part in PARTS if any(row["part"] == part for row in data)]
     if not shown:
         return None
-    canvas = new_canvas()
+    canvas = plot.new_canvas()
     for index, part in enumerate(parts, start=1):
         axes = canvas.add_subplot(1, len(parts), index)
-        for correct, label, colour, marker, nudge in ((True, "right ones", BLUE, "o", 0.14), (False, "the others", VERMILLION, "s", -0.14)):
+        for correct, label, colour, marker, nudge in (
+            (True, "right ones", plot.BLUE, "o", 0.14),
+            (False, "the others", plot.VERMILLION, "s", -0.14),
+        ):
             points = {row["family"]: row for row in data if row["part"] == part and row["correct"] is correct}
             places = [(at + nudge, points[family]) for at, family in enumerate(shown) if family in points]
             values, spread = _with_intervals([row for _, row in places])
@@ -73,46 +62,46 @@ def _by_outcome(connection: duckdb.DuckDBPyConnection) -> Figure | None:
         axes.set_xlim(left=0)
         axes.grid(visible=True, axis="x")
         axes.set_title(PARTS[part])
-    canvas.supxlabel("% of responses with any word of the family", fontsize=9.5, color=MUTED)
+    canvas.supxlabel("% of responses with any word of the family", fontsize=9.5, color=plot.MUTED)
     caption = (
         "Share of responses with at least one word of a family, among those that end right and among the others. Where the marks lie "
         f"on each other the family says nothing about success. {INTERVALS}"
     )
-    return finish(canvas, "families-by-outcome", "thinking", "Keyword families by outcome", caption, sql)
+    return plot.finish(canvas, "families-by-outcome", "thinking", "Keyword families by outcome", caption, sql)
 
 
-def _by_difficulty(connection: duckdb.DuckDBPyConnection) -> Figure | None:
+def _by_difficulty(connection: duckdb.DuckDBPyConnection) -> plot.Figure | None:
     sql = (
         "SELECT part, source, difficulty, family, sum(responses)::BIGINT AS responses, "
         "sum(responses_with * responses) / sum(responses) AS responses_with FROM families_by_difficulty "
         "WHERE difficulty IS NOT NULL GROUP BY ALL ORDER BY part DESC, source, family"
     )
-    data = rows(connection, sql)
+    data = plot.rows(connection, sql)
     shown = _occurring(data)
     levels = sorted({row["difficulty"] for row in data}, key=_in_order)
     if not shown or len(levels) < 2:
         return None
-    sources = list(dict.fromkeys((row["part"], row["source"]) for row in data))[: len(COLOURS)]
-    canvas = new_canvas()
+    sources = list(dict.fromkeys((row["part"], row["source"]) for row in data))[: len(plot.COLOURS)]
+    canvas = plot.new_canvas()
     for family, axes in _panels(canvas, shown):
         for number, (part, source) in enumerate(sources):
             points = {row["difficulty"]: row for row in data if (row["family"], row["part"], row["source"]) == (family, part, source)}
             places = [(at + 0.06 * number, points[level]) for at, level in enumerate(levels) if level in points]
             values, spread = _with_intervals([row for _, row in places])
-            look: Any = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
+            look: Any = {"color": plot.COLOURS[number], "marker": plot.MARKERS[number], "linestyle": plot.LINES[number]}
             label = f"{source.replace('_', ' ')}, {part}"
             axes.errorbar([at for at, _ in places], values, yerr=spread, label=label, markersize=4, linewidth=1.2, capsize=2, **look)
         few = levels if len(levels) <= 6 else ["" if at % math.ceil(len(levels) / 6) else level for at, level in enumerate(levels)]
         axes.set_xticks(range(len(levels)), few)
         axes.set_xlim(-0.4, len(levels) - 0.6 + 0.06 * len(sources))
         axes.locator_params(axis="y", nbins=3)
-    canvas.supxlabel("difficulty, as the data names it", fontsize=9.5, color=MUTED)
+    canvas.supxlabel("difficulty, as the data names it", fontsize=9.5, color=plot.MUTED)
     caption = (
         "Share of responses with at least one word of a family by the difficulty that the data names (number of people, level, …), for "
         f"each task in training and each benchmark. {INTERVALS}"
     )
     heading = "Keyword families by difficulty: % of responses with any"
-    return finish(canvas, "families-by-difficulty", "thinking", "Keyword families by difficulty", caption, sql, heading)
+    return plot.finish(canvas, "families-by-difficulty", "thinking", "Keyword families by difficulty", caption, sql, heading)
 
 
 def _occurring(data: list[dict[str, Any]]) -> list[str]:
@@ -121,12 +110,12 @@ def _occurring(data: list[dict[str, Any]]) -> list[str]:
 
 
 def _with_intervals(data: list[dict[str, Any]]) -> tuple[list[float], list[list[float]]]:
-    return in_percent([wilson(row["responses_with"] * row["responses"], row["responses"])._asdict() for row in data])
+    return plot.in_percent([wilson(row["responses_with"] * row["responses"], row["responses"])._asdict() for row in data])
 
 
 def _panels(canvas: Canvas, shown: list[str]) -> Iterator[tuple[str, Axes]]:
     """A panel for each family, from zero up."""
-    for family, axes in small_panels(canvas, {family: family.replace("_", " ") for family in shown}, min(3, len(shown))):
+    for family, axes in plot.small_panels(canvas, {family: family.replace("_", " ") for family in shown}, min(3, len(shown))):
         yield family, axes
         axes.set_ylim(0, 1.1 * max(axes.dataLim.y1, 1))
 

@@ -94,7 +94,6 @@ class Series:
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
-    """Result rows as dictionaries."""
     cursor = connection.execute(sql, parameters)
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -165,7 +164,6 @@ def one_curve(axes: Axes, data: list[dict[str, Any]], column: str, scale: float 
 
 
 def stage_axis(axes: Axes, data: list[dict[str, Any]]) -> None:
-    """Step axis with stage boundaries."""
     parts = stretches(data)
     left, right = parts[0][0], max(part[1] for part in parts)
     axes.set_xlim(left, right)
@@ -196,7 +194,6 @@ def in_percent(scores: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[l
 
 
 def whole_steps(axes: Axes) -> None:
-    """Ticks of a step axis."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

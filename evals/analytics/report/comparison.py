@@ -102,7 +102,6 @@ def differing(recipes: dict[str, dict[str, Any]]) -> list[tuple[str, list[Any]]]
 
 
 def parting(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> Parting:
-    """Where two runs part."""
     data = ask(connection, "differences_by_step", [first, second])
     real = [row["error"] is not None and abs(row["difference"]) > 1.96 * row["error"] for row in data]
     for start in range(len(data) - IN_A_ROW + 1):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from evals.analytics import keywords
 from evals.analytics.figures.overview import checkpoint_order
@@ -27,6 +28,7 @@ PER_STORY = {
     "back and forth": 1,
     UNKNOWN: 3,
 }  # problems per benchmark part
+ORDER = {story: place for place, story in enumerate(PER_STORY)}
 PER_EVALUATION = 40  # problems in all: what a page still opens quickly with
 HEAD, TAIL = 5000, 2000  # characters kept of a very long response
 
@@ -63,14 +65,6 @@ class Puzzle:
     answers: list[Answer]
 
 
-class _Choice(NamedTuple):
-    benchmark: str
-    difficulty: str | None
-    story: str
-    mode: str
-    prompt_id: str
-
-
 def choose(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
     """A few problems of every benchmark part and story, the same at every call.
 
@@ -80,22 +74,21 @@ def choose(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:
     puzzles: list[Puzzle] = []
     for stage in rows(connection, "SELECT stage_run FROM stages WHERE kind = 'eval' ORDER BY position, stage_run"):
         checkpoints = checkpoint_order(connection, stage["stage_run"])
-        found: list[tuple[int, _Choice]] = []
-        taken: dict[tuple[str, str | None, str], int] = {}
+        found: list[tuple[int, dict[str, Any]]] = []
+        taken = Counter[tuple[str, str | None, str]]()
         for row in ask(connection, "first_answers", [stage["stage_run"], len(checkpoints)]):
             by_checkpoint = dict(zip(row["checkpoints"], row["right"], strict=True))
             story = _story([by_checkpoint[name] for name in checkpoints])
             part = (row["benchmark"], row["difficulty"], story)
-            if (count := taken.get(part, 0)) < PER_STORY[story]:
-                taken[part] = count + 1
+            if taken[part] < PER_STORY[story]:
                 # Round by round over the parts, so that the limit cuts all of them alike.
-                priority = list(PER_STORY).index(story) + 2 * count
-                found.append((priority, _Choice(row["benchmark"], row["difficulty"], story, row["mode"], row["prompt_id"])))
+                found.append((ORDER[story] + 2 * taken[part], row | {"story": story}))
+                taken[part] += 1
         found.sort(key=lambda pair: pair[0])
-        kept = [choice for _, choice in found[:PER_EVALUATION]]
-        kept.sort(key=lambda choice: (choice.benchmark, choice.difficulty or "", list(PER_STORY).index(choice.story), choice.prompt_id))
+        kept = [row for _, row in found[:PER_EVALUATION]]
+        kept.sort(key=lambda row: (row["benchmark"], row["difficulty"] or "", ORDER[row["story"]], row["prompt_id"]))
         chosen = read_with(connection, stage["stage_run"])
-        puzzles += [_read(connection, stage["stage_run"], checkpoints, choice, chosen) for choice in kept]
+        puzzles += [_read(connection, stage["stage_run"], checkpoints, row, chosen) for row in kept]
     return puzzles or _of_rollouts(connection)
 
 
@@ -186,27 +179,19 @@ def _story(right: list[bool | None]) -> str:
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: list[str], choice: _Choice, chosen: Sequence[Keyword]
+    connection: duckdb.DuckDBPyConnection, stage_run: str, checkpoints: list[str], problem: dict[str, Any], chosen: Sequence[Keyword]
 ) -> Puzzle:
     found = rows(
         connection,
         "SELECT * FROM eval_samples JOIN (SELECT prompt_key, prompt, gold FROM prompts) USING (prompt_key) "
         "WHERE stage_run = ? AND benchmark = ? AND mode = ? AND prompt_id = ? AND sample = 0",
-        [stage_run, choice.benchmark, choice.mode, choice.prompt_id],
+        [stage_run, problem["benchmark"], problem["mode"], problem["prompt_id"]],
     )
     found.sort(key=lambda row: checkpoints.index(row["checkpoint"]))
-    part = subset_of(choice.benchmark, choice.difficulty) or choice.difficulty
-    return Puzzle(
-        choice.prompt_id,
-        label_of(choice.benchmark),
-        part,
-        choice.story,
-        choice.mode,
-        question_of(found[0]["prompt"]),
-        found[0]["prompt"],
-        solution_of(found[0]["gold"]),
-        [_answer(row["checkpoint"], row, row["correct"], chosen) for row in found],
-    )
+    prompt, gold = found[0]["prompt"], found[0]["gold"]
+    part = subset_of(problem["benchmark"], problem["difficulty"]) or problem["difficulty"]
+    shown = label_of(problem["benchmark"]), part, problem["story"], problem["mode"], question_of(prompt), prompt, solution_of(gold)
+    return Puzzle(problem["prompt_id"], *shown, [_answer(row["checkpoint"], row, row["correct"], chosen) for row in found])
 
 
 def _of_rollouts(connection: duckdb.DuckDBPyConnection) -> list[Puzzle]:

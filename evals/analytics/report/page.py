@@ -102,7 +102,6 @@ def write(
 
 
 def _shown(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """What the page shows of a warehouse beside figures."""
     results, unit = summary.results(connection), length_unit(connection)
     return {
         "results": results,

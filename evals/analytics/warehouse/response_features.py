@@ -28,7 +28,8 @@ def read_responses(connection: duckdb.DuckDBPyConnection, table: str, source: st
         keywords: counted as `keyword_0`, `keyword_1`, …; sums of families by name follow from them.
     """
     counts = (count_expression(keyword, "prose", "lowered", "coalesce(prompt, '')") for keyword in keywords)
-    select = Template((SQL / "response_features.sql").read_text()).substitute(
+    select = statement(
+        "response_features",
         source=source,
         code=literal(CODE),
         output=literal(f"^(?:{'|'.join(OUTPUT)})"),
@@ -40,6 +41,11 @@ def read_responses(connection: duckdb.DuckDBPyConnection, table: str, source: st
     )
     connection.execute((SQL / "response_macros.sql").read_text())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {select}")
+
+
+def statement(name: str, **parts: str) -> str:
+    """`sql/NAME.sql` with its `$parts`."""
+    return Template((SQL / f"{name}.sql").read_text()).substitute(parts)
 
 
 def family_sum(keywords: Sequence[Keyword], family: str) -> str:

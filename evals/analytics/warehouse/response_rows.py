@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from evals.analytics.keywords import Keyword, literal
 from evals.analytics.repetition import character_repetition
-from evals.analytics.warehouse.response_features import family_sum, read_responses
+from evals.analytics.warehouse.response_features import family_sum, read_responses, statement
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
 PLACE = {"rollouts": ("step", "group_index", "sample"), "eval_samples": ("checkpoint", "benchmark", "mode", "prompt_id", "sample")}
-UNREAD = "('unparseable', 'format_error', 'truncated', 'timeout')"  # outcomes of a response whose answer could not be read
 READERS = 4  # batches at once, where there are as many cores: each takes about 0.4 GB
 
 
@@ -63,18 +62,8 @@ def read(connection: duckdb.DuckDBPyConnection, table: str, source: str, stage: 
             AS prompt_key
         FROM ({source}))"""
     rewards = "if(count(reward) > 1, max(reward) - min(reward), NULL)" if table == "rollouts" else "NULL"
-    place = ", ".join(_place(table))
     read_responses(connection, "being_read", keyed, keywords)
-    groups = connection.sql(
-        f"""
-        SELECT stage_run, experiment, stage, {place}, prompt_id, any_value(difficulty) AS difficulty, count(*)::INTEGER AS responses,
-            avg((outcome = 'correct')::INTEGER) AS solved, {rewards} AS reward_spread,
-            if(count(extracted) = 0 AND NOT bool_and(coalesce(outcome, '') IN {UNREAD}), NULL, count(DISTINCT extracted))::INTEGER
-                AS distinct_answers,
-            list_unique(flatten(list(distinct_grams))) / nullif(sum(len(grams)), 0) AS distinct_4grams
-        FROM being_read GROUP BY stage_run, experiment, stage, {place}, prompt_id
-        """
-    ).to_arrow_table()
+    groups = connection.sql(statement("groups", place=", ".join(_place(table)), reward_spread=rewards)).to_arrow_table()
     responses = connection.sql("SELECT * EXCLUDE (grams, distinct_grams, prose, before_turn) FROM being_read").to_arrow_table()
     connection.execute("DROP TABLE being_read")
     repeated = pa.array([character_repetition(text) for text in responses["response"].to_pylist()], pa.float64())
@@ -85,14 +74,12 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: Batch, keyw
     """Put a batch into `rollouts` or `eval_samples` and into the tables of prompts, hits, components, families and groups."""
     connection.register("batch", batch.responses)
     connection.register("batch_groups", batch.groups)
-    columns = ", ".join(
-        name
-        for (name,) in connection.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? AND column_name NOT IN "
-            "('think', 'answer') ORDER BY column_index",
-            [table],
-        ).fetchall()
-    )
+    names = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? AND column_name NOT IN "
+        "('think', 'answer') ORDER BY column_index",
+        [table],
+    ).fetchall()
+    columns = ", ".join(name for (name,) in names)
     connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM batch")
     connection.execute("INSERT OR IGNORE INTO prompts SELECT DISTINCT prompt_key, prompt_id, task, difficulty, prompt, gold FROM batch")
     entries = ", ".join(
@@ -110,17 +97,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, batch: Batch, keyw
     families = ", ".join(
         f"{{'f': {literal(name)}, 'n': {family_sum(keywords, name)}}}" for name in dict.fromkeys(k.family for k in keywords)
     )
-    connection.execute(
-        f"""
-        INSERT INTO family_counts BY NAME
-        SELECT stage_run, {", ".join(column for column in _place(table) if column != "group_index")}, task, difficulty, outcome,
-            entry.f AS family,
-            count(*) AS responses,
-            if(count(response_tokens) < count(*), NULL, sum(coalesce(think_tokens, response_tokens))) AS tokens, sum(entry.n) AS hits,
-            count(*) FILTER (entry.n > 0) AS responses_with
-        FROM (SELECT *, unnest([{families}]) AS entry FROM batch) GROUP BY ALL
-        """
-    )
+    place = ", ".join(column for column in _place(table) if column != "group_index")
+    connection.execute(statement("family_counts", place=place, families=families))
     connection.execute("INSERT INTO groups BY NAME FROM batch_groups")
     connection.unregister("batch")
     connection.unregister("batch_groups")

@@ -21,21 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Tables with a column `stage_run`, all that belongs to a stage run.
-TABLES = (
-    "stages",
-    "checkpoints",
-    "rollouts",
-    "eval_samples",
-    "reward_components",
-    "keyword_hits",
-    "keyword_patterns",
-    "family_counts",
-    "groups",
-    "metrics",
-    "scores",
-    "comparisons",
-    "files",
-)
+OF_RESPONSES = ("rollouts", "eval_samples", "reward_components", "keyword_hits", "keyword_patterns", "family_counts", "groups")
+SMALL = ("stages", "checkpoints", "metrics", "scores", "comparisons", "files")  # a few rows per stage
 SCORE_COLUMNS = ("checkpoint", "benchmark", "subset", "mode", "metric", "value", "low", "high", "problems", "samples")
 COMPARISON_COLUMNS = ("benchmark", "subset", "mode", "metric", "first", "second", "difference", "low", "high", "noise")
 OPTIONAL_COLUMNS = {"subset", "low", "high"}
@@ -62,15 +49,14 @@ def changes(known: dict[str, tuple[int, int]], stage: StageRun) -> tuple[list[Pa
 def bring_up_to_date(connection: duckdb.DuckDBPyConnection, stage: StageRun, keywords: Sequence[Keyword]) -> None:
     """Put the rows of a stage's new files into the tables; all of them again where one of the files was changed.
 
-    Raises:
-        WarehouseError: a file is broken.
+    Raises WarehouseError if a file is broken.
     """
     run, reading = key(stage), hashlib.sha256(repr(sorted(map(repr, keywords))).encode()).hexdigest()[:16]
     row = connection.execute("SELECT reading FROM stages WHERE stage_run = ?", [run]).fetchone()
     found = connection.execute("SELECT file, bytes, modified FROM files WHERE stage_run = ?", [run]).fetchall()
     new, spoiled = changes({name: (size, modified) for name, size, modified in found}, stage)
     if spoiled or row is None or row[0] != reading:
-        for table in TABLES:
+        for table in OF_RESPONSES + SMALL:
             connection.execute(f"DELETE FROM {table} WHERE stage_run = ?", [run])
         for keyword in keywords:
             values = [run, keyword.family, keyword.version, keyword.name, keyword.pattern, keyword.turn]
@@ -126,7 +112,7 @@ def _batches(files: Sequence[Path], table: str) -> Iterator[str]:
 def _replace_small_tables(connection: duckdb.DuckDBPyConnection, stage: StageRun, reading: str) -> None:
     """What is a few rows per stage and may have changed since it was read: the stage itself, metrics, scores, checkpoints, files."""
     run = key(stage)
-    for table in ("stages", "checkpoints", "metrics", "scores", "comparisons", "files"):
+    for table in SMALL:
         connection.execute(f"DELETE FROM {table} WHERE stage_run = ?", [run])
     connection.execute(
         "INSERT INTO stages BY NAME SELECT ? AS stage_run, ? AS experiment, ? AS stage, ? AS kind, ? AS fingerprint, ? AS position, "

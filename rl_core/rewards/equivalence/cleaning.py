@@ -105,21 +105,8 @@ VECTORS = {"i": "\u0131", "j": "\u0237", "k": "\u0138"}  # signs of the unit vec
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb|mathbf)\s*\{?\s*([RZNQC])\s*\}?")
 _BLACKBOARDS = {"R": "\u211d", "Z": "\u2124", "N": "\u2115", "Q": "\u211a", "C": "\u2102"}
 # A letter that is marked as a unit gets its long name, so that a bare `m` stays a variable.
-_UNIT_OF_LETTER = {
-    "m": "meter",
-    "g": "gram",
-    "s": "second",
-    "h": "hour",
-    "d": "day",
-    "L": "liter",
-    "l": "liter",
-    "N": "newton",
-    "J": "joule",
-    "W": "watt",
-    "V": "volt",
-    "A": "ampere",
-    "K": "kelvin",
-}
+_LETTERS = "m meter, g gram, s second, h hour, d day, L liter, l liter, N newton, J joule, W watt, V volt, A ampere, K kelvin"
+_UNIT_OF_LETTER = dict(entry.split() for entry in _LETTERS.split(", "))
 _LETTER = "[" + "".join(_UNIT_OF_LETTER) + "]"
 _GAP, _EXPONENT = r"[\s~/\u00b7-]", r"(?:\^ ?\{?-?[0-9]\}?)?"
 _MARKED_LETTERS = re.compile(

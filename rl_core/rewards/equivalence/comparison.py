@@ -60,27 +60,16 @@ def same(gold: str, answer: str) -> bool | None:
 
 
 def _same(gold: str, answer: str) -> bool:
-    decided = words.same_word(gold, answer)
-    if decided is None:
-        decided = words.same_clock(gold, answer)
-    if decided is None:
-        decided = _same_option(gold, answer)
-    if decided is None:
-        decided = _same_base(gold, answer)
-    if decided is None:
-        decided = _same_ordinal(gold, answer)
-    if decided is not None:
-        return decided
+    for same in (words.same_word, words.same_clock, _same_option, _same_base, _same_ordinal):
+        if (decided := same(gold, answer)) is not None:
+            return decided
     answer = re.sub(r"^([A-Za-z]) is (?=[^a-z])", r"\1=", re.sub(r"^([A-Za-z]): ?(?=[0-9-])", r"\1=", answer))
     gold, answer = (one_unit(wording.bare(text)) for text in (gold, answer))
     if ":" not in gold:
         answer = wording.without_label(answer)
-    if (decided := _same_residue(gold, answer)) is not None:
-        return decided
-    if (decided := _same_family(gold, answer)) is not None:
-        return decided
-    if (decided := _same_region(gold, answer)) is not None:
-        return decided
+    for same in (_same_residue, _same_family, _same_region):
+        if (decided := same(gold, answer)) is not None:
+            return decided
     answer = _without_clause(gold, answer)
     gold = _CLAUSE.sub("", gold)
     if (decided := _same_region(gold, answer)) is not None:

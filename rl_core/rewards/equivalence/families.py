@@ -56,9 +56,7 @@ def read(text: str) -> Family | None:
     if (group := bracketed(text)) and (group[0] == "\u2774" or re.search(r"[\u2208]", group[1])) and _search(group[1]):
         text = group[1]
     match = _search(text)
-    if match is None:
-        return None
-    if text[match.end() :].strip(" ).,"):
+    if match is None or text[match.end() :].strip(" ).,"):
         return None
     kind = match.groupdict().get("set") or match["kind"]
     found = list(re.finditer(_LETTER, re.sub(r"\band\b", "   ", match["letters"])))
@@ -118,8 +116,7 @@ def _bodies(text: str) -> list[str]:
 
 def _formulas(text: str, letter: str) -> list[tuple[Node, ...]]:
     """One tuple of coordinates for every alternative of the family."""
-    names = [part.partition("=")[0].strip() for part in split(text) if "=" in part]
-    if len(set(names)) > 1:
+    if len(_heads(text)) > 1:
         ordered = sorted(split(text), key=lambda part: part.partition("=")[0])
         found = [tuple(parse(part.rpartition("=")[2].strip()) for part in ordered)]
     else:

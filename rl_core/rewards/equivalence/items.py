@@ -117,7 +117,7 @@ def same_item(gold: str, answer: str) -> bool:
     """Compare two single things: functions, matrices, points, equations, texts or values."""
     if compact(gold) == compact(answer):
         return True
-    if (function := _FUNCTION.fullmatch(gold)) and not _is_factor(function):
+    if (function := _FUNCTION.fullmatch(gold)) and (function["variable"] is not None or function["mapped"] is not None):
         return _same_function(gold, answer)
     if table := matrix(gold):
         return _same_matrix(table, gold, answer)
@@ -142,22 +142,13 @@ def same_item(gold: str, answer: str) -> bool:
     if answer.count(":") > 1:
         return False
     if words.is_text(gold) or words.is_letters(gold):
-        return _same_words(gold, answer)
+        as_number = words.number_of(gold) is not None and scalars.is_value(answer)
+        return words.same_text(gold, answer) or (as_number and scalars.same(gold, answer))
     if any(sign in gold for sign in "<>\u2264\u2265"):
         return equations.same_inequality(gold, answer)
     if len(sides(gold)) > 1 or "\u2248" in gold:
         return _same_equation(gold, answer)
     return _same_single(gold, answer)
-
-
-def _is_factor(function: re.Match[str]) -> bool:
-    return function["variable"] is None and function["mapped"] is None
-
-
-def _same_words(gold: str, answer: str) -> bool:
-    if words.same_text(gold, answer):
-        return True
-    return words.number_of(gold) is not None and scalars.is_value(answer) and scalars.same(gold, answer)
 
 
 def _same_function(gold: str, answer: str) -> bool:

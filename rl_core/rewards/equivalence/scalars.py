@@ -23,8 +23,7 @@ _NEARLY_ALL = 8  # significant digits of a gold decimal of which the last may be
 def read(text: str, letters_are_units: bool = False) -> tuple[Node, Unit | None, str]:
     """Tree, unit and the value as written; `letters_are_units`: the `m` of `5m` is the meter and no variable.
 
-    Raises:
-        NotAnExpression: the text is no single value.
+    Raises NotAnExpression if the text is no single value.
     """
     text = join_thousands(text.strip())
     words = number_of(text)
@@ -49,11 +48,7 @@ def is_value(text: str) -> bool:
 
 
 def same(gold: str, answer: str) -> bool:
-    """Whether two cleaned texts are the same value.
-
-    Raises:
-        NotAnExpression: one of them is no single value.
-    """
+    """Whether two cleaned texts are the same value. Raises NotAnExpression if one of them is no single value."""
     expected, gold_unit, gold_text = read(gold)
     given, unit, text = read(answer)
     if unit is None and symbols(given) and (gold_unit is not None or not symbols(expected)):
@@ -100,14 +95,10 @@ def _with_units(expected: Node, gold_unit: Unit | None, gold_text: str, given: N
         return same_value(("*", expected, gold_unit.scale), ("*", given, unit.scale))
     percent = bool(gold_unit and gold_unit.is_percent), bool(unit and unit.is_percent)
     if percent == (True, False):
-        return (
-            same_value(("/", expected, Fraction(100)), given)
-            or (_whole_percent(expected) and close(expected, gold_text, given, text))
-            or (
-                _DECIMAL.fullmatch(text.strip("() ")) is None
-                and close(expected, gold_text, ("*", given, Fraction(100)), "100\u00b7" + text)
-            )
-        )
+        if same_value(("/", expected, Fraction(100)), given) or (_whole_percent(expected) and close(expected, gold_text, given, text)):
+            return True
+        is_decimal = _DECIMAL.fullmatch(text.strip("() ")) is not None
+        return not is_decimal and close(expected, gold_text, ("*", given, Fraction(100)), "100\u00b7" + text)
     if percent == (False, True):
         return same_value(expected, ("/", given, Fraction(100))) or (_whole_percent(expected) and close(expected, gold_text, given, text))
     if gold_unit is None and unit is not None and unit.is_angle and "\u03c0" in gold_text:
@@ -148,11 +139,8 @@ def close(expected: Node, gold_text: str, given: Node, text: str) -> bool:
         if gold_decimal is None:
             return decimal is not None and _endless(expected) and len(decimal[3]) >= _FEWEST_PLACES and _rounds(_value(expected), decimal)
         digits, places = (gold_decimal[2] + gold_decimal[3]).lstrip("0"), len(gold_decimal[3])
-        if (
-            places >= (6 if decimal is None else 9)
-            and len(digits) >= _NEARLY_ALL
-            and abs(floating(expected) - floating(given)) * 10**7 <= abs(floating(given))
-        ):
+        nearly_all = places >= (6 if decimal is None else 9) and len(digits) >= _NEARLY_ALL
+        if nearly_all and abs(floating(expected) - floating(given)) * 10**7 <= abs(floating(given)):
             return True
         if decimal is None:
             enough = len(digits) >= 3 or (places >= 2 and len(digits) == 2 and _is_third(given))
@@ -171,13 +159,7 @@ def _value(node: Node) -> Any:
 def _endless(node: Node) -> bool:
     """Whether no decimal of finite length is the value."""
     value = constant(node)
-    if value is None:
-        return True
-    rest = value.denominator
-    for factor in (2, 5):
-        while rest % factor == 0:
-            rest //= factor
-    return rest > 1
+    return value is None or pow(10, value.denominator.bit_length(), value.denominator) != 0
 
 
 def _is_third(node: Node) -> bool:

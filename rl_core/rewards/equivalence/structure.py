@@ -44,16 +44,12 @@ def bracketed(text: str) -> tuple[str, str, str] | None:
 def expand_signs(text: str) -> list[str]:
     """All readings of plus-minus signs, which are independent of each other unless there is a minus-plus."""
     count = text.count("\u00b1") + text.count("\u2213")
-    if not count:
-        return [text]
-    if count > 4:
+    if not 1 <= count <= 4:
         return [text]
     if "\u2213" in text:
         return [text.replace("\u00b1", one).replace("\u2213", other) for one, other in ("+-", "-+")]
     pieces = text.split("\u00b1")
-    found = []
-    for signs in itertools.product("+-", repeat=count):
-        found.append("".join(itertools.chain.from_iterable(zip(pieces, [*signs, ""], strict=True))))
+    found = ("".join(map("".join, zip(pieces, [*signs, ""], strict=True))) for signs in itertools.product("+-", repeat=count))
     return [re.sub(r"(^|[=(\[,{\u2774])\s*\+", r"\1", reading) for reading in found]
 
 
@@ -89,5 +85,4 @@ def matrix(text: str) -> tuple[str, list[list[str]]] | None:
 
 
 def sides(text: str) -> list[str]:
-    """Sides of a chain of equations."""
     return split(text, re.compile(r"=|\u2261(?!.*\\pmod)"))

@@ -66,17 +66,19 @@ def stated_roles(names: Sequence[str], answer: str) -> dict[str, str] | None:
 
 def _scan(names: Sequence[str], text: str) -> list[_Token]:
     edge, rest = r"(?<![^\W_])", r"(?![^\W_])"
-    name = re.compile("|".join(f"{edge}(?P<n{place}>(?ai:{re.escape(names[place])})){rest}" for place in _longest_first(names)))
+    longest_first = sorted(range(len(names)), key=lambda place: -len(names[place]))
+    name = re.compile("|".join(f"{edge}(?P<n{place}>(?ai:{re.escape(names[place])})){rest}" for place in longest_first))
     tokens: list[_Token] = []
     position = 0
     while position < len(text):
-        if tokens and tokens[-1].kind == "is" and (article := _ARTICLE.match(text, position)):
+        before = tokens[-1].kind if tokens else "break"
+        if before == "is" and (article := _ARTICLE.match(text, position)):
             tokens.append(_Token("article", article[0]))  # "A is a knight": the second one is nobody's name
             position = article.end()
         elif person := name.match(text, position):
             tokens.append(_Token("name", names[int(str(person.lastgroup)[1:])]))
             position = person.end()
-        elif item := (_ITEM if _at_head(tokens) else _NUMBER).match(text, position):
+        elif item := (_ITEM if before in ("break", "item", "cell") else _NUMBER).match(text, position):
             tokens.append(_Token("item", item[0]))
             position = item.end()
         elif layout := _LAYOUT.match(text, position):
@@ -91,14 +93,6 @@ def _scan(names: Sequence[str], text: str) -> list[_Token]:
             token, position = _word(text, position)
             tokens.append(token)
     return tokens
-
-
-def _at_head(tokens: Sequence[_Token]) -> bool:
-    return not tokens or tokens[-1].kind in ("break", "item", "cell")
-
-
-def _longest_first(names: Sequence[str]) -> list[int]:
-    return sorted(range(len(names)), key=lambda place: -len(names[place]))
 
 
 def _word(text: str, position: int) -> tuple[_Token, int]:

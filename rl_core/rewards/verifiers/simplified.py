@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from math import gcd
+from math import gcd, isqrt
 
 from rl_core.rewards.equivalence.cleaning import MAX_CHARACTERS
 from rl_core.rewards.verifiers import mathematics
@@ -83,22 +83,12 @@ def _operations(text: str) -> Counter[str]:
         found["product"] += (before.isdigit() or before in tuple(")]}!")) and (after.isdigit() or after in tuple("([{"))
     for match in _OPERATION.finditer(plain):
         name = match[0].removeprefix("\\")
-        if not match["layout"] and not (match["bracket"] and _is_listed(plain)):
+        # The brackets of a point, an interval or a function's arguments are no operation.
+        if not match["layout"] and not (match["bracket"] and re.search(r"[(\[][^()\[\]]*,", plain)):
             found["/" if name in _DIVISIONS else name] += 1
     return +found
 
 
-def _is_listed(text: str) -> bool:
-    """Whether brackets are those of a point, an interval or a function's arguments."""
-    return re.search(r"[(\[][^()\[\]]*,", text) is not None
-
-
 def _has_square(number: int) -> bool:
-    if number > LARGEST_RADICAND:
-        return False
-    root = 2
-    while root * root <= number and root < 10_000:
-        if number % (root * root) == 0:
-            return True
-        root += 1
-    return False
+    roots = range(2, min(isqrt(number) + 1, 10_000))
+    return number <= LARGEST_RADICAND and any(number % root**2 == 0 for root in roots)

@@ -53,8 +53,7 @@ class TrainingGroup:
 def join(rank: int, size: int, address: str, timeout: float) -> TrainingGroup:
     """Meet the other processes at `address` (host:port of rank 0) and exchange a first number with all of them.
 
-    Raises:
-        RuntimeError: they did not come within `timeout` seconds.
+    Raises RuntimeError if they did not come within `timeout` seconds.
     """
     limit = timedelta(seconds=timeout)
     try:

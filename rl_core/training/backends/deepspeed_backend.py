@@ -62,11 +62,9 @@ class DeepSpeedBackend:
             self.engine.optimizer._lazy_init_hp_params_optimizer_state()
 
     def run(self, function: Callable[Concatenate[PreTrainedModel, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """See `TrainingBackend.run`."""
         return self.engine(function, *args, **kwargs)
 
     def update(self, batches: Sequence[PaddedBatch], loss: Loss, *, learning_rate: float) -> float:
-        """See `TrainingBackend.update`."""
         for group in self.engine.optimizer.param_groups:
             group["lr"] = learning_rate
         spare = self.group.largest(len(batches)) - len(batches)  # first: the passes themselves are collective
@@ -82,7 +80,6 @@ class DeepSpeedBackend:
         self.engine.backward(loss * self.group.size)
 
     def weights(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, torch.Tensor]]:
-        """See `TrainingBackend.weights`."""
         tied = set(self.model.all_tied_weights_keys)
         for name, tensor in self.model.state_dict(keep_vars=True).items():
             if name in tied or not wanted(name):
@@ -92,7 +89,6 @@ class DeepSpeedBackend:
                 yield name, tensor.detach()
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """See `TrainingBackend.optimizer_state`."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
         found: dict[str, torch.Tensor] = {}
@@ -107,7 +103,6 @@ class DeepSpeedBackend:
         return found
 
     def load_optimizer_state(self, state: dict[str, torch.Tensor]) -> None:
-        """See `TrainingBackend.load_optimizer_state`."""
         from deepspeed.utils import safe_set_full_optimizer_state
 
         steps = [tensor for key, tensor in state.items() if key.endswith("|step")]

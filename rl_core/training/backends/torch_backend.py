@@ -59,12 +59,10 @@ class TorchBackend:
             self.optimizers.append(torch.optim.Muon(hidden, lr=0.0, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"))
 
     def run(self, function: Callable[Concatenate[PreTrainedModel, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """See `TrainingBackend.run`."""
         with products_in(self.dtype, self.model.device.type):
             return function(self.model, *args, **kwargs)
 
     def update(self, batches: Sequence[PaddedBatch], loss: Loss, *, learning_rate: float) -> float:
-        """See `TrainingBackend.update`."""
         self.model.zero_grad(set_to_none=True)
         for batch in batches:
             loss(batch).backward()
@@ -87,11 +85,9 @@ class TorchBackend:
             parameter.grad = gradient.view_as(parameter)
 
     def weights(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, torch.Tensor]]:
-        """See `TrainingBackend.weights`."""
         return ((name, tensor) for name, tensor in trained_weights(self.model).items() if wanted(name))
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """See `TrainingBackend.optimizer_state`."""
         if self.group.rank > 0:
             return {}
         return {
@@ -102,7 +98,6 @@ class TorchBackend:
         }
 
     def load_optimizer_state(self, state: dict[str, torch.Tensor]) -> None:
-        """See `TrainingBackend.load_optimizer_state`."""
         owner = {id(p): optimizer for optimizer in self.optimizers for group in optimizer.param_groups for p in group["params"]}
         for key, tensor in state.items():
             name, _, moment = key.partition("|")

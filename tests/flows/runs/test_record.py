@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from flows.runs.record import unclosed
+from flows.runs.record import unreported
 from tasks.process import this_process
 from tasks.workspace import Workspace, write_record
 
@@ -23,4 +23,4 @@ def test_runs_that_mlflow_takes_for_open(tmp_path: Path) -> None:
     for name, record in records.items():
         write_record(tmp_path / "mini" / "runs" / f"{name}.json", every | record)
     (tmp_path / "mini" / "runs" / "damaged.json").write_text("{")
-    assert {path.stem for path, _ in unclosed(workspace)} == {"killed", "failed while MLflow was away"}
+    assert {path.stem for path, _ in unreported(workspace, "mlflow")} == {"killed", "failed while MLflow was away"}

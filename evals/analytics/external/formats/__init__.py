@@ -31,5 +31,4 @@ class Format:
 
 @cache
 def formats() -> tuple[Format, ...]:
-    """Every format of this package."""
     return tuple(module.FORMAT for module in modules_of(sys.modules[__name__]) if hasattr(module, "FORMAT"))

@@ -56,11 +56,7 @@ def same_value(left: Node, right: Node) -> bool:
 
 
 def number(node: Node, values: Mapping[str, Value] | None = None, digits: int = DIGITS) -> Value:
-    """The value at a point, as a Fraction or with `digits` digits.
-
-    Raises:
-        NoValueError: undefined or too large.
-    """
+    """The value at a point, as a Fraction or with `digits` digits. Raises NoValueError if undefined or too large."""
     from mpmath import mp
 
     with mp.workdps(digits):
@@ -141,11 +137,7 @@ def _whole_points(names: list[str]) -> list[dict[str, Fraction]]:
 
 
 def _equal_at(left: Node, right: Node, point: Mapping[str, Value], base: str | Fraction) -> bool | None:
-    """None where neither has a value, or only one of them a real one.
-
-    Raises:
-        _OneSidedError: only one has a value.
-    """
+    """None where neither has a value, or only one of them a real one. Raises _OneSidedError if only one has a value."""
     from mpmath import mp
 
     found: list[tuple[Value, Value]] = []

@@ -49,11 +49,7 @@ class NotAnExpression(ValueError):
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
-    """The tree of a cleaned text, read whole.
-
-    Raises:
-        NotAnExpression: any part of the text is not understood.
-    """
+    """The tree of a cleaned text, read whole. Raises NotAnExpression if any part of the text is not understood."""
     parser = _Parser(_tokens(rewrite(text)))
     tree = parser.sum()
     if parser.position != len(parser.tokens):
@@ -135,7 +131,7 @@ class _Parser:
 
     def raised(self, base: Node) -> Node:
         while True:
-            if self.next == "^":
+            if self.next in ("^", r"\power"):
                 self.take()
                 base = ("^", base, self.exponent())
             elif self.next == "!":
@@ -148,9 +144,6 @@ class _Parser:
             elif self.next == "%":
                 self.take()
                 base = ("/", base, Fraction(100))
-            elif self.next == r"\power":
-                self.take()
-                base = ("^", base, self.exponent())
             else:
                 return base
 
@@ -272,12 +265,12 @@ class _Parser:
             degree: Node = Fraction(3 if name == "cbrt" else 2)
             if self.next == "[":
                 degree = self.group("[", "]")
-            return ("root", degree, self.radicand())
+            return ("root", degree, self.primary())
         base: Node | None = Fraction(10) if name == "lg" else None
         power: Node | None = None
         while self.next in ("^", "_"):
             if self.take() == "_":
-                base = self.argument_of_base()
+                base = self.argument() if self.next == "{" or self.kind != "number" else Fraction(self.take())
             else:
                 power = self.exponent()
         if name in ("max", "min", "gcd", "lcm"):
@@ -303,23 +296,16 @@ class _Parser:
         self.take(closing)
         return (name, *operands)
 
-    def argument_of_base(self) -> Node:
-        return self.argument() if self.next == "{" or self.kind != "number" else Fraction(self.take())
-
-    def radicand(self) -> Node:
-        return self.group("{", "}") if self.next == "{" else self.primary()
-
     def operand(self) -> Node:
         r"""What a function without braces applies to: one group, or the product up to the next function, sign or bracket."""
         if self.next in ("(", "[", "{", "|"):
             return self.primary()
         total = self.power()
-        while self.starts_factor() and self.kind not in ("word",) and not self.is_function() and self.next not in ("(", "[", "\u00b7"):
+        while self.starts_factor() and self.kind != "word" and self.next not in ("(", "[", "\u00b7"):
+            if self.kind == "command" and self.next[1:] in _NAMES:
+                break
             total = ("*", total, self.power())
         return total
-
-    def is_function(self) -> bool:
-        return self.kind == "command" and self.next[1:] in _NAMES
 
 
 def _refuse(text: str) -> Node:
@@ -327,7 +313,6 @@ def _refuse(text: str) -> Node:
 
 
 def conjugate(node: Node) -> Node:
-    """The complex conjugate of a constant."""
     if node == "i":
         return ("neg", "i")
     return (node[0], *(operand if operand is None else conjugate(operand) for operand in node[1:])) if isinstance(node, tuple) else node

@@ -101,60 +101,11 @@ _ATOM = re.compile(
     r"(?:\^\s*\{?\s*(?P<exponent>-?[0-9])\s*\}?|(?P<word>squared|cubed))?"
 )
 # Words that say more than what is counted.
-SAYING = frozenset(
-    [
-        "or",
-        "and",
-        "to",
-        "not",
-        "between",
-        "from",
-        "at",
-        "least",
-        "most",
-        "more",
-        "less",
-        "than",
-        "about",
-        "approximately",
-        "over",
-        "under",
-        "if",
-        "plus",
-        "minus",
-        "times",
-        "of",
-        "no",
-        "none",
-        "all",
-        "any",
-        "every",
-        "some",
-        "where",
-        "for",
-        "with",
-        "is",
-        "are",
-        "in",
-        "mod",
-        "base",
-        "choose",
-        "by",
-        "through",
-        "either",
-        "both",
-        "neither",
-        "only",
-        "except",
-        "even",
-        "odd",
-        "x",
-        "y",
-        "z",
-        "n",
-        "k",
-    ]
-)
+_SAYING = """
+or and to not between from at least most more less than about approximately over under if plus minus times of no none all any every some
+where for with is are in mod base choose by through either both neither only except even odd x y z n k
+"""
+SAYING = frozenset(_SAYING.split())
 _START = re.compile(r"(?<=[0-9)}\]!\u03c0\u00b0% ])\s*(?=[A-Za-z%\u00b0])|\s+/\s*(?=[A-Za-z])")
 _UNIT_FRACTION = re.compile(r"(?<=[0-9}) ])\\frac ?\{ ?([A-Za-z]+(?:\^\{?[0-9]\}?)?) ?\} ?\{ ?([A-Za-z]+(?:\^\{?[0-9]\}?)?) ?\}$")
 _COMPOUND = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)\.?(?:,? (?:and )?|$)")
@@ -183,9 +134,8 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
             return value, _KNOWN["dollar"]
         return (value, Unit(_KNOWN["dollar"].scale, _KNOWN["dollar"].dimension)) if unit.noun else (text, None)
     if match := re.match(r"(?i)(USD|EUR|GBP|Rs\.?|euros|pounds_sterling)\s*(?=[0-9])", text):
-        return text[match.end() :], _KNOWN[
-            match[1].lower().rstrip(".").rstrip("s") if match[1].lower() == "euros" else match[1].lower().rstrip(".")
-        ]
+        name = match[1].lower().rstrip(".")
+        return text[match.end() :], _KNOWN["euro" if name == "euros" else name]
     if fraction := _UNIT_FRACTION.search(text):
         text = f"{text[: fraction.start()]} {fraction[1]}/{fraction[2]}"
     spoken = re.fullmatch(r"([A-Za-z -]+) ([A-Za-z]+)", text)
@@ -193,7 +143,9 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
         return written, unit
     for start in _START.finditer(text):
         value = text[: start.start()].rstrip()
-        scale, rest = _magnitude(text[start.start() :].strip())
+        rest = text[start.start() :].strip()
+        word, _, behind = rest.partition(" ")
+        scale, rest = (_SCALES[word.lower()], behind.strip()) if word.lower() in _SCALES else (1, rest)
         if text[start.start() :].startswith("\u00b0") and re.search(r"sin|cos|tan|cot|sec|csc|cis", value):
             continue
         if value[-1:] in "+-/=^_(,<>" or not re.search(r"[0-9\u03c0]|[a-z]$", value):
@@ -205,11 +157,6 @@ def split_unit(text: str) -> tuple[str, Unit | None]:
             value = re.sub(r"\s*\u00b7$", "", value)
             return (value if scale == 1 else f"({value})\u00b7{scale}"), unit
     return text, None
-
-
-def _magnitude(text: str) -> tuple[int, str]:
-    word, _, rest = text.partition(" ")
-    return (_SCALES[word.lower()], rest.strip()) if word.lower() in _SCALES else (1, text)
 
 
 @lru_cache(maxsize=4096)
@@ -226,15 +173,9 @@ def read_unit(text: str) -> Unit | None:
     if measured is not None:
         return measured
     words = re.split(r"[\s-]+", text)
-    if not all(re.fullmatch(r"[A-Za-z]{2,}\.?", word) for word in words) or len(words) > 5:
-        return None
-    if (
-        any(word.lower() in SAYING for word in words)
-        or any(len(word) < 3 and not word.isupper() for word in words)
-        or not re.fullmatch(r"[a-z]+\.?|[A-Z]{2,5}s", words[-1])
-    ):
-        return None
-    return Unit(Fraction(1), (), noun=True)
+    plain = all(re.fullmatch(r"[A-Za-z]{3,}\.?|[A-Z]{2}|[A-Za-z]{2}\.", word) and word.lower() not in SAYING for word in words)
+    is_noun = plain and len(words) <= 5 and re.fullmatch(r"[a-z]+\.?|[A-Z]{2,5}s", words[-1])
+    return Unit(Fraction(1), (), noun=True) if is_noun else None
 
 
 def _measured(text: str) -> Unit | None:
@@ -249,11 +190,7 @@ def _measured(text: str) -> Unit | None:
         unit = _lookup(atom["name"]) if atom else None
         if atom is None or unit is None:
             return None
-        power = (
-            {"s": 2, "c": 3}[atom["power"][0]]
-            if atom["power"]
-            else {"squared": 2, "cubed": 3}.get(atom["word"], int(atom["exponent"] or 1))
-        )
+        power = {"s": 2, "c": 3}.get((atom["power"] or atom["word"] or " ")[0], int(atom["exponent"] or 1))
         if not unit.dimension:
             return None
         scale *= unit.scale ** (sign * power)

@@ -4,72 +4,26 @@ from __future__ import annotations
 
 import re
 
-_UNITS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
+_NUMBERS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
+"""
 _TENS = dict(zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10), strict=True))
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
-_SMALL = {word: value for value, word in enumerate(_UNITS)} | _TENS
+_SMALL = {word: value for value, word in enumerate(_NUMBERS.split())} | _TENS
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10}
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _PARTS |= {"halve": 2, "seventh": 7, "ninth": 9}
 
 _TRUE = frozenset(["true", "yes", "correct"])
 _FALSE = frozenset(["false", "no", "incorrect"])
-_NOTHING = frozenset(
-    [
-        "∅",
-        "\u2774\u2775",
-        "no solution",
-        "no solutions",
-        "none",
-        "empty set",
-        "the empty set",
-        "empty",
-        "no real solution",
-        "no real solutions",
-        "there are no solutions",
-        "there is no solution",
-        "no such x",
-        "no integer solutions",
-    ]
-)
+_NOTHING = frozenset(["\u2205", "\u2774\u2775", "no such x", "none", "empty", "empty set", "the empty set", "no integer solutions"])
+_NOTHING |= {"no solution", "no solutions", "no real solution", "no real solutions", "there are no solutions", "there is no solution"}
 _NO_SOLUTION = re.compile(
     r"(?:there (?:is|are|exists?) )?no (?:such |real |integer )?(?:solutions?|values?|numbers?|roots?)(?: (?:for|of) [a-z])?(?: exists?)?"
     r"|(?:(?:it|the equation|the system) )?(?:(?:does not|doesn't) have (?:a|any)|has no) (?:real )?solutions?"
 )
-_UNDEFINED = frozenset(
-    [
-        "undefined",
-        "does not exist",
-        "dne",
-        "not defined",
-        "no limit",
-        "limit does not exist",
-        "the limit does not exist",
-        "diverges",
-        "divergent",
-    ]
-)
+_UNDEFINED = frozenset(["undefined", "not defined", "does not exist", "dne", "diverges", "divergent"])
+_UNDEFINED |= {"no limit", "limit does not exist", "the limit does not exist"}
 _INFINITE = frozenset(
     ["infinitely many", "infinite", "infinitely many solutions", "infinite solutions", "there are infinitely many", "an infinite number"]
 )
