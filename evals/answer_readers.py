@@ -1,7 +1,5 @@
 """The places in which a protocol may look for the answer, by name."""
 
-from __future__ import annotations
-
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.rewards.readers import Reader, answer_line, answer_tags, box, box_after_thinking, box_or_r1_tags

@@ -1,7 +1,5 @@
 """The work on one cell: sampling what is missing of it, judging, keeping what is finished."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections import Counter

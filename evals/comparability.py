@@ -1,7 +1,5 @@
 """Whether two scores can be compared: what they were made with, side by side."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Protocols: the evaluation settings of published projects, each value with its source. Importable without torch."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar

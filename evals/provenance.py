@@ -1,7 +1,5 @@
 """What a result was made with, to decide whether two scores are comparable."""
 
-from __future__ import annotations
-
 import subprocess
 from functools import cache
 from importlib import metadata

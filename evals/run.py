@@ -3,8 +3,6 @@
 SIGTERM and SIGINT end it at once; finished cells are kept and the next run goes on.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 from types import FrameType

@@ -4,8 +4,6 @@ Every cell of the matrix is a unit of its own (`evals.cells`): one that is finis
 on from its finished responses.
 """
 
-from __future__ import annotations
-
 import filecmp
 import json
 import os

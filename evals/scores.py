@@ -1,7 +1,5 @@
 """From stored samples to score tables: values with intervals, and checkpoint against checkpoint on the same problems."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple

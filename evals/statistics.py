@@ -3,8 +3,6 @@
 A problem is the unit of resampling: samples of one problem are not independent, so they are averaged first.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The terminal, or a file or pipe in its place."""
 
-from __future__ import annotations
-
 import os
 
 from rich.console import Console

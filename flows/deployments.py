@@ -4,8 +4,6 @@
 was due while nothing ran is dropped as deployments are registered anew.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

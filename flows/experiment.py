@@ -4,8 +4,6 @@ Manifests decide whether a stage is reused, not Prefect's result cache: tasks pe
 another in the main thread, for a cancellation can interrupt no other.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ Without names everything is fetched: the benchmarks, and the sets that recipes t
 `hf auth login` first. Knights and Knaves are not fetched: puzzles are generated where no file has them.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterable

@@ -13,8 +13,6 @@ Needs neither Ray and DeepSpeed nor a download, and vLLM only if it is asked for
 its weights on the device. With `--layers 1 --prompts 1 --tokens 16` it also runs on a CPU.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

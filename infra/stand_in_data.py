@@ -5,8 +5,6 @@ A file for every public set that recipes train on and for every benchmark with p
 made up here. `flows/stand_in` in the repository is what this program writes.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

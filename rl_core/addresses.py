@@ -1,7 +1,5 @@
 """Addresses and errors that are kept in records and shown on pages: none may hold a password, a token or a key."""
 
-from __future__ import annotations
-
 import os
 import re
 from urllib.parse import unquote, urlsplit

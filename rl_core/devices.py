@@ -1,7 +1,5 @@
 """Accelerators by name: memory, arithmetic and bandwidth as their makers' data sheets give them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Errors that a person can mend."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager

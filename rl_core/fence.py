@@ -4,8 +4,6 @@ Its owner (`tasks/stage/lease.py`) may have been killed, or suspended for so lon
 the process ends by itself, with its checkpoint; in the second it writes nothing any more, for what is there belongs to somebody else.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

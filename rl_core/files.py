@@ -1,7 +1,5 @@
 """Files that are written in one piece: a reader, and a process that is killed, finds the old content or the new."""
 
-from __future__ import annotations
-
 import json
 import os
 import uuid

@@ -1,7 +1,5 @@
 """A job file carried out by a process of its own, with an exit code that says how it ended."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

@@ -1,7 +1,5 @@
 """Folders in which each file is one entry of a registry: nothing lists the files."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from types import ModuleType

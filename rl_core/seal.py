@@ -1,7 +1,5 @@
 """A JSON record's own digest, so that a bit that rots in it on a disk is seen: the last entry of the record, over all others."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

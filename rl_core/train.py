@@ -1,7 +1,5 @@
 """The trainer as a process of its own: `python -m rl_core.train JOB.json` (exit codes: `run_job`)."""
 
-from __future__ import annotations
-
 import sys
 
 from rl_core.config.jobs import TrainJob

@@ -1,7 +1,5 @@
 """The reinforcement-learning loop: sample, score, advantage, update, sync, log, checkpoint."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import sys

@@ -1,7 +1,5 @@
 """Stages and runs as analytics sees them, from the files that they keep in the workspace."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Numbers and texts as people read them."""
 
-from __future__ import annotations
-
 import re
 
 # Control characters but for tab and line break, and those that turn the direction of what follows.

@@ -1,7 +1,5 @@
 """A workspace that was moved or copied: MLflow's database and the notes of stages and runs name places in it by absolute paths."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """With what a run was made: code, packages, hardware; as MLflow tags."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

@@ -1,7 +1,5 @@
 """Makes one stage: directory, work, records, manifest."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

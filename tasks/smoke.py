@@ -1,7 +1,5 @@
 """Sizes of the smoke profile that several kinds of stages share."""
 
-from __future__ import annotations
-
 from rl_core.config.schedules import Schedule
 
 THREADS = 1  # matrices this small are not worth more

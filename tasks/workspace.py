@@ -1,7 +1,5 @@
 """The one directory under which everything is kept: stages, the SQL warehouse, and the embedded Prefect and MLflow."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

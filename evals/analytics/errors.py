@@ -1,7 +1,5 @@
 """What can be wrong with a warehouse or with what goes into it."""
 
-from __future__ import annotations
-
 import errno
 import os
 

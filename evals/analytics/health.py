@@ -1,7 +1,5 @@
 """What a person should know of a stage that ended as done: it may have learned nothing. Pure functions of what the stage recorded."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean

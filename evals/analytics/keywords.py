@@ -4,8 +4,6 @@ The families are in `keywords.yaml`; a recipe adds its own. The step-wise and re
 Keywords are counted in prose: code blocks and what they seem to print are left out.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

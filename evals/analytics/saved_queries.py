@@ -1,7 +1,5 @@
 """Queries by name: those that are shipped, and those a user keeps as .sql files."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`r1flow compare RUN RUN…`: what differs between runs in recipe, curves and scores, as one page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

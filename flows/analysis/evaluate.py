@@ -1,7 +1,5 @@
 """What the commands evaluate, grade and compare do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

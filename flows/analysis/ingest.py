@@ -1,7 +1,5 @@
 """Brings the workspace's warehouse up to date, also during training."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Any

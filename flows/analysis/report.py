@@ -1,7 +1,5 @@
 """The report of a run at any time: of its finished stages, and of the steps so far of the one that runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`r1flow sql`: one question, a script, or a conversation."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

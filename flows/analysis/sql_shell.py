@@ -1,7 +1,5 @@
 """`r1flow sql` without a query: questions one after another, with history and completion."""
 
-from __future__ import annotations
-
 import re
 import readline
 import shlex

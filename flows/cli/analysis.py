@@ -1,7 +1,5 @@
 """Commands that read responses: SQL, ingest, files of other frameworks, the report."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

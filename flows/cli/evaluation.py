@@ -1,7 +1,5 @@
 """Commands that score: evaluate, grade, compare."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The group of commands, and what they share: options, exit codes, errors in one line."""
 
-from __future__ import annotations
-
 import errno
 import gc
 import io

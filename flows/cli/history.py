@@ -1,7 +1,5 @@
 """Commands about what becomes of runs: lineage, promotion, retention, archives."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

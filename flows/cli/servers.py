@@ -1,7 +1,5 @@
 """Commands about what is at work: servers, schedules, status, doctor."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

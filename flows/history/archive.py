@@ -4,8 +4,6 @@ The archive lists every file with its sha256 in `bundle.json`, its first member.
 and never overwrites.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -4,8 +4,6 @@ Whoever made it may lie: about names, which become directories, about digests, a
 were measured nobody can check.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path, PurePosixPath

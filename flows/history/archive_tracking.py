@@ -1,7 +1,5 @@
 """Reports an imported run to this workspace's MLflow: its stages, curves, checkpoints and scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from flows.runs.record import find_run

@@ -1,7 +1,5 @@
 """`EXPERIMENT@best` moves by itself: to the checkpoint with the highest score, if the difference is not noise."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What of a workspace can go: stages that no kept run, no promoted checkpoint and no running process needs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

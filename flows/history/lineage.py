@@ -3,8 +3,6 @@
 A stage's `spec.json` names what went in by fingerprint, and a fingerprint is a directory, so the chain needs no database.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

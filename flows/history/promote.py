@@ -1,7 +1,5 @@
 """Names for checkpoints: `NAME@alias` in MLflow's registry, and in the workspace, where `r1flow gc` respects them."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A checkpoint as a model on the Hugging Face hub: its files, the recipe that made it, and a card written from its lineage."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Iterator

@@ -10,8 +10,6 @@
 | a path | the directory of a stage or checkpoint, from here or from the workspace |
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Everything that can be found wrong before anything expensive starts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

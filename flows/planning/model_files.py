@@ -1,7 +1,5 @@
 """The files of a recipe's model: in a directory, or on the hub."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rl_core.errors import InputError, first_line, naming

@@ -1,7 +1,5 @@
 """The plan: which stages will run, which are reused, and why."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the stages of a plan want of a machine, what of it is not there, and which settings would do with what is there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 from shlex import quote

@@ -4,8 +4,6 @@ Artifacts are requests to Prefect's API, so they are few. When the API does not 
 have all of it.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator

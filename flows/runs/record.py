@@ -1,7 +1,5 @@
 """The record of every run: which stages it made or reused, how it ended."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -1,7 +1,5 @@
 """A request to go on with a recorded run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

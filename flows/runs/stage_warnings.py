@@ -1,7 +1,5 @@
 """Warnings about stages that are done: read from what a stage recorded, shown at its end, after a run, in `status` and in `lineage`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from flows.recipe.smoke import SMOKE_SUFFIX

@@ -6,8 +6,6 @@ Nothing is changed; only the remembered digests are, so that `plan` and `resume`
 nor is what nothing is made of: logs, progress, job files, and what was set aside.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

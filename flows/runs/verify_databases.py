@@ -1,7 +1,5 @@
 """Whether the databases of a workspace can be read to their end, and MLflow's says what the stages' files say."""
 
-from __future__ import annotations
-
 import math
 import sqlite3
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The servers of a workspace that outlive a terminal: Prefect, MLflow, and the runner of the recipes' deployments."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import socket

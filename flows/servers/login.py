@@ -1,7 +1,5 @@
 """The login that servers beyond loopback ask for: one user and password, in the environment."""
 
-from __future__ import annotations
-
 import os
 import re
 

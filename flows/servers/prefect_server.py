@@ -4,8 +4,6 @@ Prefect can start such a server by itself, but in the terminal's process group: 
 minutes how the interrupted run should be recorded. Ours lives in a session of its own, and ends with the process that started it.
 """
 
-from __future__ import annotations
-
 import argparse
 import atexit
 import ctypes

@@ -4,8 +4,6 @@ A browser says with each such request where the page is from (Origin) and which 
 origin; one whose name was pointed at this machine (DNS rebinding) asks for a name that is not this machine's. Programs send no origin.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit

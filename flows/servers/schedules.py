@@ -1,7 +1,5 @@
 """What runs by itself: schedules of recipes, kept in the workspace and applied by its runner."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

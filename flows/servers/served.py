@@ -3,8 +3,6 @@
 Prefect's form shows these as fixed, but whoever reaches the API can send others. So the flow checks them itself.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from shlex import quote

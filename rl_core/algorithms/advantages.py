@@ -4,8 +4,6 @@ N is the number of tokens of all responses, one response after the other, T that
 millions of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """From the rewards of a step to an advantage for every token."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

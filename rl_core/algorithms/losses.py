@@ -4,8 +4,6 @@ Sums of weighted tokens, not means: the weights (`token_weights`) carry the step
 rows were cut into batches or shared between workers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Values that change over the steps of a stage: learning rate, temperature."""
 
-from __future__ import annotations
-
 import math
 
 from rl_core.config.schedules import Schedule

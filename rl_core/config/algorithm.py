@@ -1,7 +1,5 @@
 """Settings of the policy-gradient estimator and its loss, and what the names of published algorithms stand for."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator

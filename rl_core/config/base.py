@@ -1,7 +1,5 @@
 """What settings classes are made of. Unknown keys are errors, and a fingerprint says which values are part of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict

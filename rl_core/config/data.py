@@ -1,7 +1,5 @@
 """What the settings of every data stage have; those of a family of problems are in its file (rl_core/environments)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What a process that works for a stage is told."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

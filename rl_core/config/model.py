@@ -1,7 +1,5 @@
 """A model that is made here."""
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import Field, model_validator

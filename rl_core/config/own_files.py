@@ -1,7 +1,5 @@
 """Files of a user's own that settings name: found beside the recipe, and in fingerprints known by name and content alone."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Sequence

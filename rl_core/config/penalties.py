@@ -1,7 +1,5 @@
 """Settings of rewards of length and repetition."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """How and where a stage is executed."""
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import Field, model_validator

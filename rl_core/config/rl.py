@@ -1,7 +1,5 @@
 """Settings of reinforcement learning."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator

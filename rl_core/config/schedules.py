@@ -1,7 +1,5 @@
 """Values that move over a stage, and settings of the optimizer that kinds of training share."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field

@@ -4,8 +4,6 @@ TORCH_COMPILE_DISABLE=1 in the environment turns it off. On a machine without a 
 cannot read, torch warns, and training goes on without.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar

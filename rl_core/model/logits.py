@@ -1,7 +1,5 @@
 """A model's own logits, at the positions that are asked for, all at once or a part at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Finding the final answer of a mathematical response. Everything here takes time linear in the length of the response."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Checks of a response's layout. All take time linear in its length, whatever it contains."""
 
-from __future__ import annotations
-
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
 

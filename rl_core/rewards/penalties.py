@@ -1,7 +1,5 @@
 """Rewards and penalties of length and repetition. They look at tokens, never at the text, and take time linear in their number."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

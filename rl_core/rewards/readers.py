@@ -4,8 +4,6 @@ A reader returns the answer as written, or None where the response does not have
 in the length of the response.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

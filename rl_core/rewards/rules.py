@@ -1,7 +1,5 @@
 """Rules of judging that differ from those of this project, by name: of published rewards, or stricter ones."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -3,8 +3,6 @@
 Everything here takes time linear in the length of the response.
 """
 
-from __future__ import annotations
-
 import re
 from itertools import pairwise
 

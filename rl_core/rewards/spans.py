@@ -1,7 +1,5 @@
 """Where the thinking and the answer of a response lie."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The transformers defaults copy the whole cache at every token (`torch.cat`) and 
 it. Here the cache grows by doubling, and the query heads of one key-value head are laid out as query positions.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

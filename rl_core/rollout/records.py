@@ -1,7 +1,5 @@
 """The row of a response on disk: one schema for training rollouts and for evaluation samples."""
 
-from __future__ import annotations
-
 import pyarrow as pa
 
 # Columns that rollouts and evaluation samples share. Spans are character offsets into `response`, null where the part is missing.

@@ -1,7 +1,5 @@
 """From generated tokens to the columns that every stored response has."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

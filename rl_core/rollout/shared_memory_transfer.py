@@ -3,8 +3,6 @@
 For CPUs, for which vLLM has no backend of its own, and for weights that are not on the engine's machine as tensors of a GPU.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Generation with transformers in this process: any causal language model, on CPU or one GPU."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice

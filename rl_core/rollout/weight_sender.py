@@ -4,8 +4,6 @@ To engines with devices of their own they are broadcast over NCCL by the first t
 them there by CUDA IPC, each of its devices from the process beside it. Imported only where vLLM is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The scored responses of a step: sampled, verified while others are still being written, penalized, refilled where all agree."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

@@ -1,7 +1,5 @@
 """What is kept of a step: a row per response and the step's metrics."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from statistics import fmean, pstdev

@@ -1,7 +1,5 @@
 """Checkpoints: Hugging Face directories plus what a trainer needs to go on, written aside, verified and renamed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

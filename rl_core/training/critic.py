@@ -1,7 +1,5 @@
 """The value model of PPO: what reward is still to come, told before every response token."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

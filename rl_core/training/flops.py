@@ -1,7 +1,5 @@
 """How much arithmetic a step asks of a model, and how much a device could do."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a trainer tells the outside while it runs: progress for people, metrics for analytics, and the order to stop."""
 
-from __future__ import annotations
-
 import json
 import resource
 import signal

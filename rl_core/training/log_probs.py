@@ -1,7 +1,5 @@
 """What models say of given response tokens: log-probabilities of a language model, values of a critic."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch

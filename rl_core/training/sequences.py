@@ -1,7 +1,5 @@
 """Token sequences and the padded micro-batches made of them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

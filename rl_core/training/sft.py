@@ -1,7 +1,5 @@
 """Supervised fine-tuning on worked responses."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A finished stage has a manifest. Until then a resumed run would take over whatev
 a checkpoint from before the first step that is not as it was.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

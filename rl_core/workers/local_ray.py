@@ -1,7 +1,5 @@
 """A Ray on this machine alone: who can reach it."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket

@@ -1,7 +1,5 @@
 """Where the workers of an RL stage go: Ray placement groups in the order of nodes and devices, and errors instead of waiting for ever."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from dataclasses import dataclass

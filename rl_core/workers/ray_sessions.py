@@ -4,8 +4,6 @@ A process leaves a mark before it starts a Ray, whose folder's name will end wit
 the Ray ends, and where the process was killed, even while Ray was starting, when the next one starts.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

@@ -4,8 +4,6 @@ The controller (`trainer.py`) sees one interface. On Ray each worker is an actor
 results too.
 """
 
-from __future__ import annotations
-
 from rl_core.config.rl import RlConfig
 from rl_core.training.journal import StopRequest
 from rl_core.workers.interface import Models, Workers

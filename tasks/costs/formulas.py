@@ -6,8 +6,6 @@ limits is reached. The constants below are middles of what is published; `SPREAD
 tests/tasks/costs/test_formulas.py holds published times of three projects, and those of the quickstart, against it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

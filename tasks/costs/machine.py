@@ -1,7 +1,5 @@
 """The machine that a plan is for: this one, or one that is only named (`--on 8xh100`)."""
 
-from __future__ import annotations
-
 import math
 import os
 import platform

@@ -1,7 +1,5 @@
 """The size and shape of a recipe's model, as far as costs depend on them; known without a hub for the models that are used most."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

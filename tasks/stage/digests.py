@@ -1,7 +1,5 @@
 """sha256 of files, remembered by size and modification time so that gigabytes are read once."""
 
-from __future__ import annotations
-
 import hashlib
 from contextlib import suppress
 from pathlib import Path

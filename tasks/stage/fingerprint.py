@@ -1,7 +1,5 @@
 """What makes two stages the same: the settings that bear on results, what goes in, and how an identity changed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

@@ -6,8 +6,6 @@ is given up whose signs still come while they are watched for a while. An owner 
 it goes on: it, and the trainer that works for it (`rl_core/fence.py`), then write nothing any more.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 import uuid

@@ -5,8 +5,6 @@ not there: what it was about is made again, or whoever needs it names it. What a
 to it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 

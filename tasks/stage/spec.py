@@ -5,8 +5,6 @@ A stage's directory holds `spec.json` (what it is), `state.json` (who works in i
 is there and the outputs match it. A directory without manifest belongs to whoever takes it next and goes on where it stopped.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator

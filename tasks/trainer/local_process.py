@@ -5,8 +5,6 @@ send SIGTERM to the leader alone: it writes its checkpoint, with its own workers
 after that is killed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """What SFT and RL stages share: their inputs as files, and the check that training went all the way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The rows of a file of any format: JSON lines, JSON, CSV, Parquet, the zip archives of Inspect."""
 
-from __future__ import annotations
-
 import csv
 import json
 import zipfile

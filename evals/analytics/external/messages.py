@@ -1,7 +1,5 @@
 """Chat messages as text: what the model wrote, apart from what tools and users wrote."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

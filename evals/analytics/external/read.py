@@ -1,7 +1,5 @@
 """The responses of a file of any framework."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import chain
 

@@ -1,7 +1,5 @@
 """One response, as far as a file describes it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Responses of other frameworks as the files of stages, so that warehouse, figures and report read them like our own."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import defaultdict

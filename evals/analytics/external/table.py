@@ -1,7 +1,5 @@
 """Tables with a response in each row, or with a column of lists: formats recognised by the names of their columns."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

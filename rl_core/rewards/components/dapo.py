@@ -1,7 +1,5 @@
 """DAPO, verl/utils/reward_score/math_dapo.py, which compares strings."""
 
-from __future__ import annotations
-
 from rl_core.outcome import Outcome
 from rl_core.rewards.component import Component
 from rl_core.rewards.readers import answer_line

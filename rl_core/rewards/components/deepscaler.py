@@ -1,7 +1,5 @@
 """DeepScaleR, deepscaler/rewards/math_reward.py."""
 
-from __future__ import annotations
-
 from rl_core.config.data import BOX
 from rl_core.rewards.component import Component, accuracy
 from rl_core.rewards.readers import box_after_thinking

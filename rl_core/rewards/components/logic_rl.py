@@ -1,7 +1,5 @@
 """Logic-RL, verl/utils/reward_score/kk.py: the part of the answer, by a strict reading and by its own, and that of the format."""
 
-from __future__ import annotations
-
 from rl_core.outcome import Outcome
 from rl_core.rewards.component import Component
 from rl_core.rewards.formats import tags_in_order

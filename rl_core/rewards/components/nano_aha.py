@@ -1,7 +1,5 @@
 """nano-aha-moment, nano_r1_script.py: format_reward_func; its equation_reward_func is `accuracy` by the same rule as TinyZero's."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.component import Component, of_text

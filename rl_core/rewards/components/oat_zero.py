@@ -1,7 +1,5 @@
 """oat-zero, train_zero_math.py: nothing for a response that the token limit cut off."""
 
-from __future__ import annotations
-
 from rl_core.outcome import Outcome
 from rl_core.rewards.component import Component
 from rl_core.rewards.readers import box_or_r1_tags

@@ -1,7 +1,5 @@
 """open-r1, src/open_r1/rewards.py, and its accuracy for answers that must be simplified."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.component import Component, accuracy, of_text

@@ -1,7 +1,5 @@
 """simpleRL-reason: of v0 experience_maker.py and its copy of Logic-RL's kk.py; of simpleRL-Zoo hf_math_verify.py as its script wires it."""
 
-from __future__ import annotations
-
 from rl_core.outcome import Outcome
 from rl_core.rewards.component import Component
 from rl_core.rewards.components.logic_rl import knights_knaves

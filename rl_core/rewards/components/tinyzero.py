@@ -1,7 +1,5 @@
 """TinyZero, verl/utils/reward_score/countdown.py: with every way of writing an expression, and with its own."""
 
-from __future__ import annotations
-
 from rl_core.outcome import Outcome
 from rl_core.rewards.component import Component
 from rl_core.rewards.rules import Rule

@@ -1,7 +1,5 @@
 """Unsloth, the notebook of Qwen2.5 (3B) with GRPO."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.component import Component, accuracy, of_text

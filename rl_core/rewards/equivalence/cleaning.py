@@ -1,7 +1,5 @@
 """One notation for what LaTeX, Unicode and plain text write in many ways: every relation, operator and set gets one sign."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Whether an answer means the same as the gold answer. The gold answer decides what kind of thing is compared."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.equivalence import families, regions, scalars

@@ -1,7 +1,5 @@
 """Equality of equations in several unknowns and of inequalities."""
 
-from __future__ import annotations
-
 import functools
 import re
 from fractions import Fraction

@@ -1,7 +1,5 @@
 r"""Families of solutions: values for every integer (`2k\pi, k \in \mathbb{Z}`) and formulas with free constants (`c e^x`)."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Mapping

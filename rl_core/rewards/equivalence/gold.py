@@ -1,7 +1,5 @@
 """Whether a gold answer can be read at all: one that cannot would make every answer to its problem wrong."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.equivalence import families, regions, scalars

@@ -1,7 +1,5 @@
 """Equality of two single things: functions, matrices, points, equations, inequalities, texts or values."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.equivalence import equations, families, regions, scalars

@@ -1,7 +1,5 @@
 """Values that are given under names: `x = 1, y = 2`, `f(1) = 3, f(2) = 5`, `Minimum: 4, Maximum: 9`, `x = y = 4`."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.equivalence.formulas.arithmetic import NoValueError

@@ -1,7 +1,5 @@
 """Parts of the real line: intervals, unions, inequalities, exclusions; equal when they hold the same numbers."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Equality of two single values: formulas, with or without unit, exact or rounded."""
 
-from __future__ import annotations
-
 import re
 from fractions import Fraction
 from typing import Any

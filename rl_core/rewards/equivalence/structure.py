@@ -1,7 +1,5 @@
 """Where the parts of an answer are: elements of lists, insides of brackets, rows of matrices, sides of equations."""
 
-from __future__ import annotations
-
 import itertools
 import re
 

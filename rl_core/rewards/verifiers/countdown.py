@@ -1,7 +1,5 @@
 """The Countdown verifier: does an expression use each given number once and reach the target?"""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """The Knights and Knaves verifier: whether an answer states the role of everyone, by a strict reading or by Logic-RL's rule."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

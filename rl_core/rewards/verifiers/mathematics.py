@@ -4,8 +4,6 @@ The exact part is linear in the texts and safe anywhere. The rest belongs in a p
 `equivalence` does not read goes to math-verify, which can take any time and memory (`9^{9^9}`).
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from fractions import Fraction

@@ -1,7 +1,5 @@
 r"""Multiple choice: the letter that a response decides for, however it is dressed: `B`, `(B)`, `\boxed{\text{B}}`, `**B**`, `B. Paris`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@ any layout of Markdown or LaTeX. A word that has no place in one (not, if, eithe
 role or with two leave the answer without a meaning. Takes time linear in the length of the answer.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -4,8 +4,6 @@ r"""Whether a mathematical answer is carried out as far as its gold answer is, j
 Graders that compare strings refuse it. Takes time linear in the texts.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from math import gcd, isqrt

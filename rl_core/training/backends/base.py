@@ -1,7 +1,5 @@
 """What a training backend is: one model and its optimizer, in this process or spread over a group of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 

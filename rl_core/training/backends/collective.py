@@ -1,7 +1,5 @@
 """The processes that train one model together, and what they tell each other."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Training with DeepSpeed ZeRO: optimizer state, gradients and weights shared out over processes, on request kept in CPU memory."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Concatenate

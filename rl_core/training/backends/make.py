@@ -1,7 +1,5 @@
 """The backend that a recipe asks for."""
 
-from __future__ import annotations
-
 from transformers import PreTrainedModel
 
 from rl_core.config.rl import RlConfig

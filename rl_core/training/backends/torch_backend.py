@@ -1,7 +1,5 @@
 """Training with plain torch: float32 weights, products in bfloat16 or float32, AdamW or Muon; several processes hold copies."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, Literal

@@ -1,7 +1,5 @@
 """The formats that are read: a module each, which any other module of this package need not know."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Logs of Inspect (`inspect eval`), as JSON or as an archive with a file for each sample (.eval)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

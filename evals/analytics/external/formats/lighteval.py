@@ -1,7 +1,5 @@
 """Details of lighteval: `doc`, `model_response`, `metric`; before version 0.10 `full_prompt`, `predictions`, `metrics`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Sample files of lm-evaluation-harness (`--log_samples`): `samples_TASK_TIME.jsonl` in a directory for each model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

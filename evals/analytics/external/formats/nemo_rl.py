@@ -3,8 +3,6 @@
 The log does not say who wrote a text: of several the last is the response.
 """
 
-from __future__ import annotations
-
 from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format
 from evals.analytics.external.response import ExternalFileError, Row

@@ -1,7 +1,5 @@
 """Outputs of NeMo-Skills (`output.jsonl`, `output-rs0.jsonl` in a directory for each benchmark)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Event logs of OpenAI evals (`oaieval --record_path`): what was sampled, and events that judge it, by sample."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any

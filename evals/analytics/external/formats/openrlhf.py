@@ -1,7 +1,5 @@
 """OpenRLHF's generation files (`--eval_task generate`, `batch_rm_inference`): `reward` is that of a reward model."""
 
-from __future__ import annotations
-
 from evals.analytics.external.formats import Format
 from evals.analytics.external.table import table
 

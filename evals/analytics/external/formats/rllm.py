@@ -1,7 +1,5 @@
 """Episodes of rLLM (`Episode.to_dict`): trajectories of steps with what the model saw and wrote."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from evals.analytics.external.files import File

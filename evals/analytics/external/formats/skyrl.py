@@ -1,7 +1,5 @@
 """SkyRL's dumps of evaluations (`dump_eval_results`): `score` is the reward of the environment, a number or one for each token."""
 
-from __future__ import annotations
-
 from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format
 from evals.analytics.external.response import Row

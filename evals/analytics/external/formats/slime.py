@@ -1,7 +1,5 @@
 """Samples of slime (`Sample.to_dict`) as JSON: `status` says how a response ended."""
 
-from __future__ import annotations
-
 from evals.analytics.external.formats import Format
 from evals.analytics.external.table import table
 

@@ -4,8 +4,6 @@ Each reward function has a column of its name and there is no sum: the reward is
 Columns that a reward function logs besides (`log_extra`) are no rewards, so a reward is known by its name.
 """
 
-from __future__ import annotations
-
 from evals.analytics.external.files import File
 from evals.analytics.external.formats import Format
 from evals.analytics.external.response import Row

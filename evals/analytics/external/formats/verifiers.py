@@ -4,8 +4,6 @@
 mathematics, 1 or 0. `metrics` also stand at the top level; they are no parts of the reward, for their weights are not written.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from evals.analytics.external.files import File

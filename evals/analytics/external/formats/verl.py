@@ -3,8 +3,6 @@
 `score` is what the reward function returned, which need not be 1 for a right answer (math_dapo: 1 and -1); `acc` is the verdict.
 """
 
-from __future__ import annotations
-
 from evals.analytics.external.formats import Format
 from evals.analytics.external.table import table
 

@@ -3,8 +3,6 @@
 A value that is undefined, or whose exponent itself is too large, is a `NoValueError`: nothing here takes long.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from fractions import Fraction

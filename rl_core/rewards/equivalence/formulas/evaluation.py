@@ -4,8 +4,6 @@ Nothing is expanded: the cost is one evaluation per point, and powers and factor
 any exponent. A formula whose exponent itself is too large has no value, and two such are equal only when they are the same tree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any

@@ -5,8 +5,6 @@ A tree is a number (`Fraction`), a symbol (`str`) or a tuple of an operation's n
 and the functions of one argument in `FUNCTIONS`.
 """
 
-from __future__ import annotations
-
 import re
 from fractions import Fraction
 from functools import lru_cache

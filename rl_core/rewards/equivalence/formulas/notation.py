@@ -1,7 +1,5 @@
 """Notation that is rewritten before a formula is parsed: scientific, repeating and mixed numbers, derivatives, binomials."""
 
-from __future__ import annotations
-
 import re
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """Units at the end of an answer: lengths, times, money, percent, degrees, and nouns of which only the word is known."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import dataclass

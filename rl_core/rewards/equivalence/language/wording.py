@@ -1,7 +1,5 @@
 """Words around an answer that say nothing about its value: `only x = 3`, `a total of 42`, `Area: 18`."""
 
-from __future__ import annotations
-
 import re
 
 from rl_core.rewards.equivalence.language.units import SAYING

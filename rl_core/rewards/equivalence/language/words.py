@@ -1,7 +1,5 @@
 """Answers in words: numbers, truth values, options, times of day, dates, names, and the ways to say that there is nothing."""
 
-from __future__ import annotations
-
 import re
 
 _NUMBERS = """
