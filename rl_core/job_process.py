@@ -1,4 +1,4 @@
-"""A job file carried out by a process of its own, with an exit code that says how it ended."""
+"""The main function of a process that carries out a job file; its exit code says how the job ended."""
 
 import gc
 import os

@@ -58,7 +58,7 @@ def _where() -> dict[str, str]:
 
 
 def _start_time(process: psutil.Process) -> float:
-    """Seconds from the system's start to the process's: unlike the time of day, nobody sets it."""
+    """Seconds from the start of the system to that of the process: unlike the time of day, this cannot be set."""
     import psutil
 
     return process.create_time() - psutil.boot_time()
@@ -91,7 +91,7 @@ def end_group(leader: int, grace: float = GRACE) -> None:
 
 
 def _has_exited(pid: int) -> bool:
-    """Without reaping: until then the number, and that of the group, belong to nobody else."""
+    """Does not reap the process: until then no other process gets its number, or that of its group."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:  # no child of ours: an orphan of an earlier owner

@@ -40,9 +40,9 @@ def job_address(resources: Resources) -> str | None:
 
 
 def require_answer(address: str) -> None:
-    """Whether somebody listens at the address of a cluster, which Ray's own clients find out after minutes, or never.
+    """Connect to the address of a cluster once: Ray's own clients find out after minutes, or never, that nothing listens there.
 
-    Raises ClusterError if nobody does.
+    Raises ClusterError if nothing listens there.
     """
     if address in ("auto", "local"):  # found by Ray itself
         return

@@ -42,7 +42,7 @@ class Workspace:
 
     @classmethod
     def at(cls, root: Path) -> Self:
-        """Raises WorkspaceError if it is there and its owner lets nobody else read it."""
+        """Raises WorkspaceError if it exists and may not be read."""
         root = root.expanduser().resolve()
         if root.is_dir() and not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
             raise WorkspaceError(f"workspace {root}: {OF_OTHERS.format(owner_of(root))} to read it, or give another --workspace")
@@ -60,7 +60,7 @@ class Workspace:
 
     @property
     def cells(self) -> Path:
-        """Finished cells of evaluations, a checkpoint on a benchmark each, whatever stage or command asked for them."""
+        """Finished cells of evaluations (a checkpoint on a benchmark each) of all stages and commands."""
         return self.root / "cells"
 
     @property
@@ -115,7 +115,7 @@ class Workspace:
 
     @property
     def mlflow_lock(self) -> Path:
-        """Held by whoever makes, migrates or changes MLflow's database: one at a time."""
+        """Held while MLflow's database is made, migrated or changed."""
         return self.root / ".mlflow.lock"
 
     def experiments(self) -> list[str]:
@@ -163,7 +163,7 @@ class Workspace:
 
 
 def make_addresses_absolute() -> None:
-    """Write what MLflow would take from the current directory as it is meant here: servers and runners work in other directories."""
+    """Make the relative addresses of MLflow in the environment absolute: servers and runners work in other directories."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
         address = os.environ.get(name, "")
         file = address.removeprefix("sqlite:///")

@@ -1,4 +1,4 @@
-"""What a process that works for a stage is told."""
+"""The job files of processes that work for a stage."""
 
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ class HeldLease(Settings):
 
 
 class Job(Settings):
-    """What a process that works for a stage is told in a file."""
+    """The job of a process that works for a stage."""
 
     output: Path
     replies: Path | None = Field(None, description="Where the replies of a judge are kept; default: nowhere.")
@@ -27,7 +27,7 @@ class Job(Settings):
 
 
 class TrainJob(Job):
-    """What the trainer process is told: `python -m rl_core.train JOB.json`."""
+    """The job of a trainer: `python -m rl_core.train JOB.json`."""
 
     kind: Literal["sft", "rl"]
     sft: SftConfig | None = None

@@ -24,7 +24,7 @@ def fast_dtype() -> torch.dtype:
 
 
 def dtype_of(precision: Precision) -> torch.dtype:
-    """The format that a recipe asks for."""
+    """The format of a recipe's setting."""
     import torch
 
     return {"auto": fast_dtype(), "bfloat16": torch.bfloat16, "float32": torch.float32}[precision]

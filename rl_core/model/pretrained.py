@@ -127,7 +127,7 @@ def spare_scikit_learn() -> None:
 
 
 def release_memory() -> None:
-    """Give memory that torch keeps for later back to the GPU, for who shares it."""
+    """Give memory that torch keeps for later back to the GPU, which other processes share."""
     import torch
 
     if torch.cuda.is_available():

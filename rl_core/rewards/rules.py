@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Rule(StrEnum):
-    """A rule that a reward, a protocol or an evaluation may ask for; without any the README of this folder says what counts."""
+    """A rule that a reward, a protocol or an evaluation may set; what counts without any is in the README of this folder."""
 
     SIMPLIFIED = "simplified"  # mathematics: what is still to be calculated is no answer (`simplified`)
     LOGIC_RL = "logic_rl"  # Knights and Knaves as Logic-RL's reward reads it

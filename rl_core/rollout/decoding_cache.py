@@ -39,7 +39,7 @@ class _DoublingLayer(DynamicLayer):
         self._set(self._keys[rows], self._values[rows])
 
     def _set(self, keys: torch.Tensor, values: torch.Tensor, buffers: tuple[torch.Tensor, torch.Tensor] | None = None) -> None:
-        self.keys = self._keys = keys  # `keys` and `values` are what the base class and the mask functions look at
+        self.keys = self._keys = keys  # the base class and the mask functions read `keys` and `values`
         self.values = self._values = values
         self._buffers = buffers
 

@@ -68,7 +68,7 @@ class TransformersEngine:
         # One mask serves all layers of full attention; the model makes those of layers with a window.
         self.one_mask = layer_kinds(model.config) == {"full_attention"} and takes_fused_attention(model.config)
         self.batch_tokens = batch_tokens
-        # Rows of the embedding that no token stands for must never be drawn.
+        # Rows of the embedding without a token must never be drawn.
         self.vocabulary = min(len(self.tokenizer), self.model.config.get_text_config().vocab_size)
         self.end_tokens = end_tokens(checkpoint, self.tokenizer)
 

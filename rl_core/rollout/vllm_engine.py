@@ -128,7 +128,7 @@ class VllmEngine:
                 disable_log_stats=True,
                 **settings,
             )
-            # Of an engine that nobody waits for at each token vLLM takes far more sequences at once.
+            # In this usage (no stream of tokens to a client) vLLM takes far more sequences at once.
             return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
@@ -232,7 +232,7 @@ class VllmEngine:
 
 
 def for_engine(config: PreTrainedConfig, vocabulary: int) -> PreTrainedConfig:
-    """A model's configuration with what vLLM shall do with it: an output head of its own, and nothing that the trainer does not do.
+    """A model's configuration for vLLM: with an output head of its own, and without what the trainer does not do.
 
     Some models come with the settings of a mode that transformers does not have (dual chunk attention of Qwen2.5-1M, for contexts longer
     than `context_length`). vLLM must not enter it either.

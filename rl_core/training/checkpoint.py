@@ -118,7 +118,7 @@ def checkpoints(root: Path) -> list[Path]:
 def drop_others(root: Path, step: int) -> None:
     """Remove what a run that goes on from `step` must not keep: later checkpoints, which it makes again, and damaged earlier ones.
 
-    A damaged one would be among the outputs of the finished stage; that it is removed is said on stderr.
+    A damaged one would be among the outputs of the finished stage; its removal is reported on stderr.
     """
     for path in sorted(root.glob("step-*")):
         if _step(path) > step:
@@ -129,7 +129,7 @@ def drop_others(root: Path, step: int) -> None:
 
 
 def latest_whole(root: Path, before: int | None = None) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint whose files match their digests, with its loop state; damaged ones are passed over, which is said on stderr.
+    """The newest checkpoint whose files match their digests, with its loop state; damaged ones are left out, with a warning on stderr.
 
     Args:
         before: only checkpoints of steps before this one.

@@ -1,4 +1,4 @@
-"""The value model of PPO: what reward is still to come, told before every response token."""
+"""The value model of PPO: before every response token it predicts the reward that is still to come."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How much arithmetic a step asks of a model, and how much a device could do."""
+"""The operations of a step of a model, and those per second that a device can do."""
 
 import time
 from dataclasses import dataclass

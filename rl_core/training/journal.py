@@ -1,4 +1,4 @@
-"""What a trainer tells the outside while it runs: progress for people, metrics for analytics, and the order to stop."""
+"""What a trainer writes while it runs (progress for people, metrics for analytics), and how it is told to stop."""
 
 import json
 import resource

@@ -47,7 +47,7 @@ def micro_batches(sequences: Sequence[TokenSequence], tokens_per_batch: int) -> 
 
 
 def filler_batch() -> PaddedBatch:
-    """A batch that stands for no row: processes that share a model must make equally many passes."""
+    """A batch without rows of its own: processes that share a model must make equally many passes."""
     mask_BT = torch.zeros((1, WIDTH_STEP - 1), dtype=torch.bool)
     mask_BT[0, 0] = True
     return PaddedBatch([], torch.zeros((1, WIDTH_STEP), dtype=torch.long), mask_BT)

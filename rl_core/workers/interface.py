@@ -37,7 +37,7 @@ class WorkerLost(RuntimeError):
 
 
 class Workers(Protocol):
-    """What the controller asks for in a step."""
+    """What the controller calls in a step."""
 
     tokenizer: Any
 

@@ -1,4 +1,4 @@
-"""A Ray on this machine alone: who can reach it."""
+"""A Ray on this machine alone, which only this machine can reach."""
 
 import os
 import secrets

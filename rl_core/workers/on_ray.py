@@ -51,7 +51,7 @@ class RayWorkers:
         resources = config.resources
         address = resources.cluster or os.environ.get("RAY_ADDRESS")
         self.on_cluster = bool(address)
-        # Telemetry and dashboard are off: nothing should listen or report that nobody asked for.
+        # Telemetry and dashboard are off: nothing listens or reports without being wanted.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         remove_dead_sessions()
         local: dict[str, Any] = {}
@@ -283,7 +283,7 @@ class RayWorkers:
 
 
 def _own(error: Any) -> Exception:
-    """What a worker raised, in its own words where they are for who wrote the recipe: Ray's would be the worker's traceback."""
+    """What a worker raised: an error of the input as it is, for Ray's has the worker's traceback as its message."""
     return error.cause if isinstance(error.cause, InputError) else error
 
 

@@ -47,7 +47,7 @@ def remove_dead_sessions(root: Path | None = None) -> None:
     Args:
         root: Ray's folder of sessions; by default the one in the temporary directory.
     """
-    if not Path("/proc/self/ns/pid").is_symlink():  # another system than Linux: who lives cannot be seen
+    if not Path("/proc/self/ns/pid").is_symlink():  # not Linux: which processes run cannot be seen
         return
     for mark in (root or _root()).glob(f"{MARK}*"):
         number = mark.name.removeprefix(MARK)

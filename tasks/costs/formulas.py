@@ -67,7 +67,7 @@ def lighter_passes(machine: Machine) -> list[Changes]:
 
 
 def sampling_seconds(model: Model, machine: Machine, responses: float, limit: int, *, devices: int, vllm: bool) -> float:
-    """Of so many responses of one engine: first of many at once, then of the few that go on to the limit."""
+    """Seconds in which one engine writes `responses`: first many at once, then the few that reach the limit."""
     assert machine.flops is not None
     assert machine.bandwidth is not None
     flops, bandwidth = machine.flops * devices, machine.bandwidth * devices

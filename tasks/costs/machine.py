@@ -23,7 +23,7 @@ CPU_FLOPS, CPU_BANDWIDTH = 6e10, 5e9
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. None stands for what is not known, which nothing is refused for."""
+    """What a machine has. None: not known, and no reason to refuse anything."""
 
     gpus: int | None
     device: Device | None = None  # what the GPUs are

@@ -75,7 +75,7 @@ class Lease:
         self._renew(**facts)
 
     def release(self, state: Literal["done", "failed", "stopped"], error: str | None = None) -> None:
-        """Stop the heartbeat and leave word how it ended."""
+        """Stop the heartbeat and record how the attempt ended."""
         self._released.set()
         self._renew(state=state, error=error)
 

@@ -116,7 +116,7 @@ class Manifest(_Shape):
 
 
 class _Notes(_Shape):
-    """What MLflow has heard of a stage."""
+    """What was sent to MLflow of a stage."""
 
     tracking_uri: str
     experiment: str = ""

@@ -146,7 +146,7 @@ def damage(
 
 
 def set_aside(directory: Path) -> Path | None:
-    """Rename a stage's directory so that the stage is made anew; nothing is deleted. Raises StageBusy if somebody works in it."""
+    """Rename a stage's directory so that the stage is made anew; nothing is deleted. Raises StageBusy if another process works in it."""
     if not directory.exists():
         return None
     with state_lock(directory):
@@ -186,7 +186,7 @@ def at_work(spec: StageSpec, digests: Digests) -> Iterator[Lease]:
 
 
 def ending(error: BaseException) -> Literal["stopped", "failed"]:
-    """How a stage or a run ended that an error left: `stopped` if somebody wanted it to end."""
+    """How a stage or a run ended that raised an error: `stopped` if it was told to end."""
     stopped = is_interrupted() or isinstance(error, StageStopped) or not isinstance(error, Exception)
     return "stopped" if stopped else "failed"
 

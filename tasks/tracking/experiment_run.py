@@ -106,7 +106,7 @@ class Lineage:
 
         try:
             yield follow
-        except LeaseLost:  # whoever has the stage now sends what there is, and closes this run
+        except LeaseLost:  # the process that has the stage now sends what there is, and closes this run
             raise
         except BaseException as error:
             record.end("FAILED" if isinstance(error, Exception) else "KILLED")
@@ -128,7 +128,7 @@ class Lineage:
                 self.adopt(directory)
 
     def keep(self, page: Path) -> None:
-        """A page that stands for itself, with the figures beside it, as the whole of the parent run."""
+        """A page with its figures, as the artifacts of the parent run."""
         with self._bookkeeping():
             self._client.log_artifact(self.run_id, str(page))
             self._client.log_artifacts(self.run_id, str(page.parent / "figures"), "figures")
@@ -139,7 +139,7 @@ class Lineage:
             self._send(record)
 
     def close(self, run_id: str, status: str) -> bool:
-        """End a parent run, this one or an earlier one; whether MLflow heard it, or does not have that run any more."""
+        """End a parent run, this one or an earlier one; whether MLflow knows it now, or does not have that run any more."""
         from mlflow.exceptions import MlflowException
 
         with self._bookkeeping():
@@ -186,7 +186,7 @@ def page(server: str, path: str = "/experiments") -> str:
 
 
 def _quiet() -> None:
-    """Alembic tells every migration of a new SQLite store, MLflow every model."""
+    """Without this Alembic logs every migration of a new SQLite store, and MLflow every model."""
     import logging
 
     for name in ("alembic", "mlflow"):

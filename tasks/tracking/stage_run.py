@@ -1,4 +1,4 @@
-"""What MLflow hears of one stage, and what it has heard: `mlflow.json` in the stage's directory.
+"""What is sent to MLflow of one stage, and what has been sent: `mlflow.json` in the stage's directory.
 
 Everything sent is made of the stage's files and these notes, so what could not be sent while MLflow was away is sent later, by whoever
 comes next. What was sent is noted and not sent twice; points of curves keep their time stamps, by which MLflow knows one sent again.
@@ -70,7 +70,7 @@ class StageRecord:
 
     @classmethod
     def unsent(cls, client: MlflowClient, experiment: Path, tracking_uri: str) -> Iterator[StageRecord]:
-        """Records of ended attempts under an experiment's directory that MLflow has not heard to the end."""
+        """Records of ended attempts under an experiment's directory of which MLflow does not have everything."""
         for path in sorted(experiment.glob(f"*/{MLFLOW}")):
             notes = read_record(path)
             if not notes or notes.get("closed") or notes["tracking_uri"] != tracking_uri or holder(path.parent / STATE):
@@ -265,7 +265,7 @@ class StageRecord:
 
 
 def is_reported(workspace: Workspace, directories: Iterable[Path]) -> bool:
-    """Whether the workspace's store has heard of finished stages, as far as their notes and its file tell, without asking it."""
+    """Whether the workspace's store has finished stages, by their notes and its file; the store itself is not asked."""
     uri = workspace.tracking_uri
     file = workspace.mlflow_file if uri == workspace.own_mlflow_database else Path(uri.removeprefix("sqlite:///"))
     lost = uri.startswith("sqlite:///") and not file.exists()

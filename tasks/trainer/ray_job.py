@@ -80,7 +80,7 @@ def run_as_job(address: str, module: str, job: Path, lease: Lease, on_progress: 
 
 
 def _submit(client: JobSubmissionClient, **request: Any) -> None:
-    """A head that has just started answers before any node takes jobs; then this is asked again for a while."""
+    """Try again for a while: a head that has just started answers before any node takes jobs."""
     deadline = time.monotonic() + FIRST_NODE
     while True:
         try:

@@ -169,7 +169,7 @@ def _same_family(gold: str, answer: str) -> bool | None:
 
 
 def _both_undeclared(gold: str, answer: str) -> bool | None:
-    """Families of which the letter is not said to be an integer: where one side names an unknown, `x = k\u03c0` is `n\u03c0`."""
+    """Families whose letter is not declared as an integer: where one side names an unknown, `x = k\u03c0` is `n\u03c0`."""
     expected, given = families.undeclared(gold), families.undeclared(answer)
     if expected is None or given is None:
         return None

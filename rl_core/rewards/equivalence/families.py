@@ -40,7 +40,7 @@ _CONSTANTS = re.compile(r"[cCkKA](?:_\{?[0-9]\}?)?")
 
 @dataclass(frozen=True)
 class Family:
-    """A formula with what is said of its letters taken off."""
+    """A formula without the declaration of its letters."""
 
     body: str
     letters: tuple[str, ...]

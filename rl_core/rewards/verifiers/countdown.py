@@ -59,7 +59,7 @@ def judge(response: str, gold: str, *, tinyzero: bool = False) -> Verdict:
 
 
 def _equation(text: str, target: Fraction) -> tuple[Fraction | None, Counter[int]]:
-    """Value of an expression and the numbers it uses; None also where what it is said to be equal to is something else."""
+    """Value of an expression and the numbers it uses; None also where the other side of `=` has another value."""
     first, *others = _plain(text).split("=")
     sides = [evaluate(first.strip()), *(evaluate(_ZEROS.sub("", side.strip())) for side in others)]
     if len(sides) == 2 and sides[0][0] == target and sides[0][1].total() == 1 and sides[1][1].total() > 1:

@@ -1,4 +1,4 @@
-"""The backend that a recipe asks for."""
+"""The backend of a recipe."""
 
 from transformers import PreTrainedModel
 

@@ -81,7 +81,7 @@ def ordinal_of(text: str) -> int | None:
 
 
 def clock_of(text: str) -> tuple[int, int, int | None, bool | None] | None:
-    """Hour, minute, second and whether it is after noon (None: not said) of a time of day."""
+    """Hour, minute, second and whether it is after noon (None: not stated) of a time of day."""
     match = _CLOCK.fullmatch(text.strip())
     if match is None or bool(match[4]) != bool(match[5]) or (match[2] is None and not match[4]):
         return None
