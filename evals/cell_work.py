@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import groupby
 
 from evals import statistics
 from evals.answer_readers import find_reader
@@ -90,25 +91,19 @@ class Work:
         return found
 
     def _sample(self, number: int, mode: Mode, target: int) -> None:
-        have = Counter(problem for other, problem, _ in self.partial.rows if other == number)
         seed = self.cell.identity["seed"]
-        problems = [index for index in range(len(self.cell.benchmark.problems)) if have[index] < target]
-        if self.engine.facts["engine"] == "openai":
-            # Responses of a problem come in any order there: ask for each one that is missing.
-            there = {(problem, row["sample"]) for other, problem, row in self.partial.rows if other == number}
-            wanted = [(index, sample, 1) for index in problems for sample in range(target) if (index, sample) not in there]
-        else:
-            wanted = [(index, have[index], target - have[index]) for index in problems]
-        questions = [
-            Question(self.cell.benchmark.problems[index], seed_of(seed, self.cell.benchmark.problems[index]), samples, first)
-            for index, first, samples in wanted
-        ]
+        there = {(problem, row["sample"]) for other, problem, row in self.partial.rows if other == number}
+        wanted, questions = [], []
+        for index, problem in enumerate(self.cell.benchmark.problems):
+            for first, samples in runs([sample for sample in range(target) if (index, sample) not in there]):
+                wanted.append(index)
+                questions.append(Question(problem, seed_of(seed, problem), samples, first))
         back: list[tuple[int, Row]] = []
         since = time.perf_counter()
         answers = self.engine.answer(questions, self.cell.template, mode.sampling)
         try:
             for index, row in answers:
-                back.append((wanted[index][0], row | {"seed": questions[index].seed}))
+                back.append((wanted[index], row | {"seed": questions[index].seed}))
                 if len(back) >= JUDGED_TOGETHER or time.perf_counter() - since > KEPT_BACK:
                     ready, back, since = back, [], time.perf_counter()
                     self._keep(number, mode, ready)
@@ -173,6 +168,12 @@ def run(cell: Cell, engine: EvalEngine, pool: ScoringPool, progress: Progress, c
         + (f"; golds that cannot be read: {by_text}, compared as texts" if by_text else ""),
         flush=True,
     )
+
+
+def runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """First and length of each run of numbers without a gap: endpoints answer the samples of a problem in any order."""
+    found = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    return [(run[0][1], len(run)) for run in (list(pairs) for _, pairs in found)]
 
 
 def seed_of(seed: int, problem: Prompt) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
+from evals.engines import ENGINES, NAMES
 from evals.protocol import fill
 from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config.base import Added, Settings
@@ -15,9 +16,12 @@ from rl_core.config.resources import Precision, Resources
 from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 from rl_core.judge.settings import Judge
 from rl_core.rewards.rules import Rule
+from rl_core.rollout.description import BATCH_TOKENS, names_of
+from rl_core.rollout.engines import DEFAULT
 from rl_core.templates.own import DESCRIPTION, TemplateSetting
 
 MOST_SAMPLES = 64  # per problem that `samples: auto` asks for
+ENDPOINTS = f"engine {names_of(ENGINES, 'endpoint')}"
 
 
 class _BenchmarkSettings(Settings):
@@ -31,8 +35,11 @@ class _BenchmarkSettings(Settings):
 
 
 if TYPE_CHECKING:
+    EngineName = str
     _WithOptions = _BenchmarkSettings
-else:  # settings that one benchmark alone has
+else:
+    EngineName = Literal[NAMES]
+    # Settings that one benchmark alone has
     _OWN = [found.options for found in ENVIRONMENTS.values() if found.options is not Settings]
     _WithOptions = create_model("_WithOptions", __base__=(*_OWN, _BenchmarkSettings))
 
@@ -59,11 +66,13 @@ class BenchmarkSettings(_WithOptions):
 class EvalResources(Resources):
     """Where responses are generated. Scores do not depend on it, but for rounding."""
 
-    tensor_parallel: int = Field(1, ge=1, le=64, description="Devices of a vLLM engine.")
-    engine_memory: float = Field(0.8, gt=0, lt=1, description="Share of a GPU's memory that vLLM may take.")
-    base_url: str | None = Field(None, description="engine openai: address of the endpoint, such as http://localhost:8000/v1.")
-    concurrency: int = Field(16, ge=1, le=1024, description="engine openai: requests under way at a time.")
-    retries: int = Field(8, ge=0, le=50, description="engine openai: of one request, with growing pauses; then the evaluation stops.")
+    tensor_parallel: int = Field(1, ge=1, le=64, description=f"Devices of one engine ({names_of(ENGINES, 'spans_devices')}).")
+    engine_memory: float = Field(
+        0.8, gt=0, lt=1, description=f"Share of a GPU's memory that an engine may take ({names_of(ENGINES, 'takes_share')})."
+    )
+    base_url: str | None = Field(None, description=f"{ENDPOINTS}: address of the endpoint, such as http://localhost:8000/v1.")
+    concurrency: int = Field(16, ge=1, le=1024, description=f"{ENDPOINTS}: requests under way at a time.")
+    retries: int = Field(8, ge=0, le=50, description=f"{ENDPOINTS}: of one request, with growing pauses; then the evaluation stops.")
 
     @model_validator(mode="after")
     def _endpoint_can_be_shown(self) -> EvalResources:
@@ -93,11 +102,13 @@ class EvalConfig(Settings):
     temperature: float = Field(1.0, gt=0, description="Of sampled responses.")
     top_p: float = Field(1.0, gt=0, le=1, description="Of sampled responses: only the likeliest tokens of this probability together.")
     max_tokens: int = Field(512, ge=1, description="A longer response is cut off.")
-    engine: Literal["transformers", "vllm", "openai"] = Field(
-        "transformers", description="What generates; openai: an endpoint at `resources.base_url`."
+    engine: EngineName = Field(
+        DEFAULT, description=f"What generates; {names_of(ENGINES, 'endpoint')}: an endpoint at `resources.base_url`."
     )
     dtype: Precision = Field("auto", description="auto: bfloat16 where that is fast.")
-    batch_tokens: int = Field(65536, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory.")
+    batch_tokens: int = Field(
+        BATCH_TOKENS, ge=256, description="Tokens generated together; a larger batch is faster and takes more memory."
+    )
     judge: Annotated[Judge | None, Added()] = Field(None, description="A model that gives a second opinion on answers; default: none.")
     scoring_deadline: float = Field(2.0, gt=0, description="Seconds per answer.")
     resources: EvalResources = Field(EvalResources(), description="Where and how; never changes what is computed.")
@@ -119,8 +130,8 @@ class EvalConfig(Settings):
         names = [benchmark.shown for benchmark in self.benchmarks]
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"benchmark {repeated!r} is listed twice: use one entry, or give one of them a `label`")
-        if (self.engine == "openai") != (self.resources.base_url is not None):
-            raise ValueError("engine openai needs `resources.base_url`, and no other engine takes one")
+        if ENGINES[self.engine].endpoint != (self.resources.base_url is not None):
+            raise ValueError(f"{ENDPOINTS} needs `resources.base_url`, and no other engine takes one")
         return self
 
 
@@ -128,7 +139,7 @@ class NamedCheckpoint(Settings):
     """A Hugging Face directory (or hub id) under the name that tables show."""
 
     name: str
-    path: str  # for the engine openai: the model's name at the endpoint
+    path: str  # for an endpoint: the model's name there
     digest: str | None = Field(None, description="Of its content; without it the path is what it is known by.")
 
 

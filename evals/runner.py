@@ -23,6 +23,7 @@ from evals.benchmarks.registry import Benchmark
 from evals.cell_work import OnProgress, Progress, run
 from evals.cells import CELL_VERSION, Cell, Mode, Row, fingerprint_of
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
+from evals.engines import ENGINES
 from evals.engines.interface import was_asked
 from evals.engines.local import longest_prompt
 from evals.engines.start import start_engine
@@ -79,7 +80,7 @@ def plan(job: EvalJob) -> list[Cell]:
     for checkpoint in job.checkpoints:
         if not re.fullmatch(r"[\w][\w.-]*", checkpoint.name) or names.count(checkpoint.name) > 1:
             raise InputError(f"checkpoint name {checkpoint.name!r} must be unique and of letters, digits, dots and dashes: it names files")
-        if job.config.engine != "openai":
+        if not ENGINES[job.config.engine].endpoint:
             check_model(checkpoint.path)
     find_reader(job.config.reader)
     for settings in job.config.benchmarks:
@@ -113,7 +114,7 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
         "modes": [[mode.name, mode.samples or {"width": config.width}, asdict(mode.sampling)] for mode in modes],
         "seed": job.seed,
         "engine": config.engine,
-        "dtype": None if config.engine == "openai" else str(dtype_of(config.dtype)).removeprefix("torch."),
+        "dtype": None if ENGINES[config.engine].endpoint else str(dtype_of(config.dtype)).removeprefix("torch."),
     }
     if config.judge:
         identity["judge"] = config.judge.identity
@@ -124,7 +125,7 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
 
 def _check_prompts(cells: list[Cell], config: EvalConfig) -> int:
     """Whether every prompt can be written and fits; returns the tokens of the longest prompt and its response together."""
-    if config.engine == "openai":
+    if ENGINES[config.engine].endpoint:
         return 0
     lengths = [0]
     for cell in cells:

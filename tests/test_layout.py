@@ -13,7 +13,9 @@ PACKAGES = ("flows", "tasks", "evals", "rl_core")
 REGISTRIES = {
     "rl_core/environments",
     "evals/analytics/external/formats",
+    "evals/endpoints",
     "rl_core/rewards/components",
+    "rl_core/rollout/engines",
 }  # each file is one entry: of these there may be any number
 MOST_FILES, MOST_LINES = 12, 60
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from rl_core.data.prompts import Prompt
 from rl_core.data.templates import Template
+from rl_core.rollout.description import Engine
 from rl_core.rollout.engine import Completion, Sampling
+
+if TYPE_CHECKING:
+    from evals.config import EvalResources
 
 NOT_ASKED = Completion([], [], "length")  # what a problem has that is too long for the model's context
 
@@ -33,6 +37,17 @@ class EvalEngine(Protocol):
 
     def close(self) -> None:
         """Give its memory back."""
+
+
+class EndpointEngine(Engine):
+    """An engine that runs elsewhere, under the name `ENGINE` in its module of evals/endpoints. `name` and `connect` are what each has."""
+
+    trains: ClassVar[bool] = False
+    endpoint: ClassVar[bool] = True
+
+    def connect(self, model: str, resources: EvalResources) -> EvalEngine:
+        """Be ready to ask; `model`: its name there. Raises InputError for an address that is none."""
+        raise NotImplementedError
 
 
 def was_asked(row: dict[str, Any], template: Template) -> bool:

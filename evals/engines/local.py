@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evals.config import NamedCheckpoint
@@ -16,13 +16,12 @@ from rl_core.rollout.responses import EncodedPrompt, encode_prompts, response_fi
 
 
 class LocalEngine:
-    """A model in this process: transformers or vLLM."""
+    """A model in this process."""
 
-    def __init__(self, engine: RolloutEngine, facts: dict[str, Any], context: int | None, close: Callable[[], None] | None = None) -> None:
+    def __init__(self, engine: RolloutEngine, facts: dict[str, Any], context: int | None) -> None:
         self.engine: RolloutEngine | None = engine
         self.facts = facts
         self.context = context
-        self._close = close
 
     def answer(self, questions: Sequence[Question], template: Template, sampling: Sampling) -> Iterator[tuple[int, dict[str, Any]]]:
         """See `EvalEngine.answer`. A problem too long for the context gets empty responses, cut off by the limit."""
@@ -43,9 +42,9 @@ class LocalEngine:
 
     def close(self) -> None:
         """See `EvalEngine.close`."""
+        if self.engine is not None:
+            self.engine.close()
         self.engine = None
-        if self._close:
-            self._close()
 
 
 def _row(encoded: EncodedPrompt, sample: int, completion: Completion, sampling: Sampling, tokenizer: Any) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from rich.table import Table
 
 from evals.benchmarks import registry
 from evals.config import EvalConfig, EvalJob, NamedCheckpoint
+from evals.engines import ENGINES
 from evals.protocol import find_protocol
 from flows.console import make_console
 from flows.history.references import find, names_stage
 from flows.planning.model_files import check_hub_model, model_files
 from flows.runs.summary import print_scores, score_table
 from rl_core.errors import InputError
+from rl_core.rollout.description import names_of
 from tasks.stage.digests import Digests
 from tasks.stage.fingerprint import fingerprint
 from tasks.workspace import Workspace
@@ -71,7 +73,7 @@ def make_job(
     for benchmark in config.benchmarks:
         registry.local_files(benchmark, data_dir)
     for found in named:
-        if found.digest is None and config.engine != "openai":
+        if found.digest is None and not ENGINES[config.engine].endpoint:
             check_hub_model(found.path, f"a directory, or EXPERIMENT/STAGE of {workspace.root}")
     return EvalJob(
         config=config,
@@ -88,12 +90,13 @@ def _named(text: str, config: EvalConfig, workspace: Workspace, digests: Digests
     """The name of a checkpoint (flows/history/references.py), a directory, a hub id, or `NAME=` one of them."""
     if "://" in text:  # which may hold a secret, so it is not shown
         raise InputError(
-            "an address is no checkpoint; give a directory, a hub id, EXPERIMENT/STAGE, or with --engine openai a name of its model"
+            "an address is no checkpoint; give a directory, a hub id, EXPERIMENT/STAGE, or with --engine "
+            f"{names_of(ENGINES, 'endpoint')} a name of its model"
         )
     name, equals, what = text.partition("=")
     if not equals:
         what = text
-    if config.engine == "openai":
+    if ENGINES[config.engine].endpoint:
         return NamedCheckpoint(name=name if equals else _file_name(what), path=what)
     path = str(find(workspace, what).weights()) if names_stage(workspace, what) else what
     files = model_files(path)

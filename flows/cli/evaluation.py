@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
+from evals.engines import ENGINES, NAMES
 from flows.cli.group import INTERRUPTED, Output, data_dir_option, main, workspace_option
 from rl_core.rewards.rules import Rule
+from rl_core.rollout.description import names_of
+from rl_core.rollout.engines import DEFAULT
 from tasks.workspace import Workspace
 
 
@@ -22,10 +25,10 @@ from tasks.workspace import Workspace
 @click.option("--top-p", type=float)
 @click.option("--max-tokens", type=click.IntRange(1))
 @click.option("--template", help="How the problem is put to the model.")
-@click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), help="Default: transformers.")
-@click.option("--base-url", help="With --engine openai: the endpoint; CHECKPOINTS are names of its models.")
+@click.option("--engine", type=click.Choice(NAMES), help=f"Default: {DEFAULT}.")
+@click.option("--base-url", help=f"With --engine {names_of(ENGINES, 'endpoint')}: the endpoint; CHECKPOINTS are names of its models.")
 @click.option("--dtype", type=click.Choice(["auto", "bfloat16", "float32"]), help="Default: auto, bfloat16 where that is fast.")
-@click.option("--tensor-parallel", type=click.IntRange(1), help="Devices of a vLLM engine.")
+@click.option("--tensor-parallel", type=click.IntRange(1), help=f"Devices of one engine ({names_of(ENGINES, 'spans_devices')}).")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of sampling; the problems do not depend on it.")
 @click.option("--output", type=Output(directory=True), help="Directory for samples and scores.")
 @workspace_option

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evals.engines import ENGINES
 from flows.recipe.schema import Recipe, Stage
 from rl_core.config.model import ScratchModel
 from tasks.costs.formulas import SPREAD, Memory
@@ -111,8 +112,9 @@ def pace(recipe: Recipe, name: str) -> str | None:
 
 
 def engine_share(stage: Stage, machine: Machine) -> float | None:
-    """The share of a GPU's memory that vLLM takes, whatever the model needs; the rest of it is cache."""
-    return stage.resources.engine_memory if machine.gpus != 0 and getattr(stage, "engine", None) == "vllm" else None
+    """The share of a GPU's memory that an engine takes, whatever the model needs; the rest of it is cache."""
+    engine = ENGINES.get(getattr(stage, "engine", ""))
+    return stage.resources.engine_memory if machine.gpus != 0 and engine and engine.takes_share else None
 
 
 def memory_needed(stage: Stage, model: Model | None, machine: Machine) -> float | None:

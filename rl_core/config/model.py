@@ -1,4 +1,4 @@
-"""A model that is made here."""
+"""A model that is made here, and adapters of any model."""
 
 from typing import Literal, Self
 
@@ -24,3 +24,16 @@ class ScratchModel(Settings):
         if self.hidden_size % self.heads or self.heads % self.key_value_heads:
             raise ValueError("hidden_size must be a multiple of heads, and heads a multiple of key_value_heads")
         return self
+
+
+class Lora(Settings):
+    """Low-rank adapters (arXiv 2106.09685): only they are trained; checkpoints hold the merged model and the adapter.
+
+    A stage that starts from a checkpoint with adapters goes on with them.
+    """
+
+    rank: int = Field(16, ge=1, description="Of the matrices that are trained.")
+    alpha: int | None = Field(None, ge=1, description="Scale of the update, over the rank; default: the rank.")
+    targets: list[str] | None = Field(
+        None, min_length=1, description="Names of the adapted layers; default: every linear one of the blocks."
+    )

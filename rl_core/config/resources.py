@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from rl_core.addresses import holds_secret
 from rl_core.config.base import Settings
+from rl_core.rollout.description import names_of
+from rl_core.rollout.engines import ENGINES
 
 TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU = 2048, 16384  # defaults of `Resources.tokens_per_batch`
 # Logits that training has in work at once, in float32. Of 16,384 tokens and a vocabulary of 152,000 all of them are 10 GB a copy.
@@ -43,16 +45,20 @@ class RlResources(Resources):
     """Placement of the workers of an RL stage. Gradients do not depend on their number, nor on how DeepSpeed shares out the state."""
 
     rollout_workers: int = Field(1, ge=1, le=512, description="Engines that sample; each takes a share of the prompts.")
-    tensor_parallel: int = Field(1, ge=1, le=64, description="Devices of one vLLM engine.")
+    tensor_parallel: int = Field(1, ge=1, le=64, description=f"Devices of one engine ({names_of(ENGINES, 'spans_devices')}).")
     training_workers: int = Field(1, ge=1, le=512, description="Processes that train, each on a share of the responses.")
     placement: Literal["colocated", "separate"] = Field(
-        "colocated", description="Engines and trainers take turns on the same devices (vLLM sleeps meanwhile), or have their own."
+        "colocated", description="Engines and trainers take turns on the same devices, or have their own."
     )
     zero_stage: Literal[1, 2, 3] = Field(2, description="What DeepSpeed shards: 1 optimizer state, 2 and gradients, 3 and weights.")
     offload: Literal["none", "optimizer", "all"] = Field("none", description="What DeepSpeed keeps in CPU memory; `all` adds the weights.")
     gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass: less memory, a third more work.")
-    engine_memory: float = Field(0.5, gt=0, lt=1, description="Share of a GPU's memory that vLLM may take.")
+    engine_memory: float = Field(
+        0.5, gt=0, lt=1, description=f"Share of a GPU's memory that an engine may take ({names_of(ENGINES, 'takes_share')})."
+    )
     weight_transfer: Literal["direct", "copy"] = Field(
-        "direct", description="How weights reach vLLM on GPUs: from device to device (NCCL, CUDA IPC), or by shared memory, as on CPUs."
+        "direct",
+        description=f"How weights reach engines on GPUs ({names_of(ENGINES, 'by_device')}): from device to device (NCCL, CUDA IPC), or by "
+        "shared memory, as on CPUs.",
     )
     start_timeout: float = Field(180.0, gt=0, description="Seconds for workers to be placed, load models, meet, and hand weights over.")

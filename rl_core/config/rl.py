@@ -1,31 +1,28 @@
 """Settings of reinforcement learning."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from rl_core.config.algorithm import Algorithm
 from rl_core.config.base import Added, Settings
+from rl_core.config.model import Lora
 from rl_core.config.own_files import OwnFiles
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import Precision, RlResources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule, constant_schedules
 from rl_core.judge.settings import Judge
 from rl_core.own_code.reference import is_own
+from rl_core.rollout.description import names_of
+from rl_core.rollout.engines import DEFAULT, ENGINES
 from rl_core.templates.own import DESCRIPTION, TemplateSetting
 
-
-class Lora(Settings):
-    """Low-rank adapters (arXiv 2106.09685): only they are trained; checkpoints hold the merged model and the adapter.
-
-    A stage that starts from a checkpoint with adapters goes on with them.
-    """
-
-    rank: int = Field(16, ge=1, description="Of the matrices that are trained.")
-    alpha: int | None = Field(None, ge=1, description="Scale of the update, over the rank; default: the rank.")
-    targets: list[str] | None = Field(
-        None, min_length=1, description="Names of the adapted layers; default: every linear one of the blocks."
-    )
+if TYPE_CHECKING:
+    EngineName = str
+else:
+    EngineName = Literal[tuple(name for name, engine in ENGINES.items() if engine.trains)]
+# Settings of resources that some engines have, and what it is of an engine that has them.
+OF_ENGINES = {"tensor_parallel": "spans_devices", "engine_memory": "takes_share", "weight_transfer": "by_device"}
 
 
 class RewardErrors(Settings):
@@ -81,7 +78,7 @@ class RlConfig(Settings):
         "auto",
         description="Of products in trainer and engines (auto: bfloat16 where that is fast); the weights that are trained are float32.",
     )
-    engine: Literal["transformers", "vllm"] = Field("transformers", description="What samples responses.")
+    engine: EngineName = Field(DEFAULT, description="What samples responses.")
     backend: Literal["torch", "deepspeed"] = Field("torch", description="What trains.")
     resources: RlResources = Field(RlResources(), description="Where and how; never changes what is computed.")
 
@@ -114,17 +111,17 @@ class RlConfig(Settings):
 
     @model_validator(mode="after")
     def _resources_fit(self) -> Self:
-        resources = self.resources
-        if resources.tensor_parallel > 1 and self.engine != "vllm":
-            raise ValueError(f"`resources.tensor_parallel` needs `engine: vllm`, not {self.engine}")
+        resources, engine = self.resources, ENGINES[self.engine]
+        changed = {key for key, field in RlResources.model_fields.items() if getattr(resources, key) != field.default}
+        for key, trait in OF_ENGINES.items():
+            if key in changed and not getattr(engine, trait):
+                raise ValueError(f"`resources.{key}` needs `engine: {names_of(ENGINES, trait)}`, not {self.engine}")
         if resources.training_workers * resources.rollout_workers > 1 and not resources.ray:
             raise ValueError("more than one worker needs Ray: remove `resources.ray: false`, or ask for one")
-        if self.asynchronous and resources.placement == "colocated" and self.engine == "vllm":
+        if self.asynchronous and resources.placement == "colocated" and engine.takes_share:
             raise ValueError("`asynchronous` needs engines that need not give way to the training: set `resources.placement: separate`")
-        of_vllm = [(key, "engine: vllm", self.engine) for key in ("engine_memory", "weight_transfer")]
-        for key, wanted, there in (("zero_stage", "backend: deepspeed", self.backend), *of_vllm):
-            if getattr(resources, key) != RlResources.model_fields[key].default and there not in wanted:
-                raise ValueError(f"`resources.{key}` needs `{wanted}`, not {there}")
+        if "zero_stage" in changed and self.backend != "deepspeed":
+            raise ValueError(f"`resources.zero_stage` needs `backend: deepspeed`, not {self.backend}")
         if resources.offload != "none" and self.backend != "deepspeed":
             raise ValueError(f"`resources.offload` needs `backend: deepspeed`, not {self.backend}")
         if resources.offload == "all" and resources.zero_stage < 3:

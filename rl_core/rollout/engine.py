@@ -59,6 +59,9 @@ class RolloutEngine(Protocol):
     def wake(self) -> None:
         """Be ready for `update_weights` and `generate` again. Without a `sleep` before, nothing happens."""
 
+    def close(self) -> None:
+        """Remove what would outlive the process."""
+
 
 def at_stop_text(tokenizer: Any, token_ids: list[int], stop: tuple[str, ...]) -> bool:
     """Whether the end of a response holds one of the texts that end it; looks at the last few tokens only."""

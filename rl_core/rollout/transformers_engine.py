@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config.rl import Lora
+from rl_core.config.model import Lora
 from rl_core.errors import InputError
 from rl_core.model.context import context_length
 from rl_core.model.logits import logits_at
@@ -24,6 +24,7 @@ from rl_core.model.pretrained import (
     takes_fused_attention,
 )
 from rl_core.rollout.decoding_cache import ATTENTION, DecodingCache
+from rl_core.rollout.description import BATCH_TOKENS
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
 from rl_core.training.lora import add_adapters, in_format, is_adapter, load_with_adapters
 
@@ -47,7 +48,9 @@ class _Row:
 class TransformersEngine:
     """Batched decoding: the prompt of a group is read once, finished rows leave the batch."""
 
-    def __init__(self, checkpoint: str, *, batch_tokens: int = 65536, dtype: torch.dtype | None = None, lora: Lora | None = None) -> None:
+    def __init__(
+        self, checkpoint: str, *, batch_tokens: int = BATCH_TOKENS, dtype: torch.dtype | None = None, lora: Lora | None = None
+    ) -> None:
         """
         Args:
             dtype: default: bfloat16 where that is fast.
@@ -85,6 +88,9 @@ class TransformersEngine:
 
     def wake(self) -> None:
         """Always awake."""
+
+    def close(self) -> None:
+        """Nothing outlives the process."""
 
     @torch.inference_mode()
     def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:

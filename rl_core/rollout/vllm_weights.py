@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
+from rl_core.rollout.description import Transfer
+from rl_core.rollout.engines import ENGINES
 from rl_core.training.lora import is_adapter
 
 if TYPE_CHECKING:
     import torch
 
-Transfer = Literal["nccl", "ipc", "shared_memory"]
 HEAD, BIAS, EMBEDDING = "lm_head.weight", "lm_head.bias", "embed_tokens.weight"
 
 
@@ -22,7 +23,7 @@ def transfer_of(config: RlConfig, *, gpus: bool) -> Transfer:
     NCCL has no two processes on one device; IPC wants a training process on each of an engine's.
     """
     resources = config.resources
-    if not gpus or config.engine != "vllm" or resources.weight_transfer == "copy":
+    if not gpus or not ENGINES[config.engine].by_device or resources.weight_transfer == "copy":
         return "shared_memory"
     if not resources.ray:
         return "ipc" if resources.tensor_parallel == 1 else "shared_memory"

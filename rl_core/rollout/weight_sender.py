@@ -14,7 +14,8 @@ from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 from vllm.distributed.weight_transfer.packed_tensor import DEFAULT_PACKED_BUFFER_SIZE_BYTES
 
-from rl_core.rollout.vllm_weights import Form, Transfer, for_vllm
+from rl_core.rollout.description import Transfer
+from rl_core.rollout.vllm_weights import Form, for_vllm
 
 CallEach = Callable[[str, Sequence[dict[str, Any]]], object]
 

@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from rl_core.config.rl import Lora, RlConfig
+from rl_core.config.model import Lora
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import load_model

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rl_core.config.resources import Resources
 from rl_core.config.rl import RlConfig
 from rl_core.model.precision import dtype_of
+from rl_core.rollout.description import Start, Transfer
 from rl_core.rollout.engine import RolloutEngine
-from rl_core.rollout.vllm_weights import Transfer
+from rl_core.rollout.engines import ENGINES
 from rl_core.training.lora import kept_apart
 
 if TYPE_CHECKING:
@@ -19,24 +20,19 @@ from rl_core.workers.interface import Models
 
 
 def make_engine(models: Models, config: RlConfig, transfer: Transfer) -> RolloutEngine:
-    """The rollout engine of a recipe. It has the policy's weights only after the first sync, which brings them by `transfer` to vLLM."""
-    use_threads(config.resources)
-    dtype, lora = dtype_of(config.precision), kept_apart(config)
-    if config.engine == "vllm":
-        from rl_core.rollout.vllm_engine import VllmEngine
-
-        return VllmEngine(
-            models.start,
-            tensor_parallel=config.resources.tensor_parallel,
-            memory_share=config.resources.engine_memory,
-            dtype=dtype,
-            longest=models.longest,
-            transfer=transfer,
-            lora=lora,
-        )
-    from rl_core.rollout.transformers_engine import TransformersEngine
-
-    return TransformersEngine(models.start, dtype=dtype, lora=lora)
+    """The rollout engine of a recipe. It has the policy's weights only after the first sync, which may bring them by `transfer`."""
+    resources = config.resources
+    use_threads(resources)
+    start = Start(
+        models.start,
+        dtype_of(config.precision),
+        models.longest,
+        resources.tensor_parallel,
+        resources.engine_memory,
+        transfer=transfer,
+        lora=kept_apart(config),
+    )
+    return ENGINES[config.engine].start(start)
 
 
 def make_policy(models: Models, config: RlConfig, group: TrainingGroup | None = None) -> Policy:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError, first_line
 from rl_core.model.pretrained import release_memory, spare_scikit_learn
+from rl_core.rollout.description import Transfer
 from rl_core.rollout.engine import Completion, Request, Sampling
-from rl_core.rollout.vllm_weights import Form, Transfer, transfer_of
+from rl_core.rollout.engines import ENGINES
+from rl_core.rollout.vllm_weights import Form, transfer_of
 from rl_core.training.journal import Stopped, StopRequest
 from rl_core.training.lora import kept_apart
 from rl_core.workers.build import make_engine, make_policy, memory_in_use
@@ -254,8 +256,8 @@ class RayWorkers:
         return {f"{kind}/{name}": value for name, used in zip(actors, found, strict=True) for kind, value in used.items()}
 
     def close(self) -> None:
-        """End the actors, and the local Ray with them; vLLM by itself first, or its shared memory would stay."""
-        if closing := [engine.close.remote() for engine in self.engines if self.config.engine == "vllm"]:
+        """End the actors, and the local Ray with them; first by themselves those engines of which something would stay."""
+        if closing := [engine.close.remote() for engine in self.engines if ENGINES[self.config.engine].outlives]:
             self.ray.wait(closing, num_returns=len(closing), timeout=CLOSING)
         self.ray.shutdown()
         if self.session:

@@ -9,8 +9,10 @@ tests/tasks/costs/test_formulas.py holds published times of three projects, and 
 from dataclasses import dataclass
 from typing import Any
 
+from evals.engines import ENGINES
 from rl_core.config.resources import HEAD_BYTES, TOKENS_PER_BATCH_CPU, TOKENS_PER_BATCH_GPU, Resources
 from rl_core.devices import GIB
+from rl_core.rollout.engines import DEFAULT
 from tasks.costs.machine import Machine
 from tasks.costs.models import Model
 
@@ -20,10 +22,6 @@ PROMPT = 200  # tokens
 USABLE = 0.5  # of the prompts of dynamic sampling
 TRAINING_SHARE = 0.3  # of a GPU's products per second
 PRODUCT_SHARE, BANDWIDTH_SHARE = 0.5, 0.4  # while sampling
-TOKEN_OVERHEAD = 5e-3  # seconds beside both limits until all responses in work have their next token: vLLM on a GPU
-LAYER_OVERHEAD = 1e-3  # the same of each layer, of the engine in Python
-# Responses in work at once by vLLM's defaults for offline use; the larger for GPUs of 70 GB and more that are newer than an A100.
-VLLM_SEQUENCES, VLLM_SEQUENCES_LARGE = 256, 1024
 START_CPU, START_GPU = 10.0, 120.0  # seconds until models are loaded and, on GPUs, graphs are recorded
 
 BYTES_MASTER = 16  # per trained parameter: weights, gradients and two moments of Adam, in float32
@@ -54,11 +52,23 @@ Changes = list[tuple[str, Any]]  # path in the settings of a stage, and value
 
 def lighter_engine(stage: Any, machine: Machine) -> list[Changes]:
     """Changes of `engine` and its share of memory with which a stage asks for less, the largest share first: more cache is faster."""
-    if stage.engine != "vllm":
-        return []
-    shares = [share / 10 for share in range(9, 1, -1) if share / 10 != stage.resources.engine_memory] if machine.gpus else []
-    without = machine.packages is not None and "vllm" not in machine.packages
-    return [[("resources.engine_memory", share)] for share in shares] + ([[("engine", "transformers")]] if without else [])
+    engine = ENGINES[stage.engine]
+    shares = [share / 10 for share in range(9, 1, -1) if share / 10 != stage.resources.engine_memory]
+    found: list[Changes] = [[("resources.engine_memory", share)] for share in shares] if engine.takes_share and machine.gpus else []
+    without = engine.package and machine.packages is not None and engine.package not in machine.packages
+    return found + ([[("engine", DEFAULT)]] if without else [])
+
+
+def engine_bytes(stage: Any, model: Model, longest: int, batch: int, *, gpus: bool) -> float:
+    """Of one device of an engine, at the least: weights, and the cache of one response; without a share of the GPU, of all in work.
+
+    Args:
+        longest: tokens of a prompt and its response.
+        batch: tokens that are in work at the same time.
+    """
+    engine = ENGINES[stage.engine]
+    held = model.parameters + model.cache_width * (longest if engine.takes_share else batch)
+    return (BYTES_HALF if gpus else BYTES_FULL) * held / (stage.resources.tensor_parallel if engine.spans_devices else 1)
 
 
 def lighter_passes(machine: Machine) -> list[Changes]:
@@ -66,7 +76,7 @@ def lighter_passes(machine: Machine) -> list[Changes]:
     return [[("resources.tokens_per_batch", 4096)]] if machine.gpus else []
 
 
-def sampling_seconds(model: Model, machine: Machine, responses: float, limit: int, *, devices: int, vllm: bool) -> float:
+def sampling_seconds(model: Model, machine: Machine, responses: float, limit: int, *, devices: int, engine: str) -> float:
     """Seconds in which one engine writes `responses`: first many at once, then the few that reach the limit."""
     assert machine.flops is not None
     assert machine.bandwidth is not None
@@ -74,12 +84,12 @@ def sampling_seconds(model: Model, machine: Machine, responses: float, limit: in
     mean = LENGTH * limit
     weights = (BYTES_HALF if machine.gpus else BYTES_FULL) * model.products
     cached = (BYTES_HALF if machine.gpus else BYTES_FULL) * model.cache_width * (PROMPT + mean / 2)
-    on_cpu = machine.gpus == 0
+    on_cpu, described = machine.gpus == 0, ENGINES[engine]
     large = machine.gpu_memory and machine.gpu_memory >= 70 * GIB and machine.device and not machine.device.name.startswith("a100")
-    at_once = min(responses, VLLM_SEQUENCES_LARGE if vllm and large else VLLM_SEQUENCES)
+    at_once = min(responses, described.at_once_large if large else described.at_once)
     if machine.gpu_memory:
         at_once = max(1.0, min(at_once, (0.6 * machine.gpu_memory * devices - weights) / cached))
-    overhead = TOKEN_OVERHEAD if vllm and not on_cpu else LAYER_OVERHEAD * model.layers
+    overhead = described.token_overhead(model.layers, gpus=not on_cpu)
 
     def token(count: float) -> float:
         moved = (weights + count * cached) / (bandwidth * (1.0 if on_cpu else BANDWIDTH_SHARE))

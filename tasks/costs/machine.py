@@ -12,10 +12,11 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from evals.engines import ENGINES
 from rl_core.devices import DEVICES, GIB, Device, device_called
 from rl_core.errors import InputError
 
-ENGINES = ("vllm", "deepspeed")  # packages that a stage may ask for
+PACKAGES = (*(engine.package for engine in ENGINES.values() if engine.package), "deepspeed")  # that a stage may ask for
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # Per core: what torch sustains in float32 on small matrices, and a share of a socket's memory channels.
 CPU_FLOPS, CPU_BANDWIDTH = 6e10, 5e9
@@ -30,7 +31,7 @@ class Machine:
     gpu_memory: float | None = None  # bytes, of the smallest GPU
     cores: int | None = None
     memory: float | None = None  # bytes
-    packages: frozenset[str] | None = None  # of `ENGINES`
+    packages: frozenset[str] | None = None  # of `PACKAGES`
     label: str = ""  # by which measurements tell machines apart
 
     @property
@@ -59,7 +60,7 @@ class Machine:
         if self.memory:
             parts.append(f"{self.memory / GIB:.0f} GB of memory")
         if self.packages is not None:
-            parts += [name if name in self.packages else f"no {name}" for name in ENGINES]
+            parts += [name if name in self.packages else f"no {name}" for name in PACKAGES]
         return ", ".join(parts) or "not known"
 
 
@@ -70,7 +71,7 @@ def this_machine() -> Machine:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = min(psutil.virtual_memory().total, _memory_limit())
-    packages = frozenset(name for name in ENGINES if find_spec(name))
+    packages = frozenset(name for name in PACKAGES if find_spec(name))
     gpus = _nvidia_gpus()
     if not gpus:
         return Machine(_amd_gpus(), None, None, cores, memory, packages, f"{cores} cores of {platform.node()}")

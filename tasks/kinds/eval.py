@@ -11,18 +11,19 @@ from pydantic import Field
 
 from evals.analytics.health import eval_warnings
 from evals.config import MOST_SAMPLES, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
+from evals.engines import ENGINES
 from rl_core.environments.registry import made_to_order
 from rl_core.errors import naming
 from rl_core.files import write_json
 from rl_core.model.pretrained import MODEL_FILES
+from rl_core.rollout.engines import DEFAULT
 from tasks.costs.formulas import (
-    BYTES_FULL,
-    BYTES_HALF,
     BYTES_TOKEN,
     LENGTH,
     PROMPT,
     Changes,
     Memory,
+    engine_bytes,
     lighter_engine,
     sampling_seconds,
     start_seconds,
@@ -144,11 +145,11 @@ class Eval(ModelKind[EvalStage]):
 
     def seconds(self, stage: EvalStage, model: Model, machine: Machine, prompts: int) -> float | None:
         """Of all checkpoints, one after another; not known of an endpoint."""
-        if machine.flops is None or machine.bandwidth is None or stage.engine == "openai":
+        if machine.flops is None or machine.bandwidth is None or ENGINES[stage.engine].endpoint:
             return None
-        devices, vllm = (stage.resources.tensor_parallel if machine.gpus else 1), stage.engine == "vllm"
+        devices = stage.resources.tensor_parallel if machine.gpus else 1
         parts = [
-            sampling_seconds(model, machine, number, limit, devices=devices, vllm=vllm)
+            sampling_seconds(model, machine, number, limit, devices=devices, engine=stage.engine)
             for limit, number in _responses(stage).items()
             if number
         ]
@@ -156,17 +157,13 @@ class Eval(ModelKind[EvalStage]):
 
     def gpus(self, stage: EvalStage) -> int:
         """Of its engine."""
-        return 0 if stage.engine == "openai" else stage.resources.tensor_parallel
+        return 0 if ENGINES[stage.engine].endpoint else stage.resources.tensor_parallel
 
     def memory(self, stage: EvalStage, model: Model, *, gpus: bool) -> Memory | None:
         """Of one device of the engine."""
-        if stage.engine == "openai":
+        if ENGINES[stage.engine].endpoint:
             return None
-        width = BYTES_HALF if gpus else BYTES_FULL
-        if stage.engine == "vllm":
-            cache = width * model.cache_width * (PROMPT + stage.max_tokens)
-            return Memory(engine=(width * model.parameters + cache) / stage.resources.tensor_parallel)
-        return Memory(engine=width * model.parameters + width * stage.batch_tokens * model.cache_width)
+        return Memory(engine=engine_bytes(stage, model, PROMPT + stage.max_tokens, stage.batch_tokens, gpus=gpus))
 
     def disk(self, stage: EvalStage, model: Model | None, tokens: int) -> float:
         """The responses."""
@@ -197,7 +194,7 @@ class Eval(ModelKind[EvalStage]):
             "benchmarks": benchmarks,
             "samples": SMOKE_SAMPLES if stage.samples == "auto" else min(stage.samples, SMOKE_SAMPLES),
             "max_tokens": shorter(stage.max_tokens, scale),
-            "engine": "transformers",
+            "engine": DEFAULT,
             "resources": EvalResources(threads=THREADS),
         }
 

@@ -12,21 +12,23 @@ from pydantic import Field, model_validator
 
 from evals.analytics.health import rl_warnings
 from rl_core.config.jobs import TrainJob
+from rl_core.config.model import Lora
 from rl_core.config.own_files import by_name
 from rl_core.config.penalties import Penalties
 from rl_core.config.resources import RlResources
-from rl_core.config.rl import Lora, RlConfig
+from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import read_prompts
 from rl_core.errors import InputError, naming
 from rl_core.judge.opinions import probe
 from rl_core.own_code.rewards import try_out
 from rl_core.own_code.sources import CODE, sources, write
 from rl_core.rewards.reward import answer_form, own_functions, resolve
+from rl_core.rollout.description import BATCH_TOKENS
+from rl_core.rollout.engines import DEFAULT
 from rl_core.training.journal import read_steps
 from rl_core.workers.placement import layout
 from tasks.costs.formulas import (
     BYTES_CHECKPOINT,
-    BYTES_FULL,
     BYTES_HALF,
     BYTES_MASTER,
     BYTES_TOKEN,
@@ -41,6 +43,7 @@ from tasks.costs.formulas import (
     USABLE,
     Changes,
     Memory,
+    engine_bytes,
     forward,
     lighter_engine,
     lighter_passes,
@@ -187,13 +190,8 @@ class Rl(ModelKind[RlStage]):
         tokens = pass_tokens(stage.resources, share, longest, gpus)
         scored = tokens * stage.max_response_tokens / longest  # the head runs on responses only
         working = working_bytes(model, tokens, scored, checkpointing=stage.resources.gradient_checkpointing, gpus=gpus)
-        width = BYTES_HALF if gpus else BYTES_FULL
-        if stage.engine == "vllm":
-            engine = (width * model.parameters + width * model.cache_width * longest) / stage.resources.tensor_parallel
-        else:
-            responses = stage.prompts_per_step * stage.group_size
-            engine = width * model.parameters + width * model.cache_width * min(responses * longest, max(65536, longest))
-        return Memory(state_bytes(stage) * model.parameters, working, engine)
+        batch = min(stage.prompts_per_step * stage.group_size * longest, max(BATCH_TOKENS, longest))
+        return Memory(state_bytes(stage) * model.parameters, working, engine_bytes(stage, model, longest, batch, gpus=gpus))
 
     def total_memory(self, stage: RlStage, memory: Memory, *, gpus: bool, share: bool) -> float:
         """Of one GPU: of trainer and engine, if they share it. Without GPUs: of all workers."""
@@ -275,7 +273,7 @@ class Rl(ModelKind[RlStage]):
             "temperature": short_warmup(stage.temperature),
             "algorithm": stage.algorithm.model_copy(update=schedules),
             "lora": _small_adapters(stage.lora) if stage.lora else None,
-            "engine": "transformers",
+            "engine": DEFAULT,
             "backend": "torch",
             "resources": RlResources(ray=False, threads=THREADS),
         }
@@ -305,7 +303,7 @@ def step_seconds(stage: RlStage, model: Model, machine: Machine) -> float | None
     sampled = responses / USABLE if stage.algorithm.max_refills else responses
     width = stage.resources.tensor_parallel if machine.gpus else 1
     engines = stage.resources.rollout_workers if machine.gpus else 1  # on a CPU all share its cores
-    sampling = sampling_seconds(model, machine, sampled / engines, limit, devices=width, vllm=stage.engine == "vllm")
+    sampling = sampling_seconds(model, machine, sampled / engines, limit, devices=width, engine=stage.engine)
     tokens = responses * (PROMPT + LENGTH * limit)
     once = forward(model, tokens, PROMPT + LENGTH * limit / 2)
     several = stage.updates_per_step * stage.minibatches > 1

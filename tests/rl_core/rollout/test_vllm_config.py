@@ -15,7 +15,7 @@ import torch
 import yaml
 from transformers import AutoConfig, MambaConfig, MambaForCausalLM
 
-from rl_core.config.rl import Lora
+from rl_core.config.model import Lora
 from rl_core.errors import InputError
 from rl_core.model.context import context_length
 from rl_core.model.pretrained import load_config, load_tokenizer

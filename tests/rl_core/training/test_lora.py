@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from rl_core.config.rl import Lora, RlConfig
+from rl_core.config.model import Lora
+from rl_core.config.rl import RlConfig
 from rl_core.errors import InputError
 from rl_core.model.pretrained import load_model, load_tokenizer
 from rl_core.rollout.transformers_engine import TransformersEngine

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.kinds import KINDS, by_name
+from rl_core.registry import by_name
+from tasks.kinds import KINDS
 from tests.end_to_end.command import ROOT, copied_packages
 
 RECIPE = """
@@ -63,8 +64,8 @@ def test_a_new_kind_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
 
 def test_a_copy_that_is_not_renamed_is_refused() -> None:
     with pytest.raises(TypeError, match=r"tasks.kinds.rl: the kind 'rl' is that of tasks.kinds.rl, too"):
-        by_name([*KINDS.values(), KINDS["rl"]])
-    assert by_name(KINDS.values()) == KINDS
+        by_name("kind", [*KINDS.values(), KINDS["rl"]])
+    assert by_name("kind", KINDS.values()) == KINDS
 
 
 def test_only_their_homes_know_kinds_by_name() -> None:
