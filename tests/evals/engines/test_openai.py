@@ -75,7 +75,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.setattr("rl_core.endpoint.client.FIRST_PAUSE", 0.01)
     monkeypatch.setattr("evals.cell_work.KEPT_BACK", 0.0)
     server = Endpoint()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
     server.shutdown()
