@@ -112,8 +112,9 @@ class ReasoningGym(Environment[ReasoningGymData]):
 
     def local_files(self, options: Options, data_dir: Path | None) -> list[Path]:
         """None; raises DataError for settings that are wrong."""
+        part = _part_of(options)
         try:
-            settings_of(_part_of(options))
+            settings_of(part)
         except InputError as error:
             raise DataError(f"benchmark {TASK}: {error}") from error
         return []

@@ -73,7 +73,7 @@ def test_settings_of_the_benchmark_that_are_wrong() -> None:
         return registry.local_files(BenchmarkSettings(**settings), None)
 
     with pytest.raises(
-        DataError, match=r"benchmark reasoning_gym: no `dataset`; add one, such as \{name: reasoning_gym, dataset: chain_sum\}"
+        DataError, match=r"^benchmark reasoning_gym: no `dataset`; add one, such as \{name: reasoning_gym, dataset: chain_sum\}"
     ):
         files(name="reasoning_gym")
     assert files(name="reasoning_gym", dataset="chain_sum") == []
