@@ -10,9 +10,9 @@ from pydantic import Field
 from rl_core.config.base import Added, Settings
 from rl_core.config.data import TrainingData
 from rl_core.data.prompts import DataError, Prompt
-from rl_core.data.reasoning_gym import Made, Part, Wanted, make, settings_of
 from rl_core.data.splits import HELD_OUT_SEED, Split, seed_of
 from rl_core.environments.environment import Environment, Problems
+from rl_core.environments.reasoning_gym_problems import Made, Part, Wanted, make, settings_of
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.outcome import Outcome

@@ -1,4 +1,4 @@
-"""Problems of reasoning-gym, made in a process of its own: `python -m rl_core.data.reasoning_gym`, JSON in, JSON out.
+"""Problems of reasoning-gym, made in a process of its own: `python -m rl_core.environments.reasoning_gym_problems`, JSON in, JSON out.
 
 Some of its generators go through sets of texts, so that what they make depends on how Python hashes texts in that process; that process
 has a fixed hash seed, and the same seed makes the same problems everywhere. Generators that write to the terminal or to files, set

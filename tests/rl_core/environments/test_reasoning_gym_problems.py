@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rl_core.data.prompts import DataError
-from rl_core.data.reasoning_gym import MIXTURE, REFUSED, Made, Part, Wanted, make, settings_of
+from rl_core.environments.reasoning_gym_problems import MIXTURE, REFUSED, Made, Part, Wanted, make, settings_of
 from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
@@ -187,7 +187,7 @@ def test_the_same_seed_makes_the_same_problems_in_every_process(monkeypatch: pyt
     request = json.dumps({"parts": [each._asdict() for each in parts], "wanted": [wanted[0]._asdict()]})
     loose = [
         subprocess.run(
-            [sys.executable, "-m", "rl_core.data.reasoning_gym"],
+            [sys.executable, "-m", "rl_core.environments.reasoning_gym_problems"],
             input=request, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
         ).stdout
         for seed in ("1", "2")
