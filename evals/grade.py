@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ from rl_core.data.prompts import DataError
 from rl_core.data.rows import read_rows
 from rl_core.files import in_one_piece
 from rl_core.outcome import Outcome
+from rl_core.own_code.reference import find, is_own
+from rl_core.own_code.verifier import OwnVerifier
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.rules import NONE, Rules
 from rl_core.rewards.verify import judged_by_text
@@ -52,7 +56,10 @@ def grade(
 
     Raises DataError, with nothing written, for an unknown benchmark, a file that cannot be read or written, a row without gold or response.
     """
-    registry.find(benchmark)
+    own = OwnVerifier(benchmark) if is_own(benchmark) else None
+    code = [find(benchmark, "class").root] if own else []
+    if own is None:
+        registry.find(benchmark)
     read = find_reader(reader)
     for path, option in ((file, "FILE"), (output, "--output")):
         if path.suffix not in FORMATS:
@@ -64,10 +71,11 @@ def grade(
     if output.exists() and output.samefile(file):
         raise DataError(f"--output {output}: is the input; give another name")
     rows = read_rows(file)
+    read_gold = own.read_gold if own else partial(registry.read_gold, benchmark)
     items = [
-        _item(row, benchmark, f"{file}: row {number}", gold_column, response_column, strict) for number, row in enumerate(rows, start=1)
+        _item(row, read_gold, f"{file}: row {number}", gold_column, response_column, strict) for number, row in enumerate(rows, start=1)
     ]
-    with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE) as pool:
+    with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE, code) as pool:
         verdicts = pool.judge(items, read, rules)
     graded = Graded(verdict.outcome for verdict in verdicts)
     graded.by_text = sum(verdict.by_text for verdict in verdicts)
@@ -79,7 +87,9 @@ def grade(
     return graded
 
 
-def _item(row: Any, benchmark: str, where: str, gold_column: str, response_column: str, strict: bool) -> ScoreItem:
+def _item(
+    row: Any, read_gold: Callable[[Any, str], tuple[str, str]], where: str, gold_column: str, response_column: str, strict: bool
+) -> ScoreItem:
     if not isinstance(row, dict):
         raise DataError(f"{where} is no object with named columns; repair or remove it")
     for column, option in ((gold_column, "--gold"), (response_column, "--response")):
@@ -89,7 +99,7 @@ def _item(row: Any, benchmark: str, where: str, gold_column: str, response_colum
     response = row[response_column]
     if not isinstance(response, str):
         raise DataError(f"{where}: {response_column!r} is no text but {str(response)[:60]!r}; repair or remove it")
-    task, gold = registry.read_gold(benchmark, row[gold_column], where)
+    task, gold = read_gold(row[gold_column], where)
     if strict and judged_by_text(task, gold):
         raise DataError(f"{where}: the gold {gold[:80]!r} cannot be read; repair or remove it, or leave --strict out to compare texts")
     return ScoreItem(task, response, gold)

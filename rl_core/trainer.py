@@ -6,6 +6,7 @@ import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -20,8 +21,9 @@ from rl_core.fence import Fence
 from rl_core.judge.opinions import Opinions
 from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_config, load_tokenizer
-from rl_core.own_code.rewards import try_out
 from rl_core.own_code.sources import CODE
+from rl_core.own_code.try_out import try_out
+from rl_core.own_code.verifier import copies
 from rl_core.rewards.pool import ScoringPool
 from rl_core.rewards.reward import own_functions, resolve
 from rl_core.rollout.engine import Request, Sampling
@@ -62,7 +64,7 @@ def train_rl(job: TrainJob, config: RlConfig) -> None:
     if not prompts:
         raise DataError(f"{job.prompts[0]}: no prompts to train on")
     if own := own_functions(resolve(config.reward)):
-        try_out(own, job.output / CODE, config.scoring_deadline, prompts[0])
+        try_out(own, code_of(job), config.scoring_deadline, prompts[0])
     encoded = encode_prompts(prompts, find_template(config.template), load_tokenizer(str(job.model)))
     encoded = fitting_prompts(encoded, config, context_length(load_config(str(job.model))), job.prompts[0])
     total = total_steps(config, len(encoded))
@@ -133,7 +135,7 @@ class _Run:
         try:
             scorers, deadline = config.resources.scoring_workers, config.scoring_deadline
             opinions = Opinions(config.judge, job.replies) if config.judge else None
-            with ScoringPool(scorers, deadline, [job.output / CODE], opinions) as pool, ThreadPoolExecutor(1) as ahead:
+            with ScoringPool(scorers, deadline, code_of(job), opinions) as pool, ThreadPoolExecutor(1) as ahead:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])
                 collector = Collector(workers, pool, self.prompts, sampler, config, job.seed)
                 workers.sync()
@@ -230,6 +232,11 @@ class _Run:
         root = self.job.output / "checkpoints"
         keep_last, keep_best = self.config.keep_last, self.config.keep_best is not None
         save_checkpoint(root, step, workers.save, state, keep_last=keep_last, keep_best=keep_best, fence=self.journal.fence)
+
+
+def code_of(job: TrainJob) -> list[Path]:
+    """Copies of a user's own code: of the stage, and of the data stages, which have their verifiers."""
+    return copies([job.output / CODE, *(path.parent / CODE for path in job.prompts)])
 
 
 def experience_of(rollout: Rollout) -> Experience:

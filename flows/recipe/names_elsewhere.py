@@ -149,8 +149,8 @@ INSTEAD: dict[str, str] = {
     "auto_find_batch_size use_dynamic_bsz torch_empty_cache_steps pad_to_multiple_of use_remove_padding": "batches are packed up to "
     "`resources.tokens_per_batch`",
     "gradient_checkpointing_kwargs": "there is `resources.gradient_checkpointing`",
-    "torch_compile torch_compile_backend torch_compile_mode use_torch_compile enforce_eager use_liger_kernel liger_kernel_config tf32 "
-    "use_cache attn_implementation use_fused_kernels": "kernels are chosen where a stage runs",
+    "torch_compile torch_compile_backend torch_compile_mode use_torch_compile enforce_eager use_liger_kernel liger_kernel_config "
+    "tf32 use_cache attn_implementation use_fused_kernels": "kernels are chosen where a stage runs",
     "model_init_kwargs trust_remote_code": "models are those of transformers, without code of their own",
     "cast_lm_head_to_fp32": "there is `precision: float32`",
     "vllm_server_base_url vllm_server_host vllm_server_port vllm_server_timeout vllm_group_port": "engines are workers of the stage: "

@@ -27,6 +27,17 @@ class OwnFiles:
         return core_schema.with_info_before_validator_function(located, handler(source))
 
 
+@dataclass(frozen=True)
+class OwnCode:
+    """Marks a setting that is a name, or a mapping with names as its keys, of which one may be that of code in a file.
+
+    As `OwnFiles`, but what the mapping holds is left as it is.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(_located_code, handler(source))
+
+
 def split_path(text: str) -> tuple[Path, str] | None:
     """The file that a text names, and what is meant in it (empty: all); None where it is no path."""
     match = _PATH.fullmatch(text)
@@ -45,6 +56,27 @@ def paths_in(value: Any) -> list[Path]:
 def by_name(value: Any) -> Any:
     """The value of a marked setting without the folders of its files."""
     return _mapped(value, lambda path: Path(path.name))
+
+
+def code_by_name(value: Any) -> Any:
+    """The value of a setting marked as code without the folder of its file."""
+    return _mapped_code(value, lambda path: Path(path.name))
+
+
+def code_within(value: Any, folder: Path) -> Any:
+    """The same with its file in another folder."""
+    return _mapped_code(value, lambda path: folder / path.name)
+
+
+def _located_code(value: Any, info: ValidationInfo) -> Any:
+    folders: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
+    return _mapped_code(value, lambda path: _beside(path.expanduser(), folders))
+
+
+def _mapped_code(value: Any, change: Callable[[Path], Path]) -> Any:
+    if isinstance(value, dict):
+        return {_mapped_code(key, change): part for key, part in value.items()}
+    return _mapped(value, change) if isinstance(value, str) and ".py" in value else value
 
 
 def located(value: Any, info: ValidationInfo) -> Any:

@@ -12,7 +12,6 @@ from rl_core.config.penalties import Penalties
 from rl_core.config.resources import Precision, RlResources
 from rl_core.config.schedules import AdamBetas, AdamEpsilon, Schedule, constant_schedules
 from rl_core.judge.settings import Judge
-from rl_core.own_code.reference import is_own
 from rl_core.rollout.description import names_of
 from rl_core.rollout.engines import DEFAULT, ENGINES
 from rl_core.templates.own import DESCRIPTION, TemplateSetting
@@ -26,7 +25,7 @@ OF_ENGINES = {"tensor_parallel": "spans_devices", "engine_memory": "takes_share"
 
 
 class RewardErrors(Settings):
-    """What becomes of responses on which a reward function of your own raises, is late, or returns no finite number."""
+    """What becomes of responses on which a reward function or verifier of your own raises, is late, or returns no finite number."""
 
     most: float = Field(0.05, ge=0, lt=1, description="Share of a step's responses; if more fail, the stage ends with the first error.")
     value: float | None = Field(
@@ -42,7 +41,9 @@ class RlConfig(Settings):
         "knights_knaves_format",
         description="A preset of rl_core/rewards, or component: weight; a component may be `file.py:function` or `module:function`.",
     )
-    reward_errors: Annotated[RewardErrors, Added()] = Field(RewardErrors(), description="Where a reward function of your own fails.")
+    reward_errors: Annotated[RewardErrors, Added()] = Field(
+        RewardErrors(), description="Where a reward function or verifier of your own fails."
+    )
     penalties: Penalties = Field(Penalties(), description="Of length and repetition, added to the reward.")
     algorithm: Algorithm = Field(Algorithm(), description="The estimator and its loss.")
     prompts_per_step: int = Field(16, ge=1, description="Prompts of one step, each answered `group_size` times.")
@@ -103,8 +104,6 @@ class RlConfig(Settings):
             )
         if self.penalties.overlong and self.penalties.overlong.buffer > self.max_response_tokens:
             raise ValueError(f"penalties.overlong.buffer is more than `max_response_tokens` ({self.max_response_tokens})")
-        if self.reward_errors != RewardErrors() and not any(map(is_own, [self.reward] if isinstance(self.reward, str) else self.reward)):
-            raise ValueError("`reward_errors` has no effect without a reward function of your own (`file.py:NAME`); remove it")
         if self.minibatches > self.prompts_per_step:
             raise ValueError(f"`minibatches` ({self.minibatches}) is more than there are prompts in a step ({self.prompts_per_step})")
         return self

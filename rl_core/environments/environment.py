@@ -105,6 +105,10 @@ class Environment(Generic[Config]):
         """A gold answer for people to read, where it is in a form for the verifier; None: it is in no such form."""
         return None
 
+    def own_code(self, config: Config) -> list[str]:
+        """Environments of a user's own that the settings name as a verifier."""
+        return []
+
     def inputs(self, config: Config, data_dir: Path | None) -> list[Path]:
         """The local files that a data stage reads; empty if it generates its data or loads it from the hub.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from rl_core.config.data import WorkedResponses
-from rl_core.config.own_files import OwnFiles
+from rl_core.config.own_files import OwnCode, OwnFiles
 from rl_core.data.own.columns import Columns, Draft
 from rl_core.data.own.load import OwnProblems, load
 from rl_core.data.own.row_filter import check_expression
@@ -20,6 +20,7 @@ from rl_core.data.rows import count_rows
 from rl_core.data.splits import first_of, hold_out
 from rl_core.environments.environment import Environment, Problems
 from rl_core.errors import InputError
+from rl_core.own_code.reference import is_own as is_own_code
 from rl_core.rewards.extraction import extract_answer
 from rl_core.rewards.verifiers.parameters import with_parameters
 
@@ -38,8 +39,10 @@ class OwnData(WorkedResponses):
         description="Files (.jsonl, .json, .parquet, .csv) beside the recipe, or hub:ORG/NAME[/CONFIG][@REVISION][#SPLIT]; one or a list."
     )
     columns: Columns = Field(Columns(), description="Which columns matter.")
-    verifier: str | dict[str, dict[str, Any]] = Field(
-        "math", description="How answers are judged: math, exact, number, choice, regex, json, …, or {number: {tolerance: 0.01}}."
+    verifier: Annotated[str | dict[str, dict[str, Any]], OwnCode()] = Field(
+        "math",
+        description="How answers are judged: math, exact, number, choice, regex, json, …, {number: {tolerance: 0.01}}, or an environment "
+        "of your own: `file.py:Class` or `package.module:Class`.",
     )
     system: str | None = Field(None, description="System message of rows that have none; it takes the place of the template's.")
     where: str | None = Field(None, description="Only rows of which this is true: a DuckDB expression over their columns.")
@@ -80,6 +83,9 @@ class Own(Environment[OwnData]):
 
     def inputs(self, config: OwnData, data_dir: Path | None) -> list[Path]:
         return local_files(config.source)
+
+    def own_code(self, config: OwnData) -> list[str]:
+        return list(filter(is_own_code, [config.verifier] if isinstance(config.verifier, str) else config.verifier))
 
     def problems(self, config: OwnData, data_dir: Path | None, seed: int) -> Problems:
         found = self.read(config)

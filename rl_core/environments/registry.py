@@ -13,6 +13,8 @@ from rl_core.config.data import TrainingData
 from rl_core.environments.environment import Environment
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
+from rl_core.own_code.reference import is_own
+from rl_core.own_code.verifier import OwnVerifier
 from rl_core.registry import modules_of
 
 
@@ -41,6 +43,8 @@ ENVIRONMENTS = {found.name: found for found in _BY_TASK.values()}
 
 def environment_of(task: str) -> Environment[Any]:
     """The family that judges the answers of a task; raises InputError where none does."""
+    if is_own(task):
+        return OwnVerifier(task)
     if task not in _BY_TASK:
         raise InputError(f"no verifier for the task {task!r}; there is one for {', '.join(_BY_TASK)}")
     return _BY_TASK[task]
@@ -60,6 +64,9 @@ def find_verifier(verifier: str | Mapping[str, Mapping[str, Any]]) -> tuple[str,
     if len(verifier) != 1:
         raise InputError(f"one verifier is wanted, such as {{number: {{tolerance: 0.01}}}}, not {len(verifier)}")
     [(name, values)] = verifier.items()
+    if is_own(name):
+        own = OwnVerifier(name)
+        return own.name, own, own.parameters.model_validate(values)
     if name not in VERIFIERS:
         raise InputError(f"there is no verifier {name!r}; {nearest(name, VERIFIERS)}")
     kind = VERIFIERS[name].parameters

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from rl_core.config.own_files import split_path
+from rl_core.environments.environment import Environment
 from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.outcome import Outcome
-from rl_core.rewards.verdict import Verdict
+from rl_core.rewards.rules import Rule
+from rl_core.rewards.verdict import OpenQuestion, Verdict
 
 # What a function may ask for by the names of its parameters: of one response, and of all responses to a prompt. verl's and TRL's names
 # stand beside ours. A name that occurs in both has one value for the whole group.
@@ -42,11 +44,14 @@ COLUMNS = ("answer", "solution", "ground_truth")
 
 
 def describe(name: str) -> dict[str, bool]:
-    """Load a function: whether it judges a whole group, and whether it looks at verdicts.
+    """Load a function: whether it judges a whole group, and whether it looks at verdicts. Or load an environment (`verifier`).
 
     Raises:
-        InputError: it is none, or has a parameter that nothing is known for.
+        InputError: it is neither, or has a parameter that nothing is known for.
     """
+    if _is_environment(load(name)):
+        _environment(name)
+        return {"verifier": True}
     _, parameters = _function(name)
     group = _is_group(parameters)
     variable = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -61,7 +66,7 @@ def describe(name: str) -> dict[str, bool]:
         if wanted and parameter.name not in known and not of_trl:
             raise InputError(f"nothing is known for its parameter {parameter.name!r}; {nearest(parameter.name, sorted(known))}")
     asks = not {"verdict", "verdicts"}.isdisjoint(parameters) or (variable and not of_trl)
-    return {"group": group, "verdicts": asks}
+    return {"verifier": False, "group": group, "verdicts": asks}
 
 
 def reward(
@@ -91,6 +96,44 @@ def reward(
     if len(values) != count:
         raise InputError(f"it returned {len(values)} numbers for {count} responses")
     return [_number(value) for value in values]
+
+
+def judge(name: str, response: str, gold: str, reader: str | None, rules: list[str]) -> dict[str, Any]:
+    """The verdict of an environment on a response, whatever time it takes."""
+    environment = _environment(name)
+    task = getattr(environment, "name", name)
+    found = environment.judge(task, response, gold, load(reader) if reader else None, frozenset(map(Rule, rules)))
+    if isinstance(found, OpenQuestion):
+        decision = environment.decide(*found)
+        found = Verdict(decision.outcome, environment.canonical(found.answer), score=decision.score)
+    if not isinstance(found, Verdict):
+        raise InputError(f"its judge() returned {_shown(found)}; wanted is a Verdict")
+    if found.extracted is not None and not isinstance(found.extracted, str):
+        raise InputError(f"its verdict has {_shown(found.extracted)} as the answer; wanted is a text or None")
+    score = None if found.score is None else _number(found.score)
+    if isinstance(score, str) or (score is not None and not 0 <= score <= 1):
+        raise InputError(f"its verdict has the score {found.score!r}; wanted is a number from 0 to 1")
+    return {"outcome": Outcome(found.outcome).value, "extracted": found.extracted, "score": score}
+
+
+def check_gold(name: str, gold: str) -> None:
+    """Look at a gold answer; raises what the environment raises."""
+    environment = _environment(name)
+    environment.check_gold(getattr(environment, "name", name), gold)
+
+
+def _is_environment(found: Any) -> bool:
+    return isinstance(found, Environment) or (inspect.isclass(found) and issubclass(found, Environment))
+
+
+@cache
+def _environment(name: str) -> Environment[Any]:
+    found: Any = load(name)
+    if not _is_environment(found):
+        raise InputError(f"it is {_shown(found)}; wanted is a class of rl_core.environments.environment.Environment")
+    made: Any = found() if inspect.isclass(found) else found
+    environment: Environment[Any] = made
+    return environment
 
 
 @cache
@@ -163,4 +206,4 @@ def _article(word: str) -> str:
     return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
 
 
-CALLS: dict[str, Callable[..., Any]] = {"describe": describe, "reward": reward}
+CALLS: dict[str, Callable[..., Any]] = {"describe": describe, "reward": reward, "judge": judge, "check_gold": check_gold}

@@ -29,6 +29,7 @@ class Failure(NamedTuple):
 
     why: str  # one line
     trace: str = ""  # of the user's code
+    late: bool = False  # it missed its deadline
 
 
 class Reply(NamedTuple):
@@ -142,12 +143,12 @@ class _Process:
         with suppress(OSError):  # it is dead, which is seen below
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-        why = None
+        why, late = None, f"it did not return within {deadline:g} s"
         while not reply.endswith(b"\n"):
             left = end - time.monotonic()
             ready = select.select([self._replies, self._process.stdout], [], [], max(0.0, left))[0]
             if not ready:
-                why = f"it did not return within {deadline:g} s"
+                why = late
                 break
             if self._process.stdout in ready:
                 self._read(printed)
@@ -158,14 +159,14 @@ class _Process:
                     break
                 reply += part
             if left <= 0:  # it prints without an end
-                why = f"it did not return within {deadline:g} s"
+                why = late
                 break
         if why:
             self.kill()
         while self._process.stdout in select.select([self._process.stdout], [], [], 0)[0] and self._read(printed):
             pass
         if why:
-            return Reply(None, Failure(why), printed.text())
+            return Reply(None, Failure(why, late=why == late), printed.text())
         found = json.loads(reply)
         failure = Failure(found["why"], found["trace"]) if "why" in found else None
         return Reply(found.get("value"), failure, printed.text())

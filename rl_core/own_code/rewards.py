@@ -8,12 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TextIO
 
-from rl_core.data.prompts import Prompt
 from rl_core.errors import InputError
-from rl_core.outcome import Outcome
 from rl_core.own_code.processes import Failure, OwnWorkers, Reply
 from rl_core.rewards.verdict import Verdict
 
@@ -40,10 +37,12 @@ class OwnRewards:
         for name in names:
             if name not in self._described:
                 reply = self._workers.describe(name)
-                self._hear(name, reply)
+                self.hear(name, reply)
                 if reply.failure:
                     print(reply.failure.trace, end="", file=sys.stderr, flush=True)
-                    raise InputError(f"reward {name}: {reply.failure.why}")
+                    raise InputError(f"{name}: {reply.failure.why}")
+                if reply.value["verifier"]:
+                    raise InputError(f"{name}: it is an environment, no function; name it as the `verifier` of a data stage")
                 self._described[name] = reply.value
 
     def ask(
@@ -78,14 +77,15 @@ class OwnRewards:
     def _values(self, name: str, replies: Sequence[Reply], responses: int) -> Values:
         found: Values = []
         for reply in replies:
-            self._hear(name, reply)
+            self.hear(name, reply)
             if reply.failure:
                 found += [reply.failure] * (responses // len(replies))
             else:
                 found += [Failure(value) if isinstance(value, str) else value for value in reply.value]
         return found
 
-    def _hear(self, name: str, reply: Reply) -> None:
+    def hear(self, name: str, reply: Reply) -> None:
+        """Keep what a call has printed, for `tell`."""
         kept = self._printed.setdefault(name, [])
         for line in filter(str.strip, reply.printed.splitlines()):
             if len(kept) < SHOWN_LINES:
@@ -101,27 +101,6 @@ class OwnRewards:
                 print(f"{name}: {line}", file=file, flush=True)
         self._printed.clear()
         self._more.clear()
-
-
-def try_out(names: Sequence[str], code: Path, deadline: float, prompt: Prompt | None) -> None:
-    """Load functions, and call each with right answers to a prompt, if there is one.
-
-    Raises:
-        InputError: one cannot be loaded or fails.
-    """
-    with OwnWorkers([code], 1, deadline) as workers:
-        own = OwnRewards(workers)
-        own.load(names)
-        if prompt is None:
-            return
-        responses = [prompt.trace or rf"The answer is \boxed{{{prompt.gold}}}."] * 2
-        about = {"gold": prompt.gold, "prompt": prompt.question, "info": info_of(prompt.info), "task": prompt.task}
-        found = own.ask(names, responses, about, lambda: [Verdict(Outcome.CORRECT, prompt.gold)] * 2)()
-    for name, values in found.items():
-        for failure in values:
-            if isinstance(failure, Failure):
-                print(failure.trace, end="", file=sys.stderr, flush=True)
-                raise InputError(f"reward {name}: {failure.why}; called with a right answer to: {prompt.question[:80]!r}")
 
 
 def info_of(info: str | None) -> dict[str, Any]:

@@ -19,10 +19,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rl_core.environments.registry import environment_of
+from rl_core.errors import InputError
 from rl_core.judge.opinions import Opinions, Question
 from rl_core.outcome import Outcome
-from rl_core.own_code.processes import OwnWorkers
+from rl_core.own_code.processes import Failure, OwnWorkers
+from rl_core.own_code.reference import is_own
 from rl_core.own_code.rewards import OwnRewards, Values, info_of
+from rl_core.own_code.verifier import decision_of, judgement
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.reward import Score, own_functions, reader, rules_of, score
 from rl_core.rewards.rules import NONE, Rules
@@ -70,6 +73,7 @@ class ScoringPool:
         self._imported: set[str] = set()  # modules that its workers import when they start
         self._closed = False
         self._code = code
+        self._failures: set[str] = set()  # of verifiers of a user's own, whose tracebacks are printed
 
     @cached_property
     def _own_workers(self) -> OwnWorkers:
@@ -128,7 +132,10 @@ class ScoringPool:
 
         def scores() -> list[Score]:
             judged, found = verdicts(), own()
-            parts = [{name: found[name][row] for name in names} for row in range(len(items))]
+            parts: list[dict[str, float | Failure]] = [{name: found[name][row] for name in names} for row in range(len(items))]
+            for item, verdict, part in zip(items, judged, parts, strict=True):
+                if verdict.error:
+                    part[item.task] = Failure(verdict.error)
             together = zip(items, judged, parts, strict=True)
             return [score(components, item.response, verdict, part, failed) for item, verdict, part in together]
 
@@ -142,18 +149,29 @@ class ScoringPool:
         return self.own.ask(names, [item.response for item in items], about, verdicts)
 
     def judge(self, items: Sequence[ScoreItem], read: Reader | None = None, rules: Rules = NONE) -> list[Verdict]:
-        """Verdicts in the order of the items; see `score`, and `settle` for `read` and `rules`."""
-        return self.judge_later(items, read, rules)()
+        """Verdicts in the order of the items; see `score`, and `settle` for `read` and `rules`.
+
+        Raises:
+            InputError: as `score`, and where a verifier of a user's own fails: no score may stand on that.
+        """
+        verdicts = self.judge_later(items, read, rules)()
+        self.tell()
+        for item, verdict in zip(items, verdicts, strict=True):
+            if verdict.error:
+                raise InputError(f"verifier {item.task}: {verdict.error}; the gold answer is {item.gold[:80]!r}")
+        return verdicts
 
     def judge_later(self, items: Sequence[ScoreItem], read: Reader | None = None, rules: Rules = NONE) -> Callable[[], list[Verdict]]:
         """As `judge`; see `score_later`."""
         found = [settle(item.task, item.response, item.gold, read, rules) for item in items]
         # Samples of one prompt often agree: each different question is asked once.
-        decisions = self._ask({question for question in found if isinstance(question, OpenQuestion)})
+        questions = {question for question in found if isinstance(question, OpenQuestion)}
+        own = self._ask_own({question for question in questions if is_own(question.task)}, read, rules)
+        decisions = self._ask({question for question in questions if not is_own(question.task)})
         early = self._asked(items, [None if isinstance(entry, OpenQuestion) else entry for entry in found])
 
         def verdicts() -> list[Verdict]:
-            known = decisions()
+            known = decisions() | own()
             judged = [verdict_of(entry, known[entry]) if isinstance(entry, OpenQuestion) else entry for entry in found]
             reviews = early | self._asked(items, [None if row in early else verdict for row, verdict in enumerate(judged)])
             finished = [_truncated(item, verdict) for item, verdict in zip(items, judged, strict=True)]
@@ -167,10 +185,26 @@ class ScoringPool:
             return {}
         found = {}
         for row, (item, verdict) in enumerate(zip(items, verdicts, strict=True)):
-            if verdict is not None and self.opinions.wants(_truncated(item, verdict)):
+            if verdict is not None and not verdict.error and self.opinions.wants(_truncated(item, verdict)):
                 gold = environment_of(item.task).in_words(item.gold) or item.gold
                 found[row] = self.opinions.ask(Question(item.prompt, gold, item.response))
         return found
+
+    def _ask_own(self, questions: set[OpenQuestion], read: Reader | None, rules: Rules) -> Callable[[], dict[OpenQuestion, Decision]]:
+        futures = {
+            question: self._own_workers.call("judge", question.task, judgement(question, read, rules)) for question in sorted(questions)
+        }
+
+        def decisions() -> dict[OpenQuestion, Decision]:
+            replies = {question: future.result() for question, future in futures.items()}
+            for question, reply in replies.items():
+                self.own.hear(question.task, reply)
+                if reply.failure and reply.failure.why not in self._failures:
+                    self._failures.add(reply.failure.why)
+                    print(reply.failure.trace, end="", file=sys.stderr, flush=True)
+            return {question: decision_of(reply) for question, reply in replies.items()}
+
+        return decisions
 
     def _ask(self, questions: set[OpenQuestion]) -> Callable[[], dict[OpenQuestion, Decision]]:
         asked = self._schedule(sorted(questions))

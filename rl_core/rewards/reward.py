@@ -128,6 +128,8 @@ def score(
     """
     timed_out = verdict.outcome is Outcome.TIMEOUT
     values = {name: COMPONENTS[name].lowest if timed_out else COMPONENTS[name].value(response, verdict) for name in built_in(weights)}
+    if verdict.error:
+        values = {} if failed is None else dict.fromkeys(values, failed)
     failures = {name: found for name, found in (own or {}).items() if isinstance(found, Failure)}
     for name, found in (own or {}).items():
         if (value := failed if isinstance(found, Failure) else found) is not None:

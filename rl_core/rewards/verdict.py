@@ -18,6 +18,7 @@ class Verdict:
     by_text: bool = False  # the gold answer cannot be read: the answer was compared with it as a text
     by_judge: bool = False  # a judge has overturned what the rules say
     score: float | None = None  # from 0 to 1, where a family gives credit for a part
+    error: str | None = None  # why a verifier of a user's own gave no verdict; its outcome is `timeout` then
 
 
 class OpenQuestion(NamedTuple):
@@ -33,3 +34,5 @@ class Decision(NamedTuple):
 
     outcome: Outcome
     score: float | None = None  # as in a verdict
+    extracted: str | None = None  # of a verifier of a user's own, as is `error`
+    error: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rl_core.environments.registry import environment_of
+from rl_core.own_code.reference import is_own
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.rules import NONE, Rules
 from rl_core.rewards.verdict import Decision, OpenQuestion, Verdict
@@ -50,4 +51,6 @@ def decide(question: OpenQuestion) -> Decision:
 
 def verdict_of(question: OpenQuestion, decision: Decision) -> Verdict:
     """The verdict on an answer that was decided late."""
+    if is_own(question.task):
+        return Verdict(decision.outcome, decision.extracted, score=decision.score, error=decision.error)
     return Verdict(decision.outcome, environment_of(question.task).canonical(question.answer), score=decision.score)

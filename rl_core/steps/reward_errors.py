@@ -13,6 +13,7 @@ from statistics import fmean
 from rl_core.config.rl import RewardErrors, RlConfig
 from rl_core.errors import InputError
 from rl_core.files import in_one_piece
+from rl_core.own_code.reference import is_own
 from rl_core.rewards.reward import own_functions, resolve
 from rl_core.steps.collection import Collected, Rollout
 
@@ -32,8 +33,9 @@ def without_failures(collected: Collected, config: RlConfig) -> Collected:
 
 
 def shares(rollouts: Sequence[Rollout], config: RlConfig) -> dict[str, float]:
-    """Metrics: the share of responses on which any function failed, and each; none without functions of a user's own."""
-    names = own_functions(resolve(config.reward))
+    """Metrics: the share of responses on which any function or verifier of a user's own failed, and each; none without such."""
+    tasks = {rollout.encoded.prompt.task for rollout in rollouts}
+    names = [*own_functions(resolve(config.reward)), *sorted(filter(is_own, tasks))]
     failed = {f"reward_errors/{name}": fmean(name in rollout.score.failures for rollout in rollouts) for name in names}
     return {"reward_errors": fmean(bool(rollout.score.failures) for rollout in rollouts)} | failed if names else {}
 
@@ -73,6 +75,6 @@ def require_few(output: Path, step: int, rollouts: Sequence[Rollout], settings: 
     name, failure = next(iter(failed[0].score.failures.items()))
     print(failure.trace, end="", file=sys.stderr, flush=True)
     raise InputError(
-        f"step {step}: reward functions failed on {len(failed)} of {len(rollouts)} responses, more than `reward_errors.most` "
-        f"({settings.most:g}); the first: {name}: {failure.why}; {output / KEPT} has all of them; correct the function and run again"
+        f"step {step}: reward functions or verifiers failed on {len(failed)} of {len(rollouts)} responses, more than `reward_errors.most` "
+        f"({settings.most:g}); the first: {name}: {failure.why}; {output / KEPT} has all of them; correct the code and run again"
     )

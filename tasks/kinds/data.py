@@ -13,10 +13,12 @@ from pydantic import Field, create_model
 from evals.config import BenchmarkSettings
 from rl_core.config.base import Settings
 from rl_core.config.data import TrainingData
+from rl_core.config.own_files import code_within
 from rl_core.data.splits import HELD_OUT_SEED
 from rl_core.environments.registry import ENVIRONMENTS, environment_of, made_to_order, read_settings
 from rl_core.errors import naming
 from rl_core.files import write_json
+from rl_core.own_code.sources import CODE, sources, write
 from tasks.kind import Kind, Work
 from tasks.smoke import at_most
 from tasks.stage.spec import StageSpec, read_manifest
@@ -73,6 +75,12 @@ class Data(Kind[Any]):
         with naming(where):
             return environment_of(stage.task).inputs(stage, data_dir)
 
+    def code(self, stage: TrainingData, where: str) -> dict[str, dict[str, str]]:
+        """An environment of a user's own that is its verifier."""
+        with naming(f"{where}.verifier"):
+            found = sources(environment_of(stage.task).own_code(stage), "class")
+        return {"verifier": found} if found else {}
+
     def identity(self, stage: TrainingData, seed: int) -> dict[str, Any]:
         """Once held-out problems followed the seed of the run. What was made so is another measurement; under one seed nothing changed."""
         drawn = environment_of(stage.task).draws_held_out(stage)
@@ -116,7 +124,9 @@ class Data(Kind[Any]):
         from rl_core.data.prepare import prepare
         from rl_core.data.prompts import DataError, read_prompts, write_prompts
 
-        config = read_settings(spec.settings)
+        copy = spec.directory / CODE
+        write(spec.code, copy)
+        config = read_settings(spec.settings | ({"verifier": code_within(spec.settings["verifier"], copy)} if spec.code else {}))
         result = prepare(config, spec.directory, data_dir=spec.data_dir, seed=spec.seed)
         path = spec.directory / "train.parquet"
         train = read_prompts(path)

@@ -20,8 +20,8 @@ from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import read_prompts
 from rl_core.errors import InputError, naming
 from rl_core.judge.opinions import probe
-from rl_core.own_code.rewards import try_out
 from rl_core.own_code.sources import CODE, sources, write
+from rl_core.own_code.verifier import copies
 from rl_core.rewards.reward import answer_form, own_functions, resolve
 from rl_core.rollout.description import BATCH_TOKENS
 from rl_core.rollout.engines import DEFAULT
@@ -137,10 +137,13 @@ class Rl(ModelKind[RlStage]):
         names = own_functions(by_name(resolve(stage.reward)))
         if not names:
             return
+        from rl_core.own_code.try_out import try_out
+
         path = prompt_files(spec)[0]
         with tempfile.TemporaryDirectory() as copy, naming(f"{where}.reward"):
             write(spec.code, Path(copy))
-            try_out(names, Path(copy), stage.scoring_deadline, read_prompts(path)[0] if path.is_file() else None)
+            code = copies([Path(copy), path.parent / CODE])
+            try_out(names, code, stage.scoring_deadline, read_prompts(path)[0] if path.is_file() else None)
 
     def code(self, stage: RlStage, where: str) -> dict[str, dict[str, str]]:
         """Reward functions of a user's own."""

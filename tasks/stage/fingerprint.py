@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rl_core.config.base import Added, OnlyHow, Revised
-from rl_core.config.own_files import OwnFiles, by_name
+from rl_core.config.own_files import OwnCode, OwnFiles, by_name, code_by_name
 from rl_core.config.resources import Resources
 
 CODE = ("reward", "verifier")  # sections of an identity with the digests of a user's own code
@@ -27,7 +27,8 @@ def meaning(settings: BaseModel) -> dict[str, Any]:
         default = value == field.get_default(call_default_factory=True)
         if isinstance(value, Resources) or OnlyHow() in field.metadata or (default and Added() in field.metadata):
             continue
-        found[name] = by_name(_plain(value)) if OwnFiles() in field.metadata else _plain(value)
+        plain = _plain(value)
+        found[name] = by_name(plain) if OwnFiles() in field.metadata else code_by_name(plain) if OwnCode() in field.metadata else plain
         for mark in field.metadata:
             if isinstance(mark, Revised) and not default:
                 found[f"{name}, revision"] = mark.number

@@ -46,7 +46,7 @@ def rows(output: Path) -> list[dict[str, object]]:
 @pytest.mark.slow
 def test_functions_are_components_of_the_reward(output: Path, tmp_path: Path, prompts: Path, tiny_checkpoint: Path, capfd) -> None:  # noqa: F811
     (tmp_path / "helper.py").write_text("raise RuntimeError('the copy is used, not this')")
-    assert run(output, prompts, str(tiny_checkpoint), reward=REWARD) == 0
+    assert run(output, prompts, str(tiny_checkpoint), reward=REWARD, algorithm={"compare_rewards": "each"}) == 0
     found = rows(output)
     assert len(found) == 4 * 12
     for row in found:
@@ -64,7 +64,7 @@ def test_functions_are_components_of_the_reward(output: Path, tmp_path: Path, pr
 
 
 @pytest.mark.slow
-@pytest.mark.follows("has all of them; correct the function and run again")
+@pytest.mark.follows("has all of them; correct the code and run again")
 def test_too_many_failures_end_it_and_a_corrected_function_goes_on(
     output: Path,
     prompts: Path,  # noqa: F811
@@ -76,7 +76,7 @@ def test_too_many_failures_end_it_and_a_corrected_function_goes_on(
     errors = capfd.readouterr().err
     assert errors.count("ValueError: a length that it does not like") == 2  # the traceback and the line
     last = errors.splitlines()[-1]
-    assert last.startswith("error: step 1: reward functions failed on ")
+    assert last.startswith("error: step 1: reward functions or verifiers failed on ")
     assert "own.py:flaky: ValueError: a length that it does not like (own.py, line 14)" in last
     assert not (output / "result.json").exists()
     code = output / "code" / "own.py"

@@ -105,9 +105,7 @@ def test_a_plan_finds_what_is_not_there(user: User, file: str, old: str, new: st
 def test_a_plan_imports_nothing(user: User) -> None:
     user.edit("helper.py", "def length", "raise RuntimeError('imported')\ndef length")
     plan = user.plan()
-    with pytest.raises(
-        InputError, match=r"^stages.warm.reward: reward my_rewards.py:brevity: RuntimeError: imported \(helper.py, line 1\)$"
-    ):
+    with pytest.raises(InputError, match=r"^stages.warm.reward: my_rewards.py:brevity: RuntimeError: imported \(helper.py, line 1\)$"):
         check_before_run(plan)
 
 
@@ -141,3 +139,24 @@ def test_a_function_is_called_as_soon_as_there_are_prompts(user: User) -> None:
             InputError, match=r"^stages.warm.reward: .*AttributeError: 'str' object has no attribute 'no_such' \(my_rewards.py"
         ):
             check(plan)
+
+
+def test_a_verifier_of_ones_own_is_part_of_its_data_stage(user: User, make: Callable[..., None]) -> None:
+    (user.folder / "judge.py").write_text("from helper import length\nclass Rhyme: pass\n")
+    (user.folder / "rhymes.jsonl").write_text('{"question": "with day", "answer": "may"}\n' * 20)
+    puzzles = next(line for line in (user.folder / "mine.yaml").read_text().splitlines() if "puzzles:" in line)
+    user.edit("mine.yaml", puzzles, "  puzzles: {kind: data, source: rhymes.jsonl, verifier: 'judge.py:Rhyme'}")
+    for stage in user.plan().stages:
+        make(stage.spec)
+    data = next(stage.spec for stage in user.plan().stages if stage.spec.stage == "puzzles")
+    assert set(data.code) == {"helper.py", "judge.py"}
+    assert data.identity["settings"]["verifier"] == "judge.py:Rhyme"
+    user.edit("judge.py", "pass", "name = 'rhyme'")
+    assert user.why()["puzzles"] == ["verifier judge.py changed"]
+    user.edit("judge.py", "name = 'rhyme'", "pass")
+    shutil.move(user.folder, user.folder.parent / "elsewhere")
+    user.folder = user.folder.parent / "elsewhere"
+    assert user.why() == {}
+    user.edit("mine.yaml", "judge.py:Rhyme", "judge.py:Rhymes")
+    with pytest.raises(InputError, match=r"^stages.puzzles.verifier: judge.py has no class 'Rhymes'; did you mean 'Rhyme'\?$"):
+        user.plan()

@@ -4,7 +4,7 @@ from typing import Annotated
 import pytest
 
 from rl_core.config.base import Settings
-from rl_core.config.own_files import FOLDERS, OwnFiles, by_name, paths_in, split_path
+from rl_core.config.own_files import FOLDERS, OwnCode, OwnFiles, by_name, code_within, paths_in, split_path
 from tasks.stage.fingerprint import meaning
 
 
@@ -47,3 +47,19 @@ def test_paths_are_found_beside_the_recipe_and_then_beside_what_it_extends(tmp_p
         "reward": {"accuracy": 1, "own.py:brief": 0.5},
     }
     assert by_name("accuracy") == "accuracy"
+
+
+class Judged(Settings):
+    verifier: Annotated[str | dict[str, dict[str, str]], OwnCode()] = "math"
+
+
+def test_of_a_setting_that_names_code_only_the_names_are_paths(tmp_path: Path) -> None:
+    context = {FOLDERS: [tmp_path]}
+    assert Judged.model_validate({"verifier": "judge.py:Rhyme"}, context=context).verifier == f"{tmp_path}/judge.py:Rhyme"
+    pattern = {"regex": {"pattern": "a.b"}}  # not the file a.b
+    assert Judged.model_validate({"verifier": pattern}, context=context).verifier == pattern
+    found = Judged.model_validate({"verifier": {"judge.py:Rhyme": {"words": "list.txt"}}}, context=context)
+    assert found.verifier == {f"{tmp_path}/judge.py:Rhyme": {"words": "list.txt"}}
+    assert meaning(found) == {"verifier": {"judge.py:Rhyme": {"words": "list.txt"}}}
+    assert code_within(found.verifier, Path("/copy")) == {"/copy/judge.py:Rhyme": {"words": "list.txt"}}
+    assert code_within("package.module:Rhyme", Path("/copy")) == "package.module:Rhyme"

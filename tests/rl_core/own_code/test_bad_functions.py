@@ -236,7 +236,7 @@ def test_what_cannot_be_loaded_is_refused_before_anything_is_called(
     code = code if "bad" in code else f"{code}\n\ndef bad(response):\n    return 1\n"
     with pytest.raises(InputError) as caught:
         score_of(f"\n{code}\n", "bad")
-    assert str(caught.value).startswith(f"reward bad.py:bad: {why}".replace("own_bad", "bad"))
+    assert str(caught.value).startswith(f"bad.py:bad: {why}".replace("own_bad", "bad"))
 
 
 def test_a_helper_that_is_missing_is_named(score_of: Callable[..., list[Score]], tmp_path: Path, capfd) -> None:

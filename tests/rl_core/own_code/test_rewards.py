@@ -9,8 +9,8 @@ import pytest
 
 from rl_core.data.prompts import Prompt
 from rl_core.errors import InputError
-from rl_core.own_code.rewards import try_out
 from rl_core.own_code.sources import sources, write
+from rl_core.own_code.try_out import try_out
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.reward import resolve
 
@@ -109,11 +109,11 @@ def test_a_renamed_file_is_another_function(pool: ScoringPool, tmp_path: Path) -
 def test_a_function_is_tried_on_a_right_answer(tmp_path: Path, capfd) -> None:
     (tmp_path / "own.py").write_text("def strict(response, gold):\n    assert gold == '5'\n    assert '5' in response\n    return 1\n")
     write(sources([f"{tmp_path / 'own.py'}:strict"]), tmp_path / "code")
-    try_out(["own.py:strict"], tmp_path / "code", 5.0, Prompt("gsm8k", "2 + 3?", "5"))
-    try_out(["own.py:strict"], tmp_path / "code", 5.0, None)  # it is loaded alone
-    message = r"^reward own.py:strict: AssertionError \(own.py, line 2\); called with a right answer to: '2 \+ 4\?'$"
+    try_out(["own.py:strict"], [tmp_path / "code"], 5.0, Prompt("gsm8k", "2 + 3?", "5"))
+    try_out(["own.py:strict"], [tmp_path / "code"], 5.0, None)  # it is loaded alone
+    message = r"^own.py:strict: AssertionError \(own.py, line 2\); called with 'The answer is .*6.*' as an answer to '2 \+ 4\?'$"
     with pytest.raises(InputError, match=message):
-        try_out(["own.py:strict"], tmp_path / "code", 5.0, Prompt("gsm8k", "2 + 4?", "6"))
+        try_out(["own.py:strict"], [tmp_path / "code"], 5.0, Prompt("gsm8k", "2 + 4?", "6"))
     assert "assert gold == '5'" in capfd.readouterr().err
 
 

@@ -83,8 +83,8 @@ def test_few_failures_are_kept_and_many_end_the_stage(tmp_path: Path, capsys) ->
     with pytest.raises(InputError) as caught:
         reward_errors.require_few(tmp_path, 2, many, RewardErrors())
     assert str(caught.value) == (
-        f"step 2: reward functions failed on 3 of 40 responses, more than `reward_errors.most` (0.05); the first: {BREVITY}: "
-        f"{FAILED.why}; {tmp_path / reward_errors.KEPT} has all of them; correct the function and run again"
+        f"step 2: reward functions or verifiers failed on 3 of 40 responses, more than `reward_errors.most` (0.05); the first: {BREVITY}: "
+        f"{FAILED.why}; {tmp_path / reward_errors.KEPT} has all of them; correct the code and run again"
     )
     assert capsys.readouterr().err == FAILED.trace
     reward_errors.require_few(tmp_path, 3, many, RewardErrors(most=0.075))
@@ -102,10 +102,7 @@ def test_a_resumed_run_meets_later_failures_again(tmp_path: Path) -> None:
     reward_errors.drop_after(tmp_path / "nowhere", 2)
 
 
-@pytest.mark.follows("has no effect without a reward function of your own (`file.py:NAME`); remove it")
-def test_a_setting_that_would_be_ignored_is_refused() -> None:
-    with pytest.raises(ValidationError, match="`reward_errors` has no effect without a reward function of your own"):
-        config(reward="accuracy", reward_errors={"most": 0.1})
+def test_a_step_without_any_reward_is_nothing_to_go_on_from() -> None:
     assert config(reward="accuracy").reward_errors == RewardErrors()
     assert config(reward_errors={"most": 0.1}).reward_errors.most == 0.1
     with pytest.raises(ValidationError, match="less than 1"):
