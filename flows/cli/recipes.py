@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,6 +80,24 @@ def show(recipe: str, changes: tuple[str, ...], profile: Profile | None) -> None
         click.echo(line)
     for stage, text in derived(loaded).items():
         click.echo(f"# {stage}: {text}")
+
+
+@main.command()
+@click.argument("recipe")
+@click.argument("stage")
+@data_dir_option
+@set_option
+@profile_option
+def data(recipe: str, stage: str, data_dir: Path | None, changes: tuple[str, ...], profile: Profile | None) -> None:
+    """Look at what the data STAGE of RECIPE will hold: problems, lengths, golds, and prompts as a model sees them."""
+    from flows.analysis.data_look import look
+    from flows.recipe.load import load_recipe
+    from flows.recipe.smoke import apply_profile, data_directory, existing
+    from tasks.format import visible
+
+    loaded = apply_profile(load_recipe(recipe, changes), profile)
+    for line in look(loaded, stage, data_directory(existing(data_dir), profile)):
+        click.echo(visible(line))
 
 
 @main.command()

@@ -11,9 +11,8 @@ from flows.planning.model_files import model_files
 from flows.recipe.load import load_recipe
 from flows.recipe.request import RunRequest
 from flows.recipe.schema import Recipe, RecipeError
-from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, stand_ins
+from flows.recipe.smoke import STAND_IN, apply_profile, data_directory, existing, stand_ins
 from rl_core.config.model import ScratchModel
-from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.own_code.sources import digests as text_digests
 from tasks.kind import MODEL
@@ -67,10 +66,7 @@ def make_plan(request: RunRequest) -> Plan:
     """
     recipe = apply_profile(load_recipe(request.recipe, request.changes), request.profile)
     workspace = Workspace.at(request.workspace)
-    data_dir = request.data_dir.expanduser().resolve() if request.data_dir else None
-    if data_dir and not data_dir.is_dir():
-        raise InputError(f"--data-dir {request.data_dir}: no such directory")
-    data_dir = data_directory(data_dir, request.profile)
+    data_dir = data_directory(existing(request.data_dir), request.profile)
     digests = Digests(workspace.digests)
     named = [("--from", request.rerun_from), ("--until", request.until), *(("--force", name) for name in request.force)]
     for option, name in named:

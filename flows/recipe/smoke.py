@@ -13,7 +13,7 @@ from rl_core.config.model import ScratchModel
 from rl_core.config.resources import Resources
 from rl_core.config.schedules import Schedule
 from rl_core.environments.registry import ENVIRONMENTS
-from rl_core.errors import naming
+from rl_core.errors import InputError, naming
 from tasks.kind import MODEL
 from tasks.kinds import KINDS, MODEL_KINDS
 from tasks.kinds import data as data_kind
@@ -30,6 +30,14 @@ FROM_NOTHING: dict[str, Any] = {"optimizer": "muon", "learning_rate": Schedule(s
 def apply_profile(recipe: Recipe, profile: Profile | None) -> Recipe:
     """The recipe in a profile; without one as it is."""
     return smoke(recipe) if profile == "smoke" else recipe
+
+
+def existing(data_dir: Path | None) -> Path | None:
+    """The value of --data-dir as an absolute path; raises InputError where there is no such directory."""
+    found = data_dir.expanduser().resolve() if data_dir else None
+    if found and not found.is_dir():
+        raise InputError(f"--data-dir {data_dir}: no such directory")
+    return found
 
 
 def data_directory(given: Path | None, profile: Profile | None) -> Path | None:

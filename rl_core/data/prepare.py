@@ -21,7 +21,7 @@ def prepare(config: TrainingData, output: Path, *, data_dir: Path | None, seed: 
     environment = environment_of(config.task)
     files = environment.inputs(config, data_dir)
     source = ", ".join(map(str, files)) or f"the set {environment.set_name(config)!r}"
-    train, test, left_out, contradicting, more = environment.problems(config, data_dir, seed)
+    train, test, left_out, contradicting, _, more = environment.problems(config, data_dir, seed)
     if not train and not test:
         what = f"none of its {left_out:,} rows has an answer to compare with" if left_out else "it holds no problem that the settings take"
         raise DataError(f"no training problem in {source}: {what}; put the whole set there, or name another one")

@@ -26,6 +26,7 @@ class Problems(NamedTuple):
     test: list[Prompt]
     left_out: int = 0  # rows without an answer, or with a problem again
     contradicting: int = 0  # of these, rows with another answer to a problem that came before
+    bad: Sequence[str] = ()  # rows that cannot be used: where each is, and why
     more: Mapping[str, Any] = MappingProxyType({})  # what else the result of the stage says of them
 
 
@@ -124,6 +125,10 @@ class Environment(Generic[Config]):
             DataError: a file is missing or broken.
         """
         raise NotImplementedError
+
+    def lenient(self, config: Config) -> Config:
+        """The settings of a data stage with which no row is refused, for a look at them."""
+        return config
 
     def training_rows(self, config: Config) -> int:
         """How many training problems there will be, without reading them."""

@@ -116,6 +116,9 @@ class Math(Mathematical[MathData]):
         test = [prompt for prompt in prompts if prompt.prompt_id in held_out]
         return Problems(first_of(train, config.train, "train", seed), test, left_out, contradicting)
 
+    def lenient(self, config: MathData) -> MathData:
+        return config.model_copy(update={"unreadable_golds": "keep"})
+
     def training_rows(self, config: MathData) -> int:
         there = math_sets.size_of_set(config.dataset, config.levels) - config.test
         return min(config.train or there, there)

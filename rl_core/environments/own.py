@@ -96,8 +96,9 @@ class Own(Environment[OwnData]):
         more["source"] = " and ".join([*(["own files"] if files else []), *(["the hub"] if hub else [])])
         if found.commits:
             more["commits"] = found.commits
-        left_out = len(found.bad) + found.different.repeated
-        return Problems(first_of(train, config.train, "train", seed), test, left_out, found.different.contradicting, more)
+        bad = [f"{row.where} {row.why}" for row in found.bad]
+        left_out = len(bad) + found.different.repeated
+        return Problems(first_of(train, config.train, "train", seed), test, left_out, found.different.contradicting, bad, more)
 
     def read(self, config: OwnData) -> OwnProblems:
         """All problems of the source; raises DataError as `load`."""
@@ -116,6 +117,9 @@ class Own(Environment[OwnData]):
             return Prompt(name, draft.question, gold, draft.difficulty, worked, draft.domain, messages, draft.info)
 
         return load(config.source, config.columns, config.where, make, needs_answer=needs_answer, on_bad_row=config.on_bad_row)
+
+    def lenient(self, config: OwnData) -> OwnData:
+        return config.model_copy(update={"on_bad_row": "drop"})
 
     def training_rows(self, config: OwnData) -> int:
         """At most; of a set on the hub without `train` nothing is known."""

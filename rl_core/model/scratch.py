@@ -37,24 +37,33 @@ PHRASE = re.compile(
 COMMON = 0.02  # occurrences per text from which a phrase is a token; rarer ones are left to the byte-pair merges
 
 
+def plain_tokenizer() -> Qwen2Tokenizer:
+    """Qwen2's, with ChatML and without a vocabulary."""
+    from transformers import Qwen2Tokenizer
+
+    tokenizer = Qwen2Tokenizer(eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
 def train_tokenizer(texts: Sequence[str], vocabulary: int, context: int) -> Qwen2Tokenizer:
     """Byte-level BPE in Qwen2's form, with ChatML, over `texts`; any text can be encoded.
 
     At most half of the vocabulary goes to stock phrases. They are added tokens, because loading a Qwen2 tokenizer always restores Qwen2's
     own splitting of words.
     """
-    from transformers import AddedToken, Qwen2Tokenizer
+    from transformers import AddedToken
 
     phrases = Counter(phrase for text in texts for phrase in PHRASE.findall(text))
     common = [phrase for phrase, count in sorted(phrases.items(), key=lambda item: (-item[1], item[0])) if count >= COMMON * len(texts)]
     added = [*TAGS, *ROLES, *(phrase for phrase in common if phrase not in TAGS)][: vocabulary // 2]
-    base = Qwen2Tokenizer(eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"])
+    base = plain_tokenizer()
     # Merges are learned from what the added tokens leave over: names, above all.
     rest = re.compile("|".join(re.escape(text) for text in sorted(added, key=len, reverse=True)))
     pieces = (rest.split(text) for text in texts)
     tokenizer: Qwen2Tokenizer = base.train_new_from_iterator(pieces, vocabulary - len(added), show_progress=False)
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in added])
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template = base.chat_template
     tokenizer.model_max_length = context
     return tokenizer
 
