@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.nodeid import NodeId
+from filelock import FileLock
 from hypothesis import settings
 
 # Threads of torch that wait sleep, as in every trainer; Ray would otherwise report usage, Hugging Face libraries would look for a hub.
@@ -76,13 +77,18 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the databases that Prefect and MLflow make for a new workspace, which takes them seconds."""
-    directory = tmp_path_factory.mktemp("databases")
-    (directory / ".prefect").mkdir()
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "databases"  # one for all workers of xdist
     make = "import asyncio, sys, mlflow; from prefect.server.database import provide_database_interface as prefect; "
     make += "mlflow.MlflowClient(sys.argv[1]).search_experiments(); asyncio.run(prefect().create_db())"
     known = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-    known["PREFECT_HOME"] = str(directory / ".prefect")
-    subprocess.run([sys.executable, "-c", make, f"sqlite:///{directory}/mlflow.db"], env=known, cwd=directory, check=True)
+    with FileLock(f"{directory}.lock"):
+        if not directory.exists():
+            unfinished = tmp_path_factory.mktemp("unfinished")
+            (unfinished / ".prefect").mkdir()
+            known["PREFECT_HOME"] = str(unfinished / ".prefect")
+            subprocess.run([sys.executable, "-c", make, f"sqlite:///{unfinished}/mlflow.db"], env=known, cwd=unfinished, check=True)
+            unfinished.rename(directory)
     return directory
 
 

@@ -38,8 +38,8 @@ def r1flow(workspace: Path, *arguments: str, code: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pipeline") / "runs"
+def workspace(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(databases, tmp_path_factory.mktemp("pipeline") / "runs"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -43,12 +44,13 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_next_run_goes_on(tmp_path: Path) ->
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 300 MB."""
+def disk(databases: Path, tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 MB, with a workspace."""
     place = tmp_path / "disk"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(place)], capture_output=True, check=False).returncode:
         pytest.skip("only who may mount has a disk to fill")
+    shutil.copytree(databases, place, dirs_exist_ok=True)
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 

@@ -22,13 +22,14 @@ def files_below(root: Path) -> set[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["copy", "a copy with spaces, ü and %41"])
 def test_a_copied_workspace_keeps_to_itself(
-    spec_of: Callable[..., StageSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    spec_of: Callable[..., StageSpec], databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
         monkeypatch.delenv(variable, raising=False)
     told: list[str] = []
     first = Workspace.at(tmp_path / "first")
     first.create()
+    shutil.copy(databases / "mlflow.db", first.root)
     lineage = Lineage(first, "mini", "one", told.append)
     lineage.describe({"name": "mini"}, {})
     stage = spec_of(workspace=first.root).directory

@@ -25,11 +25,12 @@ stages:
 
 
 @pytest.mark.slow
-def test_a_new_kind_is_one_file_and_no_edit_elsewhere(tmp_path: Path) -> None:
+def test_a_new_kind_is_one_file_and_no_edit_elsewhere(databases: Path, tmp_path: Path) -> None:
     """Plan, run that fails, resume, reuse, status, lineage, smoke."""
     environment = copied_packages(tmp_path)
     shutil.copy(ROOT / "tests" / "fixtures" / "toy_kind.py", tmp_path / "tasks" / "kinds" / "words.py")
     (tmp_path / "toy.yaml").write_text(RECIPE)
+    shutil.copytree(databases, tmp_path / "runs")
 
     def r1flow(*arguments: str, code: int = 0) -> str:
         done = subprocess.run(
