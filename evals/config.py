@@ -158,7 +158,7 @@ class StageRun(Settings):
 
     experiment: str
     stage: str
-    kind: Literal["data", "sft", "rl", "eval"]
+    kind: Literal["data", "sft", "rl", "eval", "command"]
     fingerprint: str
     directory: Path
     position: int = Field(ge=0, description="Topological position in the recipe: the order of curves and tables.")

@@ -34,6 +34,11 @@ def holds_secret(address: str) -> bool:
     return bool(at) or "?" in rest or "#" in rest
 
 
+def names_secret(variable: str) -> bool:
+    """Whether a variable of the environment is called like a secret."""
+    return bool(_VARIABLE.search(variable))
+
+
 def is_web_address(address: str) -> bool:
     """Whether it is that of a web server: a scheme, a name, and where there is a port, a number."""
     try:

@@ -11,7 +11,8 @@ from tasks.stage.spec import read_manifest
 def stage_run(experiment: str, stage: str, kind: Any, fingerprint: str, directory: Path, position: int, start: str | None) -> StageRun:
     """A stage with the time and the devices that it took, where its files tell."""
     manifest = read_manifest(directory) or {}
-    resources = (read_record(directory / SPEC) or {}).get("settings", {}).get("resources", {})
+    settings = (read_record(directory / SPEC) or {}).get("settings", {})
+    resources = settings.get("resources", {})
     training, rollout = resources.get("training_workers", 1), resources.get("rollout_workers", 1) * resources.get("tensor_parallel", 1)
     return StageRun(
         experiment=experiment,
@@ -22,7 +23,8 @@ def stage_run(experiment: str, stage: str, kind: Any, fingerprint: str, director
         position=position,
         start=start,
         seconds=manifest.get("seconds"),
-        devices=training + rollout if resources.get("placement") == "separate" else max(training, rollout),
+        devices=settings.get("gpus") or (training + rollout if resources.get("placement") == "separate" else max(training, rollout)),
+        external=manifest.get("result", {}).get("external", False),
     )
 
 

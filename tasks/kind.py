@@ -24,12 +24,13 @@ from tasks.trainer.local_process import Progress
 
 MODEL = "model"  # the name by which stages refer to the recipe's model
 
-Product = Literal["prompts", "checkpoint", "responses", "scores", "page"]
+Product = Literal["prompts", "checkpoint", "responses", "scores", "page", "files"]  # files: every stage has some
 # What a stage reads of one that it names for a product; of a checkpoint that is the stage's last one.
 READ: dict[Product, tuple[str, ...]] = {
     "prompts": ("train.parquet",),
     "responses": ("rollouts/", "samples/"),
     "page": ("rollouts/", "samples/"),
+    "files": ("",),
 }
 
 
@@ -62,6 +63,15 @@ class Role:
     wants: Product
     model: bool = False  # it may be the recipe's model
     from_nothing: bool = False  # also one that is made from scratch
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a person says that a stage takes; None where nothing is said."""
+
+    gpus: int | None = None
+    memory: float | None = None  # bytes: of each GPU, without any of the machine
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,10 @@ class Kind(Generic[S]):
         """Local files whose content is part of what the stage is. Raises InputError where one is missing."""
         return []
 
+    def own_files(self, stage: S, where: str) -> dict[str, Path]:
+        """The same of a person's own files, by the name under which each counts, wherever it lies."""
+        return {}
+
     def code(self, stage: S, where: str) -> dict[str, dict[str, str]]:
         """Code of a user's own that it runs: texts by file, under `reward` or `verifier`. Nothing of it is imported.
 
@@ -154,6 +168,10 @@ class Kind(Generic[S]):
     def identity(self, stage: S, seed: int) -> dict[str, Any]:
         """What beside settings, inputs and files makes two stages different."""
         return {}
+
+    def lacks(self, stage: S, product: Product) -> str | None:
+        """Why this stage does not make something that its kind can make."""
+        return None
 
     def held_out(self, stage: S) -> list[dict[str, Any]]:
         """Benchmarks that it evaluates, whole: no training set may hold their problems."""
@@ -208,6 +226,10 @@ class ModelKind(Kind[S]):
 
     def response_tokens(self, stage: S) -> int | None:
         """The longest response that it samples."""
+        return None
+
+    def stated(self, stage: S) -> Stated | None:
+        """What its settings say that it takes, in the place of what would be computed; None where that is computed."""
         return None
 
     def seconds(self, stage: S, model: Model, machine: Machine, prompts: int) -> float | None:

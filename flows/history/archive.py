@@ -21,6 +21,7 @@ from rl_core.errors import InputError
 from rl_core.files import in_one_piece
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import ONLY_TO_TRAIN
+from tasks.command.outputs import OUT
 from tasks.format import storage
 from tasks.kinds import kinds_that_make
 from tasks.stage.digests import Digests
@@ -106,13 +107,13 @@ def take_in(workspace: Workspace, source: Path) -> tuple[str, list[str]]:
 
 
 def _wanted(directory: Path, checkpoint: Path | None, *, whole: bool) -> Iterator[Path]:
-    """Files of a stage that go along: without `whole`, of the checkpoints that one alone, without rollouts and databases."""
+    """Files of a stage that go along: without `whole`, of checkpoints that one alone, and no rollouts, databases and output of commands."""
     for path in sorted(directory.rglob("*")):
         inside = path.relative_to(directory)
         if not path.is_file() or path.is_symlink() or inside.as_posix() in LOCAL or any(part.startswith(".") for part in inside.parts):
             continue
         kind = inside.parts[0]
-        if not whole and (kind == "rollouts" or path.suffix == ".duckdb" or path.name in ONLY_TO_TRAIN):
+        if not whole and (kind in ("rollouts", OUT) or path.suffix == ".duckdb" or path.name in ONLY_TO_TRAIN):
             continue
         if not whole and kind == "checkpoints" and (checkpoint is None or checkpoint not in path.parents):
             continue

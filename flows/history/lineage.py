@@ -67,6 +67,8 @@ class Subject:
         if made.spec["kind"] not in (trained := kinds_that_make("checkpoint")):
             kinds = " or ".join(trained)
             raise InputError(f"{made.name}: the stage has no checkpoint, for it is of kind {made.spec['kind']}; name one of kind {kinds}")
+        if "checkpoint" not in made.result and read_manifest(made.directory):
+            raise InputError(f"{made.name}: the stage has no checkpoint, for its `outputs.checkpoint` is not set")
         if "checkpoint" not in made.result:
             there = [f"{made.spec['experiment']}/{made.name}/{path.name}" for path in checkpoints(made.directory / "checkpoints")]
             raise InputError(f"{made.name}: the stage is not done, so it has no last checkpoint yet; those so far: {listed(there)}")

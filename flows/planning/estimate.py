@@ -16,6 +16,7 @@ from rl_core.config.model import ScratchModel
 from tasks.costs.formulas import SPREAD, Memory
 from tasks.costs.machine import Machine, this_machine
 from tasks.costs.models import Model, describe_model
+from tasks.kind import Stated
 from tasks.kinds import MODEL_KINDS
 from tasks.stage.records import MANIFEST, SPEC, STATE, read_record
 from tasks.stage.spec import StageSpec
@@ -71,9 +72,14 @@ def _estimate(
 ) -> Estimate:
     stage = recipe.stages[name]
     kind = MODEL_KINDS.get(stage.kind)
-    if kind is None:
+    stated = kind.stated(stage) if kind else Stated()
+    if stated is not None:
         same = next((entry for entry in past if (entry["experiment"], entry["stage"]) == (recipe.name, name)), None)
-        return Estimate(seconds=_around(same["seconds"], MEASURED_SPREAD) if same else None, basis=_measured(same))
+        if same is None and stated.seconds:
+            return Estimate(seconds=_around(stated.seconds, 1.0), memory=stated.memory, of_gpu=bool(stated.gpus), basis="stated")
+        seconds = _around(same["seconds"], MEASURED_SPREAD) if same else None
+        return Estimate(seconds=seconds, memory=stated.memory, of_gpu=bool(stated.gpus), basis=_measured(same))
+    assert kind is not None
     prompts, machine = recipe.prompts(name), machine_of(stage, named)
     tokens = kind.tokens(stage, prompts)
     costs = Estimate(tokens, None, memory_needed(stage, model, machine), machine.gpus != 0, kind.disk(stage, model, tokens))

@@ -113,6 +113,7 @@ def _make_spec(
         "inputs": {role: {other.stage: other.fingerprint for other in group} for role, group in upstream.items()},
         "files": {name: digests.of(path) for name, path in _by_name(files, data_dir).items()},
     }
+    identity["files"] |= {called: digests.of(path) for called, path in kind.own_files(stage, f"stages.{name}").items()}
     code = kind.code(stage, f"stages.{name}")
     identity |= {section: text_digests(files) for section, files in code.items()} | kind.identity(stage, recipe.seed)
     if takes_model and isinstance(recipe.model, ScratchModel):

@@ -10,12 +10,14 @@ from evals.engines import ENGINES
 from flows.planning.estimate import Estimate, engine_share, estimates, machine_of, memory_needed
 from flows.planning.plan import Plan, PlannedStage
 from flows.recipe.schema import Recipe, Stage
+from flows.recipe.smoke import smoke
 from rl_core.devices import DEVICES, GIB
 from rl_core.errors import InputError
 from tasks.costs.formulas import Changes
 from tasks.costs.machine import PACKAGES, Machine
 from tasks.costs.models import Model, describe_model
 from tasks.format import between
+from tasks.kind import Stated
 from tasks.kinds import MODEL_KINDS
 
 SLACK = 1.1  # memory is refused only where the estimate is this much above what is there
@@ -43,11 +45,14 @@ class Wants:
 
 def wants_of(stage: Stage, model: Model | None) -> Wants:
     """GPUs and packages; the size is the smallest on the market with which the settings work."""
+    kind = MODEL_KINDS[stage.kind]
+    if stated := kind.stated(stage):
+        return Wants(kind.gpus(stage), round(stated.memory / GIB) if stated.memory and stated.gpus else None, ())
     engine = ENGINES.get(getattr(stage, "engine", ""))
     packages = tuple(name for name in PACKAGES if name in (engine and engine.package, getattr(stage, "backend", "")))
     sizes = sorted({device.gibibytes for device in DEVICES})
     fitting = [size for size in sizes if not _short_of_gpu_memory(stage, model, Machine(1, gpu_memory=size * GIB), CLOSE)] if model else []
-    return Wants(MODEL_KINDS[stage.kind].gpus(stage), fitting[0] if fitting else None, packages)
+    return Wants(kind.gpus(stage), fitting[0] if fitting else None, packages)
 
 
 def short_of(stage: Stage, model: Model | None, machine: Machine, cost: Estimate | None = None) -> list[str]:
@@ -89,8 +94,9 @@ def wanted(stage: Stage, model: Model | None, machine: Machine, missing: list[st
 
 
 def model_stages(plan: Plan) -> list[tuple[PlannedStage, Stage]]:
-    """The stages that will run a model, with their settings."""
-    return [(stage, plan.recipe.stages[stage.spec.stage]) for stage in plan.to_run if stage.spec.kind in MODEL_KINDS]
+    """The stages that will run a model, with their settings; not those of which nothing is stated and nothing can be computed."""
+    found = [(stage, plan.recipe.stages[stage.spec.stage]) for stage in plan.to_run if stage.spec.kind in MODEL_KINDS]
+    return [(planned, stage) for planned, stage in found if MODEL_KINDS[stage.kind].stated(stage) != Stated()]
 
 
 def require_machine(plan: Plan) -> None:
@@ -107,7 +113,7 @@ def require_machine(plan: Plan) -> None:
         return
     name, stage, machine, _, reasons = failing[0]
     changes = [remedy(plan.recipe, other, settings, model, where, cost) for other, settings, where, cost, _ in failing]
-    tries = [] if plan.request.profile else ["--profile smoke"]
+    tries = [] if plan.request.profile or not _has_smoke_size(plan.recipe) else ["--profile smoke"]
     if all(changes) and sum(map(len, changes)) <= 2 * MOST_CHANGES:
         tries.insert(0, " ".join(f"--set {quote(change)}" for found in changes for change in found))
     others = f"; {', '.join(other for other, *_ in failing[1:])} as well" if len(failing) > 1 else ""
@@ -115,6 +121,15 @@ def require_machine(plan: Plan) -> None:
         f"stages.{name} wants {wanted(stage, model, machine, reasons)}; here: {machine}; {'; '.join(reasons)}{others}. "
         f"Try {', or '.join([*tries, '--anyway'])}"
     )
+
+
+def _has_smoke_size(recipe: Recipe) -> bool:
+    """Whether every stage has one: that of a command is up to the recipe."""
+    try:
+        smoke(recipe)
+    except InputError:
+        return False
+    return True
 
 
 def remedy(recipe: Recipe, name: str, stage: Stage, model: Model | None, machine: Machine, cost: Estimate | None) -> list[str]:

@@ -229,7 +229,11 @@ def _check_references(recipe: Recipe, place: Callable[..., str]) -> None:
 def _check_reference(recipe: Recipe, name: str, role: str, target: str, where: str) -> None:
     takes = recipe.kind(name).roles[role]
     wanted = kinds_that_make(takes.wants)
-    fitting = [other for other, settings in recipe.stages.items() if settings.kind in wanted and other != name]
+    fitting = [
+        other
+        for other, settings in recipe.stages.items()
+        if settings.kind in wanted and other != name and not recipe.kind(other).lacks(settings, takes.wants)
+    ]
     if target == MODEL and takes.model:
         if not takes.from_nothing and not isinstance(recipe.model, str):
             makers = " or ".join(kind.name for kind in KINDS.values() if any(other.from_nothing for other in kind.roles.values()))
@@ -240,3 +244,5 @@ def _check_reference(recipe: Recipe, name: str, role: str, target: str, where: s
     kind = recipe.stages[target].kind
     if kind not in wanted:
         raise RecipeError(f"{where}: {target!r} is a stage of kind {kind}, wanted is {' or '.join(wanted)}: {listed(fitting)}")
+    if why := recipe.kind(target).lacks(recipe.stages[target], takes.wants):
+        raise RecipeError(f"{where}: {target!r} makes no {takes.wants}, for {why}; set it, or name another stage: {listed(fitting)}")

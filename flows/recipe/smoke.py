@@ -59,7 +59,7 @@ def smoke(recipe: Recipe) -> Recipe:
     """
     scale = LONGEST / max(_lengths(recipe), default=LONGEST)
     form = _answer_form(recipe)
-    stages = {name: _shrunk(stage, min(scale, 1.0), form) for name, stage in recipe.stages.items()}
+    stages = {name: _shrunk(name, stage, min(scale, 1.0), form) for name, stage in recipe.stages.items()}
     if isinstance(recipe.model, ScratchModel):
         stages = {name: _from_nothing(stage) for name, stage in stages.items()}
     else:
@@ -98,7 +98,7 @@ def _base(stages: dict[str, Stage]) -> dict[str, Stage]:
         data = [TEXTS]
         task, settings = next((name, found.smoke_texts) for name, found in ENVIRONMENTS.items() if found.smoke_texts)
         texts = data_kind.STAGES[task].model_validate({"kind": data_kind.KIND.name} | settings)
-        added[TEXTS] = _shrunk(texts, 1.0, BOX)
+        added[TEXTS] = _shrunk(TEXTS, texts, 1.0, BOX)
     template = next((stage.template for stage in stages.values() if hasattr(stage, "template")), "plain")
     added[BASE] = SftStage(
         kind="sft",
@@ -132,5 +132,6 @@ def _from_base(stage: Stage) -> Stage:
     return stage.model_copy(update=changes)
 
 
-def _shrunk(stage: Stage, scale: float, answer_form: str) -> Stage:
-    return stage.model_copy(update=KINDS[stage.kind].smoke(stage, scale, answer_form))
+def _shrunk(name: str, stage: Stage, scale: float, answer_form: str) -> Stage:
+    with naming(f"stages.{name}"):
+        return stage.model_copy(update=KINDS[stage.kind].smoke(stage, scale, answer_form))

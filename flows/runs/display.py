@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 PACE = 20  # last reports from which the time left is taken
+SHOWN = 60  # characters of a line that a program of others writes
 
 
 class Display:
@@ -81,10 +82,10 @@ class Display:
         parts = [self._label, clock(time.monotonic() - self._begun)]
         if self._reports:
             last = self._reports[-1]
-            parts.append(f"step {last.step}/{last.total}")
+            parts.append(f"step {last.step}/{last.total}" if last.total else last.where[:SHOWN])
             parts += [text.format(_short(last.metrics[name])) for name, text in _METRICS.items() if name in last.metrics]
             first = self._reports[0]
-            if last.step > first.step:
+            if last.total and last.step > first.step:
                 parts.append(f"{clock((last.total - last.step) * (last.time - first.time) / (last.step - first.step))} left")
         return "  ".join(parts)
 

@@ -67,8 +67,8 @@ class FlowPage:
         now = time.monotonic()
         if self._artifact and now - self._told >= PAUSE:
             self._told = now
-            share = (len(self._rows) + progress.step / max(progress.total, 1)) / len(self._plan.stages)
-            self._update(share, f"{spec.stage}: step {progress.step} of {progress.total}")
+            done = min(1.0, progress.step / progress.total) if progress.total else 0.0
+            self._update((len(self._rows) + done) / len(self._plan.stages), f"{spec.stage}: {progress.where}")
 
     def end(self, stage: PlannedStage, note: str, warnings: list[str]) -> None:
         self._display.end(stage, note)

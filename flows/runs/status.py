@@ -113,5 +113,5 @@ def _last_step(path: Path) -> str:
         for line in reversed(file.read().splitlines()):
             with suppress(ValueError, KeyError, TypeError, RecursionError):
                 progress = json.loads(line)
-                return f" at step {progress['step']} of {progress['total']}"
+                return f" at step {progress['step']}{f' of {total}' if (total := progress['total']) else ''}"
     return ""

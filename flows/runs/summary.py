@@ -110,10 +110,10 @@ def places(plan: Plan) -> list[tuple[str, str]]:
         page = KINDS[stage.spec.kind].page(stage.spec.directory)
         if page and read_manifest(stage.spec.directory):
             found.append(("report", str(page)))
-    last = next((stage for stage in reversed(plan.stages) if "checkpoint" in KINDS[stage.spec.kind].makes), None)
-    manifest = read_manifest(last.spec.directory) if last else None
-    if last and manifest:
-        found.append(("checkpoint", str(last.spec.directory / manifest["result"]["checkpoint"])))
+    makers = [stage for stage in plan.stages if "checkpoint" in KINDS[stage.spec.kind].makes]
+    made = [(stage, manifest["result"]) for stage in makers if (manifest := read_manifest(stage.spec.directory))]
+    if with_checkpoint := [stage.spec.directory / result["checkpoint"] for stage, result in made if "checkpoint" in result]:
+        found.append(("checkpoint", str(with_checkpoint[-1])))
     if plan.request.profile:
         found.append(("profile", f"{plan.request.profile}: shows that all parts work together; the scores mean nothing"))
     found += [(place["title"], place["where"]) for place in where_to_look(plan.workspace)]

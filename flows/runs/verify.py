@@ -25,6 +25,7 @@ from rl_core.errors import InputError
 from rl_core.nearest import nearest
 from rl_core.training.checkpoint import FILES, damaged_files
 from rl_core.training.journal import damaged_steps
+from tasks.command.outputs import OUT
 from tasks.format import storage
 from tasks.kinds import KINDS
 from tasks.stage.digests import Digests
@@ -272,7 +273,7 @@ def _in_work(directory: Path) -> bool:
 
 def _stays_behind(name: str) -> bool:
     """Whether an export that is not whole can be without an output."""
-    return name.startswith(("rollouts/", "checkpoints/")) or name.endswith(".duckdb")
+    return name.startswith(("rollouts/", "checkpoints/", f"{OUT}/")) or name.endswith(".duckdb")
 
 
 def _listed(problems: dict[str, str]) -> str:

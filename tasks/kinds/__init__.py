@@ -14,4 +14,4 @@ MODEL_KINDS: dict[str, ModelKind[Any]] = {name: kind for name, kind in KINDS.ite
 
 def kinds_that_make(product: str) -> list[str]:
     """Kinds whose stages can be named where such a product is wanted."""
-    return [name for name, kind in KINDS.items() if product in kind.makes]
+    return [name for name, kind in KINDS.items() if product in kind.makes or product == "files"]

@@ -14,6 +14,7 @@ class Digests:
         self._memory = memory
         self._known = _remembered(memory)
         self._learned = False
+        self._read: dict[tuple[int, int, int, int], str] = {}  # of a file under several names: by device, number, size and time
 
     def of(self, path: Path, *, again: bool = False) -> str:
         """sha256 of a file as hex.
@@ -28,8 +29,12 @@ class Digests:
         seen = self._known.get(str(path))
         if seen and not again and seen[:2] == [state.st_size, state.st_mtime_ns]:
             return str(seen[2])
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file_of = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+        digest = None if again else self._read.get(file_of)
+        if digest is None:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self._read[file_of] = digest
         self._known[str(path)] = [state.st_size, state.st_mtime_ns, digest]
         self._learned = True
         return digest

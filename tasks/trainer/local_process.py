@@ -34,9 +34,15 @@ class Progress:
     """Where a stage stands."""
 
     step: int
-    total: int
+    total: int  # 0 where it is not known
     metrics: dict[str, float]
     time: float  # seconds since the epoch
+    text: str = ""  # what a program of others wrote last
+
+    @property
+    def where(self) -> str:
+        """`step 3 of 10`; what was written last where no step is known."""
+        return f"step {self.step}{f' of {self.total}' if self.total else ''}" if self.step or self.total else self.text
 
 
 def run_module(module: str, job: Path, lease: Lease, on_progress: Callable[[Progress], None]) -> None:
@@ -47,15 +53,26 @@ def run_module(module: str, job: Path, lease: Lease, on_progress: Callable[[Prog
 def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progress], None]) -> None:
     """Run a command, its output in `log.txt`, its `progress.jsonl` read as it grows.
 
-    On any exception here (Ctrl-C, a cancelled flow run, a lost lease) the process is stopped, with time for its checkpoint.
-
     Raises:
         InputError: exit code 2, with the process's own line.
         StageStopped: exit code 75: somebody else told it to stop.
         StageFailed: any other exit code, or death by a signal.
     """
+    progress = Tail(lease.directory / PROGRESS)
+    code, begin = follow_process(command, lease, lambda: report(progress, on_progress))
+    report(progress, on_progress)
+    judge(code, lease.directory, begin)
+
+
+def follow_process(command: list[str], lease: Lease, look: Callable[[], None]) -> tuple[int, int]:
+    """Run a command, its output in `log.txt`; returns its exit code, and where its output begins there.
+
+    On any exception here (Ctrl-C, a cancelled flow run, a lost lease) the process is stopped, with time for its checkpoint.
+
+    Args:
+        look: called again and again while it runs.
+    """
     directory = lease.directory
-    progress = Tail(directory / PROGRESS)
     with (directory / LOG).open("ab") as log:
         log.write(f"--- {datetime.now():%Y-%m-%d %H:%M:%S} {' '.join(command)}\n".encode())
         log.flush()
@@ -73,7 +90,7 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
             while not _has_exited(process.pid):
                 go_on()
                 lease.require()
-                report(progress, on_progress)
+                look()
                 time.sleep(POLL)
         except BaseException:
             end_group(process.pid)
@@ -83,8 +100,7 @@ def run_process(command: list[str], lease: Lease, on_progress: Callable[[Progres
                 os.killpg(process.pid, signal.SIGKILL)  # stragglers; the leader is a zombie, so the number is still ours
             process.wait()
     lease.require()
-    report(progress, on_progress)
-    judge(process.returncode, directory, begin)
+    return process.returncode, begin
 
 
 class Tail:
@@ -114,14 +130,19 @@ def report(progress: Tail, on_progress: Callable[[Progress], None]) -> None:
         on_progress(Progress(last["step"], last["total"], last["metrics"], last["time"]))
 
 
+def written(log: Path, begin: int) -> list[str]:
+    """The lines of a log from a place on, without empty ones; of a progress bar, which goes back in its line, each state is one."""
+    with log.open("rb") as file:
+        file.seek(begin)
+        return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+
+
 def judge(code: int, directory: Path, begin: int) -> None:
     """Raise what the exit code of a trainer means; its output is what `log.txt` has from `begin` on."""
     if code == 0:
         return
     log = directory / LOG
-    with log.open("rb") as file:
-        file.seek(begin)
-        lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    lines = written(log, begin)
     if code == BAD_INPUT:
         message = next((line for line in reversed(lines) if line.startswith("error: ")), None)
         if message:

@@ -25,6 +25,7 @@ class File:
     Attributes:
         mapping: columns by role (`ROLES` in table.py) as the user named them, such as {"response": "text"}; a reward may be several
             columns with commas between.
+        form: the format as a person calls it; default: it is recognised.
         head: what a JSON file or an archive has besides its rows.
         row: number of the row that was read last, from 1.
         columns: whether `mapping` can name its columns; known once its format is.
@@ -33,6 +34,7 @@ class File:
 
     path: Path
     mapping: Mapping[str, str] = field(default_factory=dict)
+    form: str | None = None
     head: Row = field(default_factory=dict)
     row: int = 0
     columns: bool = True

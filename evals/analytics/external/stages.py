@@ -27,6 +27,7 @@ class Counts:
     """What was read, and what the files do not say, for the reader of the report."""
 
     responses: int = 0
+    tokens: int = 0  # of the responses whose tokens are known
     without_tokens: int = 0
     without_verdict: int = 0
     without_ending: int = 0
@@ -51,6 +52,7 @@ def write_stages(
     mapping: Mapping[str, str],
     think_tags: tuple[str, str] | None,
     correct_from: float | None,
+    form: str | None = None,
 ) -> tuple[list[StageRun], Counts]:
     """Write `rollouts/` and `samples/` below `output` and return the stages that they make.
 
@@ -59,6 +61,7 @@ def write_stages(
         mapping: see `File`.
         think_tags: opening and closing tag of the thinking; default: the usual ones.
         correct_from: reward from which a response without a verdict counts as correct; default: its verdict is unknown.
+        form: see `File`.
 
     Raises:
         ExternalFileError: a file is not what it should be; files that were written for others are left there.
@@ -70,7 +73,7 @@ def write_stages(
     trained = False
     for number, path in enumerate(files):
         rollouts = []
-        file = File(path, mapping, notes=counts.notes)
+        file = File(path, mapping, form, notes=counts.notes)
         for nth, response in enumerate(read_responses_of(file)):
             row = _row(response, think_tags, correct_from, counts)
             # Without a prompt nothing says which responses belong together.
@@ -111,6 +114,7 @@ def _row(response: Response, think_tags: tuple[str, str] | None, correct_from: f
         right = response.reward >= correct_from
     tokens = response.response_tokens if text else 0
     counts.responses += 1
+    counts.tokens += tokens or 0
     counts.without_tokens += tokens is None
     counts.without_verdict += right is None
     counts.without_ending += response.finish_reason is None

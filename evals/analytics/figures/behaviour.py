@@ -124,7 +124,7 @@ def score_by_step(connection: duckdb.DuckDBPyConnection) -> plot.Figure | None:
     sql = (
         "SELECT benchmark, subset, metric, value, low, high, trained.steps_before + trained.steps AS step "
         "FROM scores JOIN stages AS trained ON trained.experiment = scores.experiment AND trained.stage = scores.checkpoint "
-        "WHERE trained.kind = 'rl' AND metric NOT LIKE 'pass@%' AND metric NOT LIKE 'maj@%' "
+        "WHERE trained.kind IN ('rl', 'command') AND metric NOT LIKE 'pass@%' AND metric NOT LIKE 'maj@%' "
         "QUALIFY mode = max(mode) OVER (PARTITION BY benchmark) ORDER BY scores.benchmark, subset, step"
     )
     lines: dict[str, list[dict[str, Any]]] = {}

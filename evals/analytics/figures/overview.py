@@ -98,13 +98,13 @@ def _keywords(connection: duckdb.DuckDBPyConnection) -> plot.Figure | None:
 
 
 def _panels(
-    connection: duckdb.DuckDBPyConnection, kind: str, shown: dict[str, str], name: str, title: str, caption: str
+    connection: duckdb.DuckDBPyConnection, kinds: list[str], shown: dict[str, str], name: str, title: str, caption: str
 ) -> plot.Figure | None:
     """Small curves of logged metrics side by side, without those that are 0 throughout; None without any."""
-    names = ", ".join(f"'{metric}'" for metric in shown)
+    names, among = (", ".join(f"'{word}'" for word in words) for words in (shown, kinds))
     sql = (
         "SELECT name, stage, position, step, steps_before + step AS total_step, value FROM metrics "
-        f"JOIN stages USING (stage_run, experiment, stage) WHERE kind = '{kind}' AND name IN ({names}) AND isfinite(value) "
+        f"JOIN stages USING (stage_run, experiment, stage) WHERE kind IN ({among}) AND name IN ({names}) AND isfinite(value) "
         "ORDER BY position, step"
     )
     data = plot.rows(connection, sql)
@@ -263,8 +263,8 @@ FIGURES = {
     20: _scores,
     40: _errors,
     50: _lengths,
-    60: lambda connection: _panels(connection, "rl", HEALTH, "health", "Health of the training", COLLAPSE),
-    70: lambda connection: _panels(connection, "sft", SUPERVISED, "sft", "Cold start (SFT)", COLD_START),
+    60: lambda connection: _panels(connection, ["rl", "command"], HEALTH, "health", "Health of the training", COLLAPSE),
+    70: lambda connection: _panels(connection, ["sft"], SUPERVISED, "sft", "Cold start (SFT)", COLD_START),
     80: _keywords,
     100: _lengths_by_checkpoint,
     110: _keywords_by_checkpoint,

@@ -36,10 +36,10 @@ MINI = Path(__file__).parents[2] / "fixtures" / "mini.yaml"
         ),
         ("warm.penalties=overlong", "stages.warm.penalties: settings are wanted here (key: value), not 'overlong'"),
         ("warm.kind=rll", "stages.warm.kind: 'rll' is not known; did you mean 'rl'?"),
-        ("warm.kind=null", "stages.warm.kind: 'None' is not known; known: analyze, data, eval, report, rl, sft"),
+        ("warm.kind=null", "stages.warm.kind: 'None' is not known; known: analyze, command, data, eval, report, rl, sft"),
         ("warm.steps=null", "stages.warm: give `steps` or `epochs`"),
         ("warm.start=colt", "stages.warm.start: there is no stage 'colt'; did you mean 'cold'?"),
-        ("warm.start=puzzles", "stages.warm.start: 'puzzles' is a stage of kind data, wanted is rl or sft: cold"),
+        ("warm.start=puzzles", "stages.warm.start: 'puzzles' is a stage of kind data, wanted is command or rl or sft: cold"),
         (
             "warm.start=model",
             "stages.warm.start: the model of this recipe is made from nothing by an sft stage; name one of cold",

@@ -22,13 +22,14 @@ from rl_core.environments import gsm8k
 from tasks.kind import MODEL
 from tasks.kinds.eval import EvalStage
 from tasks.kinds.rl import RlStage
+from tests.flows.without_smoke import WITHOUT
 
 
 def rl_stages(recipe: Recipe) -> dict[str, RlStage]:
     return {name: stage for name, stage in recipe.stages.items() if isinstance(stage, RlStage)}
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", sorted(shipped().keys() - WITHOUT))
 def test_a_smoke_recipe_is_the_same_experiment_at_another_size(name: str) -> None:
     full = load_recipe(name)
     small = smoke(full)

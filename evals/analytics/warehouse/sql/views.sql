@@ -92,7 +92,7 @@ CREATE OR REPLACE VIEW evaluated_checkpoints AS
 SELECT DISTINCT eval_samples.stage_run, eval_samples.experiment, eval_samples.stage, checkpoint, coalesce(trained.position, -1) AS checkpoint_position
 FROM eval_samples
 JOIN stages AS evaluation USING (stage_run)
-LEFT JOIN (SELECT experiment, stage, min(position) AS position FROM stages WHERE kind IN ('sft', 'rl') GROUP BY ALL) AS trained
+LEFT JOIN (SELECT experiment, stage, min(position) AS position FROM stages WHERE kind IN ('sft', 'rl', 'command') GROUP BY ALL) AS trained
     ON trained.experiment = eval_samples.experiment AND trained.stage = eval_samples.checkpoint;
 COMMENT ON VIEW evaluated_checkpoints IS 'Evaluated checkpoints in the order of the recipe; the model it starts from comes first.';
 

@@ -17,7 +17,7 @@ CREATE TABLE stages (
 );
 COMMENT ON TABLE stages IS 'Finished stages whose rows are here.';
 COMMENT ON COLUMN stages.stage_run IS 'experiment/stage-fingerprint: the stage directory below the workspace.';
-COMMENT ON COLUMN stages.kind IS 'data, sft, rl or eval.';
+COMMENT ON COLUMN stages.kind IS 'data, sft, rl, eval or command.';
 COMMENT ON COLUMN stages.position IS 'Topological position in the recipe: the order of curves and tables.';
 COMMENT ON COLUMN stages.start IS 'Stage whose checkpoint this one continues.';
 COMMENT ON COLUMN stages.steps IS 'Optimizer steps of an sft or rl stage.';
