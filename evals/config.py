@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, ValidationInfo, create_model, field_validator, model_validator
 
+from evals.benchmarks.entries import benchmark_entry
 from evals.engines import ENGINES, NAMES
 from evals.protocol import fill
 from rl_core.addresses import holds_secret, is_web_address
@@ -120,8 +121,8 @@ class EvalConfig(Settings):
 
     @field_validator("benchmarks", mode="before")
     @classmethod
-    def _names_are_settings(cls, value: Any) -> Any:
-        return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+    def _names_are_settings(cls, value: Any, info: ValidationInfo) -> Any:
+        return [benchmark_entry(item, info) for item in value] if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _something_to_measure(self) -> EvalConfig:

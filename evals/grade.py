@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from evals.answer_readers import LENIENT, find_reader
 from evals.benchmarks import registry
 from rl_core.data.prompts import DataError
 from rl_core.data.rows import read_rows
+from rl_core.environments.registry import find_verifier
+from rl_core.errors import naming
 from rl_core.files import in_one_piece
 from rl_core.outcome import Outcome
 from rl_core.own_code.reference import find, is_own
-from rl_core.own_code.verifier import OwnVerifier
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.rules import NONE, Rules
+from rl_core.rewards.verifiers.parameters import with_parameters
 from rl_core.rewards.verify import judged_by_text
 
 if TYPE_CHECKING:
@@ -31,6 +33,37 @@ VERDICT = ("correct", "outcome", "extracted")
 BY_TEXT = "gold_by_text"  # column of a file with golds that cannot be read
 
 
+GoldReader = Callable[[Any, str], tuple[str, str]]  # an answer and its place in a file -> verifier and gold; raises DataError
+
+
+@dataclass(frozen=True)
+class Golds:
+    """How the golds of a file are read, and directories of a user's own code that judges answers to them."""
+
+    read: GoldReader
+    code: tuple[Path, ...] = ()
+
+
+def golds_of_benchmark(name: str) -> Golds:
+    """Golds in whatever form a benchmark writes them; raises DataError for an unknown one."""
+    registry.find(name)
+    return Golds(lambda answer, where: registry.read_gold(name, answer, where))
+
+
+def golds_of_verifier(verifier: str | Mapping[str, Any]) -> Golds:
+    """Golds as in a data stage with this `verifier`; raises InputError for an unknown one."""
+    name, environment, parameters = find_verifier(verifier)
+    text = verifier if isinstance(verifier, str) else next(iter(verifier))
+
+    def read(answer: Any, where: str) -> tuple[str, str]:
+        with naming(where):
+            gold = with_parameters(environment.gold_of(answer), parameters)
+            environment.check_gold(name, gold)
+        return name, gold
+
+    return Golds(read, (find(text, "class").root,) if is_own(text) else ())
+
+
 class Graded(Counter[Outcome]):
     """How often each outcome occurs, and how many rows have a gold that cannot be read."""
 
@@ -39,7 +72,7 @@ class Graded(Counter[Outcome]):
 
 def grade(
     file: Path,
-    benchmark: str,
+    golds: str | Golds,
     output: Path,
     *,
     gold_column: str = "gold",
@@ -54,12 +87,14 @@ def grade(
     Columns of these names in the file are replaced. The golds may be in the form of the benchmark's own data. Where there are some that
     cannot be read, answers to them are compared as texts, and a column `gold_by_text` marks them; with `strict` they are an error.
 
-    Raises DataError, with nothing written, for an unknown benchmark, a file that cannot be read or written, a row without gold or response.
+    Args:
+        golds: the benchmark of which they are, a class of a user's own, or what says how they are read (`golds_of_verifier`).
+
+    Raises:
+        InputError: a file that cannot be read or written, or a row without gold or response; nothing is written.
     """
-    own = OwnVerifier(benchmark) if is_own(benchmark) else None
-    code = [find(benchmark, "class").root] if own else []
-    if own is None:
-        registry.find(benchmark)
+    if isinstance(golds, str):
+        golds = golds_of_verifier(golds) if is_own(golds) else golds_of_benchmark(golds)
     read = find_reader(reader)
     for path, option in ((file, "FILE"), (output, "--output")):
         if path.suffix not in FORMATS:
@@ -71,11 +106,10 @@ def grade(
     if output.exists() and output.samefile(file):
         raise DataError(f"--output {output}: is the input; give another name")
     rows = read_rows(file)
-    read_gold = own.read_gold if own else partial(registry.read_gold, benchmark)
     items = [
-        _item(row, read_gold, f"{file}: row {number}", gold_column, response_column, strict) for number, row in enumerate(rows, start=1)
+        _item(row, golds.read, f"{file}: row {number}", gold_column, response_column, strict) for number, row in enumerate(rows, start=1)
     ]
-    with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE, code) as pool:
+    with ScoringPool(workers or min(os.cpu_count() or 1, 8), DEADLINE, golds.code) as pool:
         verdicts = pool.judge(items, read, rules)
     graded = Graded(verdict.outcome for verdict in verdicts)
     graded.by_text = sum(verdict.by_text for verdict in verdicts)
@@ -87,9 +121,7 @@ def grade(
     return graded
 
 
-def _item(
-    row: Any, read_gold: Callable[[Any, str], tuple[str, str]], where: str, gold_column: str, response_column: str, strict: bool
-) -> ScoreItem:
+def _item(row: Any, read_gold: GoldReader, where: str, gold_column: str, response_column: str, strict: bool) -> ScoreItem:
     if not isinstance(row, dict):
         raise DataError(f"{where} is no object with named columns; repair or remove it")
     for column, option in ((gold_column, "--gold"), (response_column, "--response")):

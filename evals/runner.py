@@ -10,6 +10,7 @@ import os
 import re
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +36,9 @@ from rl_core.files import write_json
 from rl_core.judge.opinions import Opinions
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
+from rl_core.own_code.reference import find
+from rl_core.own_code.sources import CODE, digests, sources
+from rl_core.own_code.verifier import copies
 from rl_core.rewards.pool import ScoringPool
 from rl_core.rewards.verify import judged_by_text
 from rl_core.rollout.engine import Sampling
@@ -64,7 +68,7 @@ def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, A
     for cell in finished:
         progress.skip(cell)
     opinions = Opinions(config.judge, job.replies) if config.judge else None
-    with ScoringPool(config.resources.scoring_workers, config.scoring_deadline, opinions=opinions) as pool:
+    with ScoringPool(config.resources.scoring_workers, config.scoring_deadline, _code(job), opinions) as pool:
         for checkpoint in job.checkpoints:
             theirs = [cell for cell in waiting if cell.checkpoint is checkpoint]
             if theirs:
@@ -72,6 +76,12 @@ def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, A
                     for cell in theirs:
                         run(cell, engine, pool, progress, config)
     return _write_scores(job, cells)
+
+
+def _code(job: EvalJob) -> list[Path]:
+    """A user's own code: the copy of a stage, else where it is."""
+    names = [name for settings in job.config.benchmarks for name in registry.own_code(settings)]
+    return copies([job.output / CODE]) or [find(name, "class").root for name in names]
 
 
 def plan(job: EvalJob) -> list[Cell]:
@@ -118,6 +128,8 @@ def _cell(job: EvalJob, checkpoint: NamedCheckpoint, settings: BenchmarkSettings
     }
     if config.judge:
         identity["judge"] = config.judge.identity
+    if names := registry.own_code(settings):
+        identity["code"] = digests(sources(names, "class"))
     identity = json.loads(json.dumps(identity))  # tuples to lists: as it is read back
     cells = job.cells or job.output / ".cells"
     return Cell(checkpoint, benchmark, template, tuple(modes), identity, cells / fingerprint_of(identity))

@@ -106,6 +106,12 @@ def local_files(settings: BenchmarkSettings, data_dir: Path | None) -> list[Path
     return find(settings.name).local_files(_options(settings), data_dir)
 
 
+def own_code(settings: BenchmarkSettings) -> list[str]:
+    """Classes of a user's own that judge its answers, as its settings name them."""
+    found = find(settings.name)
+    return found.own_code(_options(settings)) if isinstance(found, Environment) else []
+
+
 def size(settings: BenchmarkSettings) -> int:
     """How many problems there will be, without reading them."""
     return find(settings.name).size(_options(settings), settings.limit)

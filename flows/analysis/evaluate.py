@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +19,8 @@ from flows.console import make_console
 from flows.history.references import find, names_stage
 from flows.planning.model_files import check_hub_model, model_files
 from flows.runs.summary import print_scores, score_table
-from rl_core.errors import InputError
+from rl_core.config.own_files import FOLDERS
+from rl_core.errors import InputError, first_line
 from rl_core.rollout.description import names_of
 from tasks.stage.digests import Digests
 from tasks.stage.fingerprint import fingerprint
@@ -56,7 +58,9 @@ def make_job(
     Raises InputError if a setting is wrong, a checkpoint is not there or incomplete, or the hub has no such model.
     """
     try:
-        config = EvalConfig.model_validate({name: value for name, value in settings.items() if value is not None})
+        config = EvalConfig.model_validate(
+            {name: value for name, value in settings.items() if value is not None}, context={FOLDERS: [Path.cwd()]}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -139,11 +143,21 @@ def _progress(console: Console) -> Iterator[Callable[[int, int, dict[str, float]
         yield show
 
 
+def _verifier(text: str) -> str | dict[str, Any]:
+    """A verifier as it stands in a recipe."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--verifier {text}: the value is not valid YAML: {first_line(error)}") from error
+    return found if isinstance(found, dict) else text
+
+
 def grade_file(
     file: Path,
-    benchmark: str,
     output: Path,
     *,
+    benchmark: str | None,
+    verifier: str | None,
     gold: str,
     response: str,
     protocol: str | None,
@@ -151,17 +165,23 @@ def grade_file(
     strict: bool,
     workers: int | None,
 ) -> None:
-    """Grade a file and print how often each outcome occurs. `rules` are added to those of the protocol."""
+    """Grade a file and print how often each outcome occurs. `rules` are added to those of the protocol.
+
+    Raises:
+        InputError: not exactly one of `benchmark` and `verifier` is given, or as `grade`.
+    """
     from evals.answer_readers import LENIENT
-    from evals.grade import BY_TEXT, grade
+    from evals.grade import BY_TEXT, golds_of_verifier, grade
     from evals.statistics import wilson
     from rl_core.outcome import Outcome
     from rl_core.rewards.rules import Rule
 
+    if (benchmark is None) == (verifier is None):
+        raise InputError("--benchmark or --verifier: give one of them, such as --benchmark gsm8k")
     published = find_protocol(protocol) if protocol else None
     outcomes = grade(
         file,
-        benchmark,
+        benchmark or golds_of_verifier(_verifier(verifier or "")),
         output,
         gold_column=gold,
         response_column=response,

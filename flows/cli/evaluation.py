@@ -16,7 +16,7 @@ from tasks.workspace import Workspace
 
 @main.command()
 @click.argument("checkpoints", nargs=-1, required=True)
-@click.option("--benchmarks", help="Names, with commas between; default: those of the protocol.")
+@click.option("--benchmarks", help="Names, files of problems or of settings (.yaml), with commas between; default: those of the protocol.")
 @click.option("--protocol", help="Published settings: simplerl_v0, oat_zero, open_r1, ... (evals/protocols/).")
 @click.option("--limit", type=click.IntRange(1), help="Problems per benchmark: the same in every evaluation.")
 @click.option("--samples", help="Sampled responses per problem, or auto: as many as --width needs.")
@@ -82,7 +82,8 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Workspace) -
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--benchmark", required=True, help="Whose answers these are: gsm8k, math500, aime24, ...")
+@click.option("--benchmark", help="Whose answers these are: gsm8k, math500, aime24, ...")
+@click.option("--verifier", help="Or how answers are judged, as in a recipe: math, exact, 'number: {tolerance: 0.01}', ...")
 @click.option("--output", required=True, type=Output(directory=False), help="Where to write: .jsonl or .parquet.")
 @click.option("--gold", default="gold", show_default=True, metavar="COLUMN", help="Column of the right answers.")
 @click.option("--response", default="response", show_default=True, metavar="COLUMN", help="Column of the completions.")
@@ -96,7 +97,7 @@ def compare(names: tuple[str, ...], output: Path | None, workspace: Workspace) -
 )
 @click.option("--strict", is_flag=True, help="Refuse golds that cannot be read; default: compare the texts, and say how many there are.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes for symbolic work; default: one per core, at most 8.")
-def grade(file: Path, benchmark: str, output: Path, **options: Any) -> None:
+def grade(file: Path, output: Path, **options: Any) -> None:
     """Grade the completions in FILE (.jsonl or .parquet) without a model.
 
     OUTPUT has the rows of FILE in their order, with the columns correct, outcome and extracted, and gold_by_text where a gold cannot be
@@ -104,4 +105,4 @@ def grade(file: Path, benchmark: str, output: Path, **options: Any) -> None:
     """
     from flows.analysis.evaluate import grade_file
 
-    grade_file(file, benchmark, output, **options)
+    grade_file(file, output, **options)

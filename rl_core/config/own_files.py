@@ -85,6 +85,11 @@ def located(value: Any, info: ValidationInfo) -> Any:
     return _mapped(value, lambda path: _beside(path.expanduser(), folders))
 
 
+def inside(value: Any, folder: Path) -> Any:
+    """A value with its relative paths in a folder."""
+    return _mapped(value, lambda path: _beside(path.expanduser(), [folder]))
+
+
 def _beside(path: Path, folders: Sequence[Path]) -> Path:
     candidates = [Path(os.path.abspath(folder / path)) for folder in folders] or [path]
     return next((found for found in candidates if found.exists()), candidates[0])

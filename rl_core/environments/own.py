@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from rl_core.config.base import Added, Settings
 from rl_core.config.data import WorkedResponses
 from rl_core.config.own_files import OwnCode, OwnFiles
 from rl_core.data.own.columns import Columns, Draft
 from rl_core.data.own.load import OwnProblems, load
 from rl_core.data.own.row_filter import check_expression
 from rl_core.data.own.source import check_source, hub_sets, is_own, local_files
-from rl_core.data.prompts import Prompt
+from rl_core.data.prompts import DataError, Prompt
 from rl_core.data.rows import count_rows
 from rl_core.data.splits import first_of, hold_out
 from rl_core.environments.environment import Environment, Problems
@@ -24,11 +26,29 @@ from rl_core.own_code.reference import is_own as is_own_code
 from rl_core.rewards.extraction import extract_answer
 from rl_core.rewards.verifiers.parameters import with_parameters
 
+Verifier = str | dict[str, dict[str, Any]]
+
+
+def _readable(sources: list[str]) -> list[str]:
+    for text in sources:
+        check_source(text)
+    return sources
+
+
+def _known(verifier: Verifier) -> Verifier:
+    from rl_core.environments.registry import find_verifier  # which imports this file
+
+    find_verifier(verifier)
+    return verifier
+
+
 Sources = Annotated[
     list[str],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
     Field(min_length=1),
+    AfterValidator(_readable),
 ]
+KnownVerifier = Annotated[Verifier, AfterValidator(_known)]
 
 
 class OwnData(WorkedResponses):
@@ -39,7 +59,7 @@ class OwnData(WorkedResponses):
         description="Files (.jsonl, .json, .parquet, .csv) beside the recipe, or hub:ORG/NAME[/CONFIG][@REVISION][#SPLIT]; one or a list."
     )
     columns: Columns = Field(Columns(), description="Which columns matter.")
-    verifier: Annotated[str | dict[str, dict[str, Any]], OwnCode()] = Field(
+    verifier: Annotated[KnownVerifier, OwnCode()] = Field(
         "math",
         description="How answers are judged: math, exact, number, choice, regex, json, …, {number: {tolerance: 0.01}}, or an environment "
         "of your own: `file.py:Class` or `package.module:Class`.",
@@ -52,20 +72,17 @@ class OwnData(WorkedResponses):
     train: int | None = Field(None, ge=1, description="Use only the first rows of a seeded shuffle; default: all.")
     test: int = Field(0, ge=0, description="Held-out problems, chosen by digest: the same whatever the seed.")
 
-    @field_validator("source")
-    @classmethod
-    def _can_be_read(cls, value: list[str]) -> list[str]:
-        for text in value:
-            check_source(text)
-        return value
 
-    @field_validator("verifier")
-    @classmethod
-    def _is_known(cls, value: Any) -> Any:
-        from rl_core.environments.registry import find_verifier  # which imports this file
+class OwnBenchmark(Settings):
+    """What says where the problems of a benchmark of one's own are; as in a data stage."""
 
-        find_verifier(value)
-        return value
+    source: Annotated[Sources | None, OwnFiles(), Added()] = Field(None, description="own only: files, or a set on the hub.")
+    columns: Annotated[Columns | None, Added()] = Field(None, description="own only: which columns matter.")
+    verifier: Annotated[KnownVerifier | None, OwnCode(), Added()] = Field(
+        None, description="own only: how answers are judged; default: math."
+    )
+    system: Annotated[str | None, Added()] = Field(None, description="own only: system message of rows that have none.")
+    where: Annotated[str | None, Added()] = Field(None, description="own only: only rows of which this DuckDB expression is true.")
 
 
 class Own(Environment[OwnData]):
@@ -73,6 +90,8 @@ class Own(Environment[OwnData]):
     label = "own problems"
     is_verifier: ClassVar[bool] = False
     settings = OwnData
+    is_benchmark = True
+    options = OwnBenchmark
 
     def is_meant(self, written: Mapping[str, Any]) -> bool:
         return is_own(written.get("source"))
@@ -84,8 +103,9 @@ class Own(Environment[OwnData]):
     def inputs(self, config: OwnData, data_dir: Path | None) -> list[Path]:
         return local_files(config.source)
 
-    def own_code(self, config: OwnData) -> list[str]:
-        return list(filter(is_own_code, [config.verifier] if isinstance(config.verifier, str) else config.verifier))
+    def own_code(self, config: OwnData | OwnBenchmark) -> list[str]:
+        verifier = config.verifier or ""
+        return list(filter(is_own_code, [verifier] if isinstance(verifier, str) else verifier))
 
     def problems(self, config: OwnData, data_dir: Path | None, seed: int) -> Problems:
         found = self.read(config)
@@ -128,6 +148,23 @@ class Own(Environment[OwnData]):
             return config.train
         left = max(0, there - config.test)
         return min(config.train or left, left)
+
+    def local_files(self, options: OwnBenchmark, data_dir: Path | None) -> list[Path]:
+        return local_files(self._config(options).source)
+
+    def load(self, options: OwnBenchmark, limit: int | None, data_dir: Path | None) -> list[Prompt]:
+        return [replace(prompt, trace=None) for prompt in self.read(self._config(options)).different.prompts]
+
+    def size(self, options: OwnBenchmark, limit: int | None) -> int:
+        there = sum(map(count_rows, self.local_files(options, None)))
+        return min(limit or there, there) if there else limit or 0
+
+    def _config(self, options: OwnBenchmark) -> OwnData:
+        if options.source is None:
+            raise DataError(f"benchmark {self.name}: no `source`; add one, such as {{name: mine, source: mine.jsonl}}")
+        config = OwnData.model_validate(options.model_dump(exclude_none=True))
+        self.check(config)
+        return config
 
     def set_name(self, config: OwnData) -> str:
         return ", ".join(config.source)

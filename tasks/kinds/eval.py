@@ -12,10 +12,10 @@ from pydantic import Field
 from evals.analytics.health import eval_warnings
 from evals.config import MOST_SAMPLES, EvalConfig, EvalJob, EvalResources, NamedCheckpoint
 from evals.engines import ENGINES
-from rl_core.environments.registry import made_to_order
 from rl_core.errors import naming
 from rl_core.files import write_json
 from rl_core.model.pretrained import MODEL_FILES
+from rl_core.own_code.sources import CODE, sources, write
 from rl_core.rollout.engines import DEFAULT
 from tasks.costs.formulas import (
     BYTES_TOKEN,
@@ -76,6 +76,7 @@ class Eval(ModelKind[EvalStage]):
             data_dir=spec.data_dir,
             seed=spec.seed,
         )
+        write(spec.code, spec.directory / CODE)
         path = spec.directory / JOB
         write_json(path, job.model_dump(mode="json"))
         run_module("evals.run", path, work.lease, work.follow)
@@ -121,6 +122,16 @@ class Eval(ModelKind[EvalStage]):
                 found.update(registry.local_files(benchmark, data_dir))
         return sorted(found)
 
+    def code(self, stage: EvalStage, where: str) -> dict[str, dict[str, str]]:
+        """Environments of a user's own that judge a benchmark of theirs."""
+        from evals.benchmarks import registry
+
+        found: dict[str, str] = {}
+        for number, benchmark in enumerate(stage.benchmarks):
+            with naming(f"{where}.benchmarks.{number}.verifier"):
+                found |= sources(registry.own_code(benchmark), "class")
+        return {"verifier": found} if found else {}
+
     def held_out(self, stage: EvalStage) -> list[dict[str, Any]]:
         """Its benchmarks."""
         return [benchmark.problems_held_out() for benchmark in stage.benchmarks]
@@ -131,7 +142,9 @@ class Eval(ModelKind[EvalStage]):
 
     def public_sets(self, stage: EvalStage) -> list[str]:
         """Benchmarks that are not made here."""
-        return [benchmark.name for benchmark in stage.benchmarks if not made_to_order(benchmark.name)]
+        from evals.benchmarks import registry
+
+        return [benchmark.name for benchmark in stage.benchmarks if benchmark.name in registry.PROBLEM_SETS]
 
     # Costs
 

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from evals.answer_readers import READERS
-from evals.grade import grade
+from evals.grade import golds_of_verifier, grade
 from rl_core.data.prompts import DataError
+from rl_core.errors import InputError
 from rl_core.outcome import Outcome
 from rl_core.rewards.pool import ScoreItem, ScoringPool
 from rl_core.rewards.rules import Rule
@@ -180,3 +181,15 @@ def test_half_of_a_character_in_a_completion_is_written_as_a_whole_one(output: s
     (tmp_path / "in.jsonl").write_text(r'{"gold": "1", "response": "cut \ud83d #### 1"}')
     assert grade(tmp_path / "in.jsonl", "gsm8k", tmp_path / output, workers=1) == {Outcome.CORRECT: 1}
     assert "cut \ufffd #### 1".encode() in (tmp_path / output).read_bytes() or output.endswith("parquet")
+
+
+def test_answers_of_ones_own_are_judged_by_a_verifier(tmp_path: Path) -> None:
+    rows = [{"gold": 3.14, "response": "so about 3.1"}, {"gold": "1,000", "response": r"\boxed{1000}"}, {"gold": 2, "response": "three"}]
+    file = lines(tmp_path / "in.jsonl", rows)
+    graded = grade(file, golds_of_verifier({"number": {"tolerance": 0.1}}), tmp_path / "out.jsonl", workers=1)
+    assert graded == {Outcome.CORRECT: 2, Outcome.UNPARSEABLE: 1}
+    with pytest.raises(InputError, match="there is no verifier 'numbr'; did you mean 'number'"):
+        golds_of_verifier("numbr")
+    with pytest.raises(InputError, match=r"in.jsonl: row 1: "):
+        grade(lines(file, [{"gold": "many", "response": "3"}]), golds_of_verifier("number"), tmp_path / "none.jsonl", workers=1)
+    assert not (tmp_path / "none.jsonl").exists()

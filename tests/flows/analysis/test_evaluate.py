@@ -95,6 +95,18 @@ def test_grade(tmp_path: Path) -> None:
     assert [row["outcome"] for row in graded] == ["format_error", "correct"]
 
 
+@pytest.mark.follows("give one of them, such as --benchmark gsm8k")
+def test_grade_by_a_verifier(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"gold": "4", "response": "It is 4.05"}\n')
+    call = ["grade", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl"]
+    neither = r1flow(*call)
+    assert neither.exit_code == 2
+    assert neither.output == "error: --benchmark or --verifier: give one of them, such as --benchmark gsm8k\n"
+    assert "0.0 % correct" in r1flow(*call, "--benchmark", "gsm8k").output
+    assert "100.0 % correct" in r1flow(*call, "--verifier", "number: {tolerance: 0.1}").output
+    assert "not valid YAML" in r1flow(*call, "--verifier", "{number").output
+
+
 @pytest.mark.follows("--strict refuses them")
 def test_grade_says_how_many_golds_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"gold": "2, 4, \\\\ldots, 2n", "response": "\\\\boxed{2, 4, \\\\dots, 2n}"}\n')
