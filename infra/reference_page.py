@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +20,9 @@ from evals.benchmarks.registry import BENCHMARKS  # noqa: E402
 from flows.recipe.schema import Recipe  # noqa: E402
 from rl_core.data.templates import TEMPLATES  # noqa: E402
 from rl_core.environments.registry import VERIFIERS  # noqa: E402
-from rl_core.rewards.reward import COMPONENTS, PRESETS  # noqa: E402
+from rl_core.registry import modules_of  # noqa: E402
+from rl_core.rewards import components  # noqa: E402
+from rl_core.rewards.reward import PRESETS  # noqa: E402
 
 PAGE = ROOT / "flows" / "REFERENCE.md"
 SHOWN = 70  # characters of a default
@@ -45,16 +48,15 @@ def page() -> str:
         lines += [f"## {title}", ""]
         for name in names:
             lines += _class(name, classes[name])
+    sources = {name: module for module in modules_of(components) for name in getattr(module, "COMPONENTS", ())}
+    presets = {name: ", ".join(f"{weight:g} x {part}" for part, weight in found.items()) for name, found in PRESETS.items()}
+    families = {name: _about(sys.modules[type(found).__module__]) for name, found in VERIFIERS.items()}
     lines += _names("Templates", {name: _template(name) for name in TEMPLATES})
-    lines += _names(
-        "Reward presets", {name: ", ".join(f"{weight:g} x {part}" for part, weight in found.items()) for name, found in PRESETS.items()}
-    )
-    lines += _names(
-        "Reward components", {name: f"at least {found.lowest:g} where judging took too long" for name, found in COMPONENTS.items()}
-    )
-    lines += _names("Verifiers", {name: ", ".join(_parameters(found.parameters)) for name, found in VERIFIERS.items()})
-    lines += _names("Benchmarks", {name: BENCHMARKS[name].label or "" for name in sorted(BENCHMARKS)})
-    lines += _names("Protocols", dict.fromkeys(protocol.names(), ""))
+    lines += _names("Reward presets", presets)
+    lines += _names("Reward components", {name: _about(module) for name, module in sources.items()})
+    lines += _names("Verifiers", {name: " ".join([about, *_parameters(VERIFIERS[name].parameters)]) for name, about in families.items()})
+    lines += _names("Benchmarks", {name: BENCHMARKS[name].label or name for name in sorted(BENCHMARKS)})
+    lines += _names("Protocols", {name: ", ".join(protocol.find_protocol(name).benchmarks.value) for name in protocol.names()})
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -102,6 +104,11 @@ def _default(value: Any) -> str:
 def _parameters(settings: Any) -> Iterator[str]:
     for name, field in settings.model_fields.items():
         yield f"`{name}`: {field.description}"
+
+
+def _about(module: ModuleType) -> str:
+    """The first paragraph of a module's docstring."""
+    return (module.__doc__ or "").split("\n\n")[0]
 
 
 def _template(name: str) -> str:
