@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections import Counter
@@ -312,6 +313,7 @@ class _Actor:
         self.group = join(rank, size, address, timeout)
 
     def make(self, make: Callable[..., Any], *args: Any) -> None:
+        gc.set_threshold(50_000)  # as in `run_job`
         spare_scikit_learn()
         self.worker = make(*args, self.group) if self.group else make(*args)
 

@@ -22,6 +22,7 @@ from rl_core.training.backends.collective import TrainingGroup
 from rl_core.training.policy import Policy
 from rl_core.workers.build import make_engine, make_policy
 from rl_core.workers.interface import Models
+from tests import warm_vllm
 
 PART = 5  # weights that travel together
 
@@ -94,6 +95,7 @@ def install(put: Callable[[Any, str, Any], Any] = setattr) -> None:
 def make_engine_without_cuda(models: Models, config: RlConfig, transfer: Transfer) -> RolloutEngine:
     """For a Ray actor: `make_engine`."""
     install()
+    warm_vllm.install()
     return make_engine(models, config, transfer)
 
 
