@@ -13,6 +13,7 @@ from evals.protocol import fill
 from rl_core.addresses import holds_secret, is_web_address
 from rl_core.config.base import Added, Settings
 from rl_core.config.jobs import Job
+from rl_core.config.own_files import code_within
 from rl_core.config.resources import Precision, Resources
 from rl_core.environments.registry import ENVIRONMENTS, made_to_order
 from rl_core.judge.settings import Judge
@@ -123,6 +124,16 @@ class EvalConfig(Settings):
     @classmethod
     def _names_are_settings(cls, value: Any, info: ValidationInfo) -> Any:
         return [benchmark_entry(item, info) for item in value] if isinstance(value, list) else value
+
+    def with_code_in(self, folder: Path) -> EvalConfig:
+        """The same with verifiers of a user's own from copies in a folder."""
+        moved = [
+            benchmark.model_copy(update={"verifier": code_within(verifier, folder)})
+            if (verifier := getattr(benchmark, "verifier", None))
+            else benchmark
+            for benchmark in self.benchmarks
+        ]
+        return self.model_copy(update={"benchmarks": moved})
 
     @model_validator(mode="after")
     def _something_to_measure(self) -> EvalConfig:

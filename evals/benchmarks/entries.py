@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationInfo
 
-from rl_core.config.own_files import inside, located
+from rl_core.config.own_files import code_inside, inside, located
 from rl_core.data.rows import READERS
 from rl_core.environments.registry import ENVIRONMENTS
 from rl_core.errors import first_line
@@ -38,4 +38,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise ValueError(f"a file with the settings of a benchmark is wanted ({path}: {reason})") from error
     if not isinstance(content, dict) or "source" not in content:
         raise ValueError(f"{path}: settings with a `source` are wanted, such as source: mine.jsonl")
-    return {"name": path.stem} | content | {"source": inside(content["source"], path.parent)}
+    places = {"source": inside(content["source"], path.parent)}
+    if "verifier" in content:
+        places["verifier"] = code_inside(content["verifier"], path.parent)
+    return {"name": path.stem} | content | places

@@ -68,6 +68,11 @@ def code_within(value: Any, folder: Path) -> Any:
     return _mapped_code(value, lambda path: folder / path.name)
 
 
+def code_inside(value: Any, folder: Path) -> Any:
+    """The same with a relative path of its file in a folder."""
+    return _mapped_code(value, lambda path: _beside(path.expanduser(), [folder]))
+
+
 def _located_code(value: Any, info: ValidationInfo) -> Any:
     folders: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
     return _mapped_code(value, lambda path: _beside(path.expanduser(), folders))

@@ -62,7 +62,7 @@ class Eval(ModelKind[EvalStage]):
 
     def run(self, spec: StageSpec, work: Work) -> dict[str, Any]:
         """Evaluate; returns tokens, seconds and memory, the scores are in `scores.json`."""
-        config = EvalConfig.model_validate(spec.settings)
+        config = EvalConfig.model_validate(spec.settings).with_code_in(spec.directory / CODE)
         checkpoints = [_checkpoint(up) for up in spec.upstream["checkpoints"]]
         if isinstance(spec.model, str):
             checkpoints.insert(0, NamedCheckpoint(name="model", path=spec.model, digest=_model_digest(spec)))
@@ -126,10 +126,12 @@ class Eval(ModelKind[EvalStage]):
         """Environments of a user's own that judge a benchmark of theirs."""
         from evals.benchmarks import registry
 
+        names: list[str] = []
         found: dict[str, str] = {}
         for number, benchmark in enumerate(stage.benchmarks):
+            names += registry.own_code(benchmark)
             with naming(f"{where}.benchmarks.{number}.verifier"):
-                found |= sources(registry.own_code(benchmark), "class")
+                found = sources(names, "class")  # of all of them: two files must not have one place
         return {"verifier": found} if found else {}
 
     def held_out(self, stage: EvalStage) -> list[dict[str, Any]]:

@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from evals.benchmarks import registry
 from evals.config import BenchmarkSettings, EvalConfig, EvalJob, NamedCheckpoint
-from evals.runner import evaluate
+from evals.runner import evaluate, plan
 from flows.planning.plan import make_specs
 from flows.recipe.load import load_recipe
 from rl_core.config.own_files import FOLDERS
 from rl_core.data.prompts import DataError
+from rl_core.errors import InputError
+from rl_core.own_code.sources import CODE, sources, write
 from tasks.kinds import KINDS
 from tasks.stage.digests import Digests
 from tasks.stage.fingerprint import differences
@@ -154,3 +156,56 @@ def test_a_class_of_ones_own_judges_it(folder: Path, judge_server: JudgeServer) 
     (folder / "rules.py").write_text(RULES + "# changed\n")
     after = make_specs(load_recipe(str(folder / "own.yaml")), workspace, None, Digests(workspace.digests))["scores"]
     assert differences("scores", before.identity, after.identity) == ["verifier rules.py changed"]
+
+
+def test_a_stage_judges_by_its_copy(folder: Path, judge_server: JudgeServer) -> None:
+    """An edit while it runs changes neither its verdicts nor what its cells are known by."""
+    (folder / "rules.py").write_text(RULES)
+    judge_server.say = lambda right, body: "1"
+    benchmarks = [
+        {"name": "mine", "source": "rows.jsonl", "columns": COLUMNS, "verifier": "rules.py:Whole", "where": "result < 2"},
+        "gsm8k",
+    ]
+    settings = {
+        "benchmarks": benchmarks,
+        "template": "plain",
+        "engine": "openai",
+        "resources": {"base_url": judge_server.url, "retries": 0},
+    }
+    config = EvalConfig.model_validate(settings, context={FOLDERS: [folder]})
+    output = folder / "out"
+    copied = config.with_code_in(output / CODE)
+    assert copied.benchmarks[1] == config.benchmarks[1]
+    copied = copied.model_copy(update={"benchmarks": copied.benchmarks[:1]})
+    job = EvalJob(config=copied, checkpoints=[NamedCheckpoint(name="served", path="a-policy")], output=output)
+    write(sources(registry.own_code(config.benchmarks[0]), "class"), output / CODE)
+    [before] = plan(job)
+    (folder / "rules.py").write_text("raise RuntimeError('the copy is used, not this')")
+    assert [score["value"] for score in evaluate(job)["scores"] if score["subset"] is None] == [1.0]
+    assert plan(job)[0].identity == before.identity
+
+
+def test_a_verifier_lies_beside_the_file_of_its_benchmark(folder: Path) -> None:
+    (folder / "sets").mkdir()
+    (folder / "sets" / "sums.yaml").write_text("source: rows.jsonl\nverifier: {'rules.py:Whole': {strict: true}}\n")
+    [found] = settings(folder, "sets/sums.yaml")
+    assert registry.own_code(found) == [f"{folder}/sets/rules.py:Whole"]
+
+
+@pytest.mark.follows("is another one than that of the same name beside it; rename one of them")
+def test_two_files_of_one_name_are_refused_before_a_run(folder: Path) -> None:
+    for place in (folder, folder / "more"):
+        place.mkdir(exist_ok=True)
+        (place / "rules.py").write_text(f"{RULES}# {place.name}\n")
+    second = "{name: other, source: rows.jsonl, verifier: 'more/rules.py:Whole'}"
+    (folder / "own.yaml").write_text(RECIPE.replace("verifier: number}]", f"verifier: 'rules.py:Whole'}}, {second}]"))
+    (folder / "train.jsonl").write_text(json.dumps({"problem": "What is 7 + 7?", "result": 14}) + "\n")
+
+    def code() -> dict[str, dict[str, str]]:
+        return KINDS["eval"].code(load_recipe(str(folder / "own.yaml")).stages["scores"], "stages.scores")
+
+    with pytest.raises(InputError, match=r"^stages.scores.benchmarks.1.verifier: .*its file rules.py is another one"):
+        code()
+    (folder / "more" / "rules.py").rename(folder / "more" / "others.py")
+    (folder / "own.yaml").write_text((folder / "own.yaml").read_text().replace("more/rules", "more/others"))
+    assert code()["verifier"].keys() == {"rules.py", "others.py"}
