@@ -48,6 +48,7 @@ COMMANDS = {
     "evaluate {tmp}/none --benchmarks gsm8k": False,
     "grade {tmp}/rows.jsonl --benchmark gsm8k --output {tmp}/out.jsonl --workers 1": True,
     "analyze {tmp}/none.jsonl --output {tmp}/analysis": False,
+    f"data {MINI} puzzles": True,
     f"schedule {MINI} --off": False,
     "up --prefect-port 4100 --mlflow-port 4100": False,
     "--help": True,
@@ -55,7 +56,7 @@ COMMANDS = {
     "--version": True,
 }
 RUNS = (f"run {MINI}", "resume mini")  # which would start servers
-WITHOUT_WORKSPACE = ("recipes", "schema", "show", "grade", "analyze", "--help", "--version")
+WITHOUT_WORKSPACE = ("recipes", "schema", "data", "show", "grade", "analyze", "--help", "--version")
 
 
 @pytest.fixture
