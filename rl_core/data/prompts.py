@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [{"prompt_id": prompt.prompt_id, **asdict(prompt)} for prompt in prompts]
+    rows = [{"prompt_id": prompt.prompt_id, **vars(prompt)} for prompt in prompts]
     more = {name: True for name in MORE_COLUMNS if any(row[name] is not None for row in rows)}
     schema = pa.schema([pa.field(name, pa.string(), nullable=nullable) for name, nullable in (COLUMNS | more).items()])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)

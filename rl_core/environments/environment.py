@@ -179,10 +179,8 @@ class Environment(Generic[Config]):
         raise NotImplementedError
 
     def gold_of(self, answer: Any) -> str:
-        """The gold of an answer as somebody's file has it; raises InputError where it is no answer of this family."""
-        gold = self.text_of(answer)
-        self.check_gold(self.name, gold)
-        return gold
+        """The gold of an answer as somebody's file has it, for `check_gold`; raises InputError for what cannot be one."""
+        return self.text_of(answer)
 
     def read_gold(self, answer: Any, where: str) -> tuple[str, str]:
         """Task and gold of an answer that is alone in a file, without its problem.
@@ -191,9 +189,11 @@ class Environment(Generic[Config]):
             DataError: it is no answer of this family; `where` is put in front.
         """
         try:
-            return self.name, self.gold_of(answer)
+            gold = self.gold_of(answer)
+            self.check_gold(self.name, gold)
         except InputError as error:
             raise DataError(f"{where}: {error}") from error
+        return self.name, gold
 
 
 def files_or_nothing(

@@ -77,7 +77,7 @@ class Gsm8k(Mathematical[Gsm8kData]):
     settings = Gsm8kData
 
     def gold_of(self, answer: Any) -> str:
-        return super().gold_of(after_hashes(answer))
+        return after_hashes(self.text_of(answer))
 
     def inputs(self, config: Gsm8kData, data_dir: Path | None) -> list[Path]:
         splits: tuple[Split, Split] = ("train", "test")

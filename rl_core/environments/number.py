@@ -15,7 +15,7 @@ from rl_core.rewards.extraction import extract_answer
 from rl_core.rewards.readers import Reader
 from rl_core.rewards.rules import Rules
 from rl_core.rewards.verdict import Verdict
-from rl_core.rewards.verifiers.numbers import agree, read_number
+from rl_core.rewards.verifiers.numbers import Number, agree, read_number
 from rl_core.rewards.verifiers.parameters import in_words, split_parameters
 
 
@@ -31,10 +31,7 @@ class NumberEnvironment(Environment[TrainingData]):
     parameters = Parameters
 
     def judge(self, task: str, response: str, gold: str, read: Reader | None, rules: Rules) -> Verdict:
-        bare, parameters = split_parameters(gold, Parameters)
-        expected = read_number(bare)
-        if expected is None:
-            raise InputError(f"the gold answer {bare[:80]!r} is no number")
+        expected, parameters = _read_gold(gold)
         answer = read(response) if read else extract_answer(response) or extract_answer(response, any_number=True)
         if answer is None:
             return Verdict(Outcome.FORMAT_ERROR if read else Outcome.UNPARSEABLE, None)
@@ -45,8 +42,19 @@ class NumberEnvironment(Environment[TrainingData]):
         right = agree(expected, found, relative, absolute)
         return Verdict(Outcome.CORRECT if right else Outcome.WRONG, f"{found.value * 100}%" if found.percent else str(found.value))
 
+    def check_gold(self, task: str, gold: str) -> None:
+        _read_gold(gold)
+
     def in_words(self, gold: str) -> str | None:
         return in_words(gold)
+
+
+def _read_gold(gold: str) -> tuple[Number, Parameters]:
+    bare, parameters = split_parameters(gold, Parameters)
+    expected = read_number(bare)
+    if expected is None:
+        raise InputError(f"the gold answer {bare[:80]!r} is no number")
+    return expected, parameters
 
 
 ENVIRONMENT = NumberEnvironment()

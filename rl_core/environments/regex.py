@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from pydantic import Field
 
@@ -58,10 +57,6 @@ class Regex(Environment[TrainingData]):
     def needs_answer(self, parameters: Settings) -> bool:
         pattern = parameters.model_dump()["pattern"]
         return not pattern or ANSWER in pattern
-
-    def gold_of(self, answer: Any) -> str:
-        """It may be a part of the pattern of the recipe, so it is checked with its parameters."""
-        return self.text_of(answer)
 
     def in_words(self, gold: str) -> str | None:
         return in_words(gold)

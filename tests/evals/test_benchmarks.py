@@ -134,7 +134,7 @@ def test_text_that_is_no_json_is_named(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         (BenchmarkSettings(name="gsm8"), "did you mean 'gsm8k'"),
-        (BenchmarkSettings(name="zzz"), "known: countdown, knights_knaves, reasoning_gym, aime24"),
+        (BenchmarkSettings(name="zzz"), "known: countdown, knights_knaves, own, reasoning_gym, aime24"),
         (BenchmarkSettings(name="aime24", people=[3]), "`people` is a setting of knights_knaves only"),
         (BenchmarkSettings(name="aime24", names=8), "`names` is a setting of knights_knaves only"),
         (BenchmarkSettings(name="amc23"), "amc23/test.jsonl: no such file"),
