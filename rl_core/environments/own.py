@@ -83,6 +83,9 @@ class OwnBenchmark(Settings):
     )
     system: Annotated[str | None, Added()] = Field(None, description="own only: system message of rows that have none.")
     where: Annotated[str | None, Added()] = Field(None, description="own only: only rows of which this DuckDB expression is true.")
+    test: Annotated[int | None, Added()] = Field(
+        None, ge=1, description="own only: the problems that a data stage with this `test` holds out of the same source; default: all."
+    )
 
 
 class Own(Environment[OwnData]):
@@ -109,7 +112,7 @@ class Own(Environment[OwnData]):
 
     def problems(self, config: OwnData, data_dir: Path | None, seed: int) -> Problems:
         found = self.read(config)
-        train, test = hold_out(found.different.prompts, config.test, lambda prompt: json.dumps([prompt.question, prompt.messages]))
+        train, test = hold_out(found.different.prompts, config.test, _content)
         counts = {"filtered_rows": found.filtered, "bad_rows": len(found.bad), "repeated_rows": found.different.repeated}
         more: dict[str, Any] = {"rows": found.rows} | {name: count for name, count in counts.items() if count}
         files, hub = local_files(config.source), hub_sets(config.source)
@@ -153,11 +156,14 @@ class Own(Environment[OwnData]):
         return local_files(self._config(options).source)
 
     def load(self, options: OwnBenchmark, limit: int | None, data_dir: Path | None) -> list[Prompt]:
-        return [replace(prompt, trace=None) for prompt in self.read(self._config(options)).different.prompts]
+        config = self._config(options)
+        prompts = self.read(config).different.prompts
+        held_out = hold_out(prompts, config.test, _content)[1] if config.test else prompts
+        return [replace(prompt, trace=None) for prompt in held_out]
 
     def size(self, options: OwnBenchmark, limit: int | None) -> int:
         there = sum(map(count_rows, self.local_files(options, None)))
-        return min(limit or there, there) if there else limit or 0
+        return min(filter(None, (limit, options.test, there)), default=0)
 
     def _config(self, options: OwnBenchmark) -> OwnData:
         if options.source is None:
@@ -171,6 +177,12 @@ class Own(Environment[OwnData]):
 
     def smoke(self, answer_form: str) -> dict[str, Any]:
         return {"bare_answers": True, "answer_form": answer_form}
+
+
+def _content(prompt: Prompt) -> str:
+    """What decides whether a problem is held out: neither its verifier nor a system message."""
+    earlier = json.loads(prompt.messages) if prompt.messages else []
+    return json.dumps([prompt.question, [message for message in earlier if message["role"] != "system"]])
 
 
 def _answer_in(solution: str, environment: Environment[Any]) -> str:

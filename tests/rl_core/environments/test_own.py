@@ -17,7 +17,7 @@ from rl_core.data.prepare import prepare
 from rl_core.data.prompts import DataError, Prompt, read_prompts
 from rl_core.data.templates import TEMPLATES, chat
 from rl_core.environments.environment import Problems
-from rl_core.environments.own import ENVIRONMENT, OwnData
+from rl_core.environments.own import ENVIRONMENT, OwnBenchmark, OwnData
 from rl_core.outcome import Outcome
 from rl_core.rewards.verify import verify
 
@@ -373,3 +373,15 @@ def test_a_file_that_goes_away_or_may_not_be_read(tmp_path: Path) -> None:
         list(read_file(loop))
     write(loop, SUMS)
     assert len(list(read_file(loop))) == 40
+
+
+def test_a_benchmark_of_the_part_that_a_data_stage_holds_out(sums: Path) -> None:
+    shared = {"source": str(sums), "where": "level > 0", "test": 6}
+    held_out = ENVIRONMENT.problems(OwnData(**shared, verifier="number", bare_answers=True), None, 0)
+    options = OwnBenchmark(**shared, verifier="exact", system="Be brief.")
+    problems = ENVIRONMENT.load(options, None, None)
+    assert [prompt.question for prompt in problems] == [prompt.question for prompt in held_out.test]
+    assert {prompt.trace for prompt in problems} == {None}
+    assert not {prompt.question for prompt in problems} & {prompt.question for prompt in held_out.train}
+    assert [ENVIRONMENT.size(options, limit) for limit in (None, 4, 50)] == [6, 4, 6]
+    assert ENVIRONMENT.size(OwnBenchmark(source="hub:me/sums", test=6), None) == 6
