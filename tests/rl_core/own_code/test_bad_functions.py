@@ -248,10 +248,11 @@ def test_a_helper_that_is_missing_is_named(score_of: Callable[..., list[Score]],
     assert why.startswith("ModuleNotFoundError: No module named 'hidden' (bad.py, line")
 
 
-def test_workers_end_with_a_killed_owner(tmp_path: Path) -> None:
+def test_workers_end_with_a_killed_owner(tmp_path: Path, monkeypatch) -> None:
     """Also a worker that hangs and will never look."""
     (tmp_path / "slow.py").write_text("import time\n\ndef slow(response):\n    time.sleep(1000)\n")
     write(sources([f"{tmp_path / 'slow.py'}:slow"]), tmp_path / "code")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # an owner that is killed leaves its directory
     pid = os.fork()
     if pid == 0:
         pool = ScoringPool(2, 1000.0, [tmp_path / "code"])

@@ -156,9 +156,9 @@ def test_gold_answers_are_checked_in_a_worker(folder: Path) -> None:
     assert task == "judge.py:Rhyme"  # whatever the folder: prompts keep their ids
     assert environment.gold_of(" cat ") == "cat"
     with pytest.raises(InputError, match=r"^the gold answer '7' is no word$"):
-        environment.gold_of(7)
+        environment.check_gold(task, environment.gold_of(7))
     with pytest.raises(InputError, match=r"no class 'Rhym'; did you mean 'Rhyme'\?$"):
-        find_verifier(f"{folder / 'judge.py'}:Rhym")[1].gold_of("cat")
+        find_verifier(f"{folder / 'judge.py'}:Rhym")[1].check_gold(task, "cat")
     assert environment_of(task).judged_by_text(task, "cat") is False
 
 
