@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -92,7 +93,10 @@ def test_what_outlives_a_run_is_found(site: Site, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     check_nothing_left(site)
     with subprocess.Popen(["sleep", "60"]) as process:
-        site.processes.add(psutil.Process(process.pid))
+        started = psutil.Process(process.pid)
+        while not "".join(started.cmdline()):  # empty for a moment after its start
+            time.sleep(0.01)
+        site.processes.add(started)
         with pytest.raises(Broken, match=r"left behind: \['sleep 60'\]"):
             check_nothing_left(site)
         process.kill()
