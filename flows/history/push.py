@@ -13,6 +13,7 @@ from flows.recipe.load import resolved
 from flows.recipe.schema import Recipe
 from flows.runs.stage_warnings import stage_warnings
 from rl_core.addresses import without_secrets
+from rl_core.config.own_files import paths_in
 from rl_core.errors import InputError, first_line
 from rl_core.training.checkpoint import ONLY_TO_TRAIN, verify
 from tasks.kind import ModelKind
@@ -43,10 +44,19 @@ def write_folder(workspace: Workspace, subject: Subject, repo: str, folder: Path
     shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns(*ONLY_TO_TRAIN), dirs_exist_ok=True)
     stages = chain(workspace, subject.stage)
     recipe = rebuild(stages)
-    text = yaml.safe_dump(resolved(recipe), sort_keys=False, allow_unicode=True, width=110)
-    (folder / RECIPE).write_text(without_secrets(text), encoding="utf-8")
+    (folder / RECIPE).write_text(without_secrets(recipe_text(recipe)), encoding="utf-8")
     card = _card(workspace, subject, stages, recipe, repo.partition("/")[2], ask_hub=ask_hub)
     (folder / CARD).write_text(without_secrets(card), encoding="utf-8")
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """A recipe as YAML, without the folders of this machine: a user's own files belong beside it."""
+    settings = resolved(recipe)
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=110)
+    model = [Path(recipe.model)] if isinstance(recipe.model, str) else []
+    for path in filter(Path.is_absolute, [*paths_in(settings), *model]):
+        text = text.replace(f"{path.parent}/", "")
+    return text
 
 
 def push(workspace: Workspace, subject: Subject, repo: str, *, private: bool) -> str:

@@ -19,11 +19,21 @@ import yaml
 from click.testing import CliRunner
 
 from flows.cli import main
+from flows.history.push import recipe_text
 from flows.history.references import find
+from flows.recipe.load import load_recipe
 from rl_core.files import write_json
 from tasks.workspace import Workspace
 from tests.end_to_end.command import ROOT
 
+OWN = """
+name: own
+model: {hidden_size: 64, intermediate_size: 128, layers: 2, heads: 4, key_value_heads: 2, vocabulary: 512, context: 512}
+stages:
+  data: {kind: data, source: rows.jsonl, verifier: number}
+  taught: {kind: sft, data: data, steps: 2}
+  better: {kind: rl, start: taught, data: data, steps: 2, reward: {"mine.py:brief": 1}}
+"""
 TOKEN = "hf_" + "a" * 20
 
 
@@ -190,3 +200,16 @@ def test_a_hub_that_does_not_take_it_is_one_line(scored: Workspace, hub: Hub) ->
     assert f"error: {hub.address}: refuses me/kk-model (" in said(**known)
     hub.refuses = False
     assert push(scored, "mini/warm", "me/kk-model", **known) == (0, f"{hub.address}/me/kk-model")
+
+
+def test_the_recipe_has_no_folders_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(OWN)
+    (tmp_path / "rows.jsonl").write_text('{"question": "1 + 1?", "answer": 2}\n')
+    (tmp_path / "mine.py").write_text("def brief(response): return 1.0\n")
+    text = recipe_text(load_recipe(str(tmp_path / "recipe.yaml")))
+    assert str(tmp_path) not in text
+    read = yaml.safe_load(text)
+    assert read["stages"]["data"]["source"] == ["rows.jsonl"]
+    assert read["stages"]["better"]["reward"] == {"mine.py:brief": 1.0}
+    (tmp_path / "recipe.yaml").write_text(text)
+    assert recipe_text(load_recipe(str(tmp_path / "recipe.yaml"))) == text
