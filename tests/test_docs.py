@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from flows.cli import main as r1flow
 from flows.recipe.load import load_recipe
@@ -89,4 +90,19 @@ def test_recipes_in_pages_are_recipes(tmp_path: Path) -> None:
                 path = tmp_path / f"{name.group(1)}.yaml"
                 path.write_text(block)
                 found.append(load_recipe(str(path)).name)
-    assert found == ["my-experiment", "two-stages", "two-stages-hot"]
+    assert found == ["my-experiment", "sums", "two-stages", "two-stages-hot"]
+
+
+def test_the_first_experiment_begins_as_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "flows" / "FIRST_EXPERIMENT.md"
+    problems, reward = blocks(page, "python")
+    [recipe] = blocks(page, "yaml")
+    monkeypatch.chdir(tmp_path)
+    exec(problems, {})
+    (tmp_path / "my_rewards.py").write_text(reward)
+    (tmp_path / "sums.yaml").write_text(recipe)
+    for command in ("data sums.yaml data", "plan sums.yaml"):
+        done = CliRunner().invoke(r1flow, command.split())
+        assert done.exit_code == 0, done.output
+        told = done.output.splitlines()
+        assert told[0].strip() in page.read_text() or command.startswith("plan"), told[0]
