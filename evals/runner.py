@@ -33,7 +33,7 @@ from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence
 from rl_core.files import write_json
-from rl_core.judge.opinions import Opinions
+from rl_core.judge.start import start_judge
 from rl_core.model.precision import dtype_of
 from rl_core.model.pretrained import check_model
 from rl_core.own_code.reference import find
@@ -67,7 +67,7 @@ def evaluate(job: EvalJob, on_progress: OnProgress | None = None) -> dict[str, A
     progress = Progress(job, cells, on_progress)
     for cell in finished:
         progress.skip(cell)
-    opinions = Opinions(config.judge, job.replies) if config.judge else None
+    opinions = start_judge(config.judge, job.replies)
     with ScoringPool(config.resources.scoring_workers, config.scoring_deadline, _code(job), opinions) as pool:
         for checkpoint in job.checkpoints:
             theirs = [cell for cell in waiting if cell.checkpoint is checkpoint]

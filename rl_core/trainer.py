@@ -18,7 +18,7 @@ from rl_core.data.sampler import EpochSampler
 from rl_core.data.templates import find_template
 from rl_core.errors import InputError
 from rl_core.fence import Fence
-from rl_core.judge.opinions import Opinions
+from rl_core.judge.start import start_judge
 from rl_core.model.context import context_length, fitting_prompts
 from rl_core.model.pretrained import load_config, load_tokenizer
 from rl_core.own_code.sources import CODE
@@ -134,7 +134,7 @@ class _Run:
         workers = start_workers(models, config, self.stop)
         try:
             scorers, deadline = config.resources.scoring_workers, config.scoring_deadline
-            opinions = Opinions(config.judge, job.replies) if config.judge else None
+            opinions = start_judge(config.judge, job.replies)
             with ScoringPool(scorers, deadline, code_of(job), opinions) as pool, ThreadPoolExecutor(1) as ahead:
                 sampler = EpochSampler(len(self.prompts), job.seed, state["drawn"])
                 collector = Collector(workers, pool, self.prompts, sampler, config, job.seed)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from rl_core.environments.registry import environment_of
 from rl_core.errors import InputError
-from rl_core.judge.opinions import Opinions, Question
 from rl_core.outcome import Outcome
 from rl_core.own_code.processes import Failure, OwnWorkers
 from rl_core.own_code.reference import is_own
@@ -34,6 +33,8 @@ from rl_core.rewards.verify import decide, settle, verdict_of
 
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
+
+    from rl_core.judge.opinions import Opinions
 
 MEMORY = 2 * 1024**3  # bytes of address space of one worker: a huge power becomes a MemoryError there, not a problem of the machine
 
@@ -183,6 +184,8 @@ class ScoringPool:
         """Begins to ask the judge about those verdicts that it wants; by the place of the item."""
         if self.opinions is None:
             return {}
+        from rl_core.judge.opinions import Question
+
         found = {}
         for row, (item, verdict) in enumerate(zip(items, verdicts, strict=True)):
             if verdict is not None and not verdict.error and self.opinions.wants(_truncated(item, verdict)):

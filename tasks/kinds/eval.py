@@ -102,9 +102,10 @@ class Eval(ModelKind[EvalStage]):
     def check_before_run(self, stage: EvalStage, spec: StageSpec, where: str) -> None:
         """Read the problems of local files, and ask the judge once: what is wrong must not show after hours of training."""
         from evals.benchmarks import registry
-        from rl_core.judge.opinions import probe
 
         if stage.judge:
+            from rl_core.judge.opinions import probe
+
             with naming(f"{where}.judge"):
                 probe(stage.judge)
         for number, benchmark in enumerate(stage.benchmarks):

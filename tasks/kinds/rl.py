@@ -19,7 +19,6 @@ from rl_core.config.resources import RlResources
 from rl_core.config.rl import RlConfig
 from rl_core.data.prompts import read_prompts
 from rl_core.errors import InputError, naming
-from rl_core.judge.opinions import probe
 from rl_core.own_code.sources import CODE, sources, write
 from rl_core.own_code.verifier import copies
 from rl_core.rewards.reward import answer_form, own_functions, resolve
@@ -128,6 +127,8 @@ class Rl(ModelKind[RlStage]):
             elif address := cluster_of(stage.resources):
                 require_answer(address)
         if stage.judge:
+            from rl_core.judge.opinions import probe
+
             with naming(f"{where}.judge"):
                 probe(stage.judge)
         self.check_with_data(stage, spec, where)
