@@ -16,8 +16,8 @@ from evals.benchmarks.registry import BENCHMARKS
 from rl_core.environments.countdown import Countdown, CountdownData
 from rl_core.environments.registry import ENVIRONMENTS, by_task
 from tests.end_to_end.command import ROOT, copied_packages
+from tests.source_tree import nodes_outside
 
-PACKAGES = ("flows", "tasks", "evals", "rl_core")
 RECIPE = """
 name: toy
 model: {hidden_size: 64, intermediate_size: 128, layers: 2, heads: 4, key_value_heads: 2, vocabulary: 512, context: 512}
@@ -118,16 +118,11 @@ def test_only_their_homes_know_families_by_name() -> None:
     names = {*ENVIRONMENTS, *BENCHMARKS, *(task for found in ENVIRONMENTS.values() for task in found.tasks)} - COMMON
     classes = {found.settings.__name__ for found in ENVIRONMENTS.values() if found.settings}
     found = set()
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            where = path.relative_to(ROOT).as_posix()
-            if where.startswith(HOMES):
-                continue
-            for node in ast.walk(ast.parse(path.read_text())):
-                if (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names) or (
-                    isinstance(node, ast.Name | ast.alias) and getattr(node, "id", getattr(node, "name", None)) in classes
-                ):
-                    found.add(where)
+    for where, node in nodes_outside(HOMES):
+        if (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names) or (
+            isinstance(node, ast.Name | ast.alias) and getattr(node, "id", getattr(node, "name", None)) in classes
+        ):
+            found.add(where)
     assert found == set(ALLOWED)
 
 

@@ -14,6 +14,7 @@ import pytest
 from rl_core.registry import by_name
 from tasks.kinds import KINDS
 from tests.end_to_end.command import ROOT, copied_packages
+from tests.source_tree import nodes_outside
 
 RECIPE = """
 name: toy
@@ -73,21 +74,17 @@ def test_only_their_homes_know_kinds_by_name() -> None:
     """No comparison with the name of a kind, and no isinstance with its settings class, outside tasks/kinds."""
     classes = {f"{name.capitalize()}Stage" for name in KINDS}
     found = []
-    for package in ("flows", "tasks"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if path.parent == ROOT / "tasks" / "kinds":
-                continue
-            for node in ast.walk(ast.parse(path.read_text())):
-                names: list[ast.expr] = []
-                if isinstance(node, ast.Compare):
-                    names = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
-                elif isinstance(node, ast.match_case):
-                    names = [part for part in ast.walk(node.pattern) if isinstance(part, ast.expr)]
-                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
-                    names = list(ast.walk(node.args[1]))  # type: ignore[arg-type]
-                found += [
-                    f"{path.relative_to(ROOT)}:{node.lineno if hasattr(node, 'lineno') else '?'}"
-                    for name in names
-                    if (isinstance(name, ast.Constant) and name.value in KINDS) or (isinstance(name, ast.Name) and name.id in classes)
-                ]
+    for where, node in nodes_outside("tasks/kinds/", ("flows", "tasks")):
+        names: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            names = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+        elif isinstance(node, ast.match_case):
+            names = [part for part in ast.walk(node.pattern) if isinstance(part, ast.expr)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            names = list(ast.walk(node.args[1]))  # type: ignore[arg-type]
+        found += [
+            f"{where}:{node.lineno if hasattr(node, 'lineno') else '?'}"
+            for name in names
+            if (isinstance(name, ast.Constant) and name.value in KINDS) or (isinstance(name, ast.Name) and name.id in classes)
+        ]
     assert found == []

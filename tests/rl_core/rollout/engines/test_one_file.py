@@ -21,6 +21,7 @@ from rl_core.errors import InputError
 from rl_core.registry import by_name
 from rl_core.rollout.description import Engine, Start
 from tests.end_to_end.command import ROOT, copied_packages
+from tests.source_tree import nodes_outside
 
 PACKAGES = ("flows", "tasks", "evals", "rl_core", "infra")
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -124,15 +125,10 @@ def test_only_their_homes_know_engines_by_name() -> None:
     """No text that is the name of an engine, and none that advises one (`engine: NAME`, `--engine NAME`), outside of these files."""
     advises = re.compile(rf"engine:? (?:{'|'.join(ENGINES)})\b")
     found = set()
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            where = path.relative_to(ROOT).as_posix()
-            if where.startswith(HOMES):
-                continue
-            for node in ast.walk(ast.parse(path.read_text())):
-                text = node.value if isinstance(node, ast.Constant) else None
-                if isinstance(text, str) and (text in ENGINES or advises.search(text)):
-                    found.add(where)
+    for where, node in nodes_outside(HOMES, PACKAGES):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and (text in ENGINES or advises.search(text)):
+            found.add(where)
     assert found == set(ALLOWED)
 
 
