@@ -100,7 +100,7 @@ def _card(workspace: Workspace, subject: Subject, stages: list[Made], recipe: Re
     results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type=score["type"],
+            dataset_type=score["benchmark"],
             dataset_name=score["benchmark"],
             metric_type=score["metric"],
             metric_value=score["share"],
@@ -162,7 +162,6 @@ def _scores(workspace: Workspace, subject: Subject) -> Iterator[dict[str, Any]]:
             if score["checkpoint"] == made.name and score["subset"] is None:
                 interval = f" [{100 * score['low']:.1f}, {100 * score['high']:.1f}]" if score.get("low") is not None else ""
                 yield {
-                    "type": score["benchmark"],
                     "benchmark": score["benchmark"],
                     "metric": f"{score['mode']} {score['metric']}",
                     "share": round(score["value"], 4),

@@ -96,9 +96,9 @@ class Opinions:
         key = key_of(body)
         if key in self._under_way:
             return self._under_way[key]
-        if kept := self._replies.find([key]):
+        if kept := self._replies.find(key):
             self._counts["kept"] += attempt == 0
-            return kept[key]
+            return kept
         future = self._threads.submit(self._request, key, body)
         self._under_way[key] = future
         return future

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rl_core.errors import InputError
-
-MOST_IN_A_QUERY = 500
 
 
 class Reply(NamedTuple):
@@ -41,16 +38,10 @@ class Replies:
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: the judge's replies cannot be read ({error}); remove it, and the judge is asked again") from error
 
-    def find(self, keys: Iterable[str]) -> dict[str, Reply]:
-        """The replies that are there, by key."""
-        wanted = list(dict.fromkeys(keys))
-        found: dict[str, Reply] = {}
-        for start in range(0, len(wanted), MOST_IN_A_QUERY):
-            part = wanted[start : start + MOST_IN_A_QUERY]
-            marks = ",".join("?" * len(part))
-            rows = self._database.execute(f"SELECT key, text, prompt_tokens, response_tokens FROM replies WHERE key IN ({marks})", part)
-            found |= {key: Reply(*rest) for key, *rest in rows}
-        return found
+    def find(self, key: str) -> Reply | None:
+        """The reply to a request, if there is one."""
+        row = self._database.execute("SELECT text, prompt_tokens, response_tokens FROM replies WHERE key = ?", [key]).fetchone()
+        return Reply(*row) if row else None
 
     def add(self, key: str, reply: Reply) -> None:
         """Keep a reply; of two processes that asked the same at once, the first one's counts."""

@@ -54,7 +54,7 @@ class Judge(Settings):
     @property
     def identity(self) -> dict[str, Any]:
         """What its verdicts depend on."""
-        return self.model_dump(include={"model", "when", "prompt", "max_tokens"})
+        return self.model_dump(exclude={name for name, field in type(self).model_fields.items() if OnlyHow() in field.metadata})
 
     @field_validator("base_url")
     @classmethod
