@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationInfo
 
-from rl_core.config.own_files import code_inside, inside, located
+from rl_core.config.own_files import code_inside, inside, located, read_mapping
 from rl_core.data.rows import READERS
 from rl_core.environments.registry import ENVIRONMENTS
-from rl_core.errors import first_line
 
 
 def benchmark_entry(written: Any, info: ValidationInfo) -> Any:
@@ -31,12 +29,8 @@ def benchmark_entry(written: Any, info: ValidationInfo) -> Any:
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else first_line(error)
-        raise ValueError(f"a file with the settings of a benchmark is wanted ({path}: {reason})") from error
-    if not isinstance(content, dict) or "source" not in content:
+    content = read_mapping(path, "the settings of a benchmark")
+    if content is None or "source" not in content:
         raise ValueError(f"{path}: settings with a `source` are wanted, such as source: mine.jsonl")
     places = {"source": inside(content["source"], path.parent)}
     if "verifier" in content:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
+
+from rl_core.errors import first_line
 
 FOLDERS = "folders"  # of the validation context: where relative paths are looked for, the first one first
 # `data/mine.jsonl`, `rewards.py:brevity`; not `hub:org/name`, `package.module:brevity` or the name of anything known
@@ -70,12 +73,11 @@ def code_within(value: Any, folder: Path) -> Any:
 
 def code_inside(value: Any, folder: Path) -> Any:
     """The same with a relative path of its file in a folder."""
-    return _mapped_code(value, lambda path: _beside(path.expanduser(), [folder]))
+    return _mapped_code(value, _placed([folder]))
 
 
 def _located_code(value: Any, info: ValidationInfo) -> Any:
-    folders: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
-    return _mapped_code(value, lambda path: _beside(path.expanduser(), folders))
+    return _mapped_code(value, _placed(_folders(info)))
 
 
 def _mapped_code(value: Any, change: Callable[[Path], Path]) -> Any:
@@ -86,18 +88,45 @@ def _mapped_code(value: Any, change: Callable[[Path], Path]) -> Any:
 
 def located(value: Any, info: ValidationInfo) -> Any:
     """A value as it was written, with its paths absolute where it comes from a recipe."""
-    folders: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
-    return _mapped(value, lambda path: _beside(path.expanduser(), folders))
+    return _mapped(value, _placed(_folders(info)))
 
 
 def inside(value: Any, folder: Path) -> Any:
     """A value with its relative paths in a folder."""
-    return _mapped(value, lambda path: _beside(path.expanduser(), [folder]))
+    return _mapped(value, _placed([folder]))
 
 
-def _beside(path: Path, folders: Sequence[Path]) -> Path:
-    candidates = [Path(os.path.abspath(folder / path)) for folder in folders] or [path]
-    return next((found for found in candidates if found.exists()), candidates[0])
+def read_mapping(path: Path, what: str) -> dict[str, Any] | None:
+    """What a YAML file of settings says; None where it is no mapping.
+
+    Args:
+        what: is in it, for the message.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        raise ValueError(f"a file with {what} is wanted ({path}: {reason})") from error
+    return content if isinstance(content, dict) else None
+
+
+def _folders(info: ValidationInfo) -> Sequence[Path]:
+    found: Sequence[Path] = (info.context or {}).get(FOLDERS, ())
+    return found
+
+
+def _placed(folders: Sequence[Path]) -> Callable[[Path], Path]:
+    """Makes a relative path absolute: in the first of the folders that has it, else in the first."""
+
+    def place(path: Path) -> Path:
+        path = path.expanduser()
+        candidates = [Path(os.path.abspath(folder / path)) for folder in folders] or [path]
+        return next((found for found in candidates if found.exists()), candidates[0])
+
+    return place
 
 
 def _mapped(value: Any, change: Callable[[Path], Path]) -> Any:

@@ -6,12 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from rl_core.config.base import Settings
-from rl_core.config.own_files import located
-from rl_core.errors import first_line
+from rl_core.config.own_files import located, read_mapping
 
 QUESTION = "{question}"
 Tag = Annotated[str, Field(min_length=1)]
@@ -53,12 +51,8 @@ def _from_file(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str) or not value.endswith((".yaml", ".yml")):
         return value
     path = Path(located(value, info))
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else first_line(error)
-        raise ValueError(f"a file with a template is wanted ({path}: {reason})") from error
-    if not isinstance(content, dict):
+    content = read_mapping(path, "a template")
+    if content is None:
         raise ValueError(f"{path}: a mapping with `user` is wanted, such as user: '{QUESTION} Think first.'")
     return {"name": path.stem} | content
 
