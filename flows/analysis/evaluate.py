@@ -144,7 +144,7 @@ def _progress(console: Console) -> Iterator[Callable[[int, int, dict[str, float]
 
 
 def _verifier(text: str) -> str | dict[str, Any]:
-    """A verifier as it stands in a recipe."""
+    """The value of --verifier: a name, or a name with parameters, as in a recipe."""
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:

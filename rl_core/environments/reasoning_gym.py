@@ -70,7 +70,7 @@ class ReasoningGym(Environment[ReasoningGymData]):
     worker_imports = ("reasoning_gym",)
 
     def judge(self, task: str, response: str, gold: str, read: Reader | None, rules: Rules) -> Verdict | OpenQuestion:
-        """The answer is the inside of the last `<answer>`, as reasoning-gym reads it, else what stands in another of the usual places."""
+        """The answer is the inside of the last `<answer>`, as reasoning-gym reads it; without one, the answer in any other usual place."""
         answer = read(response) if read else answer_tags(response) or extract_answer(response)
         if not answer:
             reasoning_gym.read_gold(gold)

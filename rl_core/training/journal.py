@@ -1,4 +1,4 @@
-"""What a trainer writes while it runs (progress for people, metrics for analytics), and how it is told to stop."""
+"""The files that a running trainer writes (progress for people, metrics for analytics), and the signal that stops it."""
 
 import json
 import resource

@@ -1,6 +1,6 @@
 """Carries out the command of a stage: `python -m tasks.command.supervise JOB.json`.
 
-A program of others knows nothing of leases and owners, so this process stands between it and the run: it ends the command with everything
+The command need not know of leases and owners. This process keeps them for it: it ends the command with everything
 that it has started when the run asks for that, or is gone. What the command starts stays below this process even if its parent ends or it
 makes a session of its own, on Linux, where orphans can be adopted.
 """
@@ -16,14 +16,16 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from rl_core.config.jobs import Job
 from rl_core.fence import OWNER, Fence
 from rl_core.files import write_json
 from rl_core.job_process import run_job
 from tasks.process import GRACE, POLL
+
+if TYPE_CHECKING:
+    import psutil
 
 ENDED = ".command.json"  # how the command ended; hidden, for it is no output of the stage
 PATIENCE = GRACE - 2  # seconds from SIGTERM to SIGKILL: before this process is killed itself
@@ -42,7 +44,7 @@ class CommandJob(Job):
 
 
 def carry_out(job: CommandJob) -> None:
-    """Run the command to its end, or until this process is told to stop; its exit code is in `ENDED` of the job's output."""
+    """Run the command until it ends, or until a signal stops this process; then write its exit code to `ENDED` in the job's output."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -62,6 +64,8 @@ def carry_out(job: CommandJob) -> None:
 
 def end_all(patience: float) -> None:
     """SIGTERM to all that this process has started, as Ctrl-C reaches all processes of a terminal; SIGKILL to what is left."""
+    import psutil
+
     for process in _alive():
         with suppress(psutil.Error):
             process.terminate()
@@ -76,6 +80,8 @@ def end_all(patience: float) -> None:
 
 
 def _alive() -> list[psutil.Process]:
+    import psutil
+
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):

@@ -1,3 +1,3 @@
-"""demystify-long-cot, openrlhf/reward/classic.py; its cosine reward stands in its place: weight 0 beside that penalty."""
+"""demystify-long-cot, openrlhf/reward/classic.py; where the penalty `cosine_length` gives its cosine reward, this one has weight 0."""
 
 PRESETS = {"demystify": {"accuracy": 1.0}}
